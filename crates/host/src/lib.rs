@@ -1,1 +1,18 @@
+//! Everything that touches Linux, and nothing that knows OpenStack's database or HTTP APIs.
+//!
+//! ```text
+//!   services ── plans (plan.rs) ──►  Hypervisor ─┬─ qemu/ + qmp/   real machines
+//!            ◄─ observations ──────  Network    ─┤─ link/ nft/ dhcp/ metadata/   real namespaces
+//!                                                └─ fake/          the shipped driver of `--simulate`
+//! ```
+//!
+//! A plan says what should be; a driver makes it so, as often as it is asked, and says what is. Every call is
+//! idempotent: after a crash the caller simply asks again. Drivers remember nothing that they cannot observe.
 
+mod driver;
+pub mod plan;
+
+pub use driver::{
+    Capacity, Error, Hypervisor, MetadataAnswer, MetadataCaller, MetadataSource, Network, Present, Result,
+    VmState,
+};

@@ -1,0 +1,178 @@
+//! What services want of this machine: plain data, no behaviour. Ids are OpenStack's UUIDs.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use camino::Utf8PathBuf;
+use ipnet::IpNet;
+
+// ---- virtual machines -------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmPlan {
+    /// Server UUID; also the SMBIOS system UUID.
+    pub id: String,
+    pub name: String,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub root: RootDisk,
+    /// In device order.
+    pub nics: Vec<NicPlan>,
+    /// Path inside the drive -> content. None: no config drive.
+    pub config_drive: Option<BTreeMap<String, Vec<u8>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootDisk {
+    /// The image's file; never written. The root disk is an overlay over it or a copy, as the driver thinks best.
+    pub image: Utf8PathBuf,
+    /// Glance's disk_format: "qcow2" or "raw".
+    pub image_format: String,
+    pub size_gib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NicPlan {
+    pub port_id: String,
+    pub network_id: String,
+    /// Lower case, with colons.
+    pub mac: String,
+    pub mtu: u32,
+}
+
+// ---- networks ---------------------------------------------------------------------------------------------
+
+/// One Neutron network: a namespace with one bridge, its ports' taps, a DHCP server, a metadata listener and the
+/// security groups' rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkPlan {
+    pub id: String,
+    pub mtu: u32,
+    pub subnets: Vec<SubnetPlan>,
+    pub ports: Vec<PortPlan>,
+    /// The external network only: the link between this machine and the network.
+    pub host_link: Option<HostLinkPlan>,
+}
+
+/// A veth pair whose host end carries these addresses (the gateway of the external subnets).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostLinkPlan {
+    pub addresses: Vec<IpNet>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubnetPlan {
+    pub id: String,
+    pub cidr: IpNet,
+    pub gateway: Option<IpAddr>,
+    pub dns_nameservers: Vec<IpAddr>,
+    /// (destination, next hop)
+    pub host_routes: Vec<(IpNet, IpAddr)>,
+    /// Address of the network:dhcp port on this subnet when DHCP is enabled.
+    pub dhcp_address: Option<IpAddr>,
+    /// Seconds.
+    pub lease_time: u32,
+    /// Domain name handed out, without trailing dot.
+    pub dns_domain: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortPlan {
+    pub id: String,
+    pub mac: String,
+    /// (subnet id, address)
+    pub fixed_ips: Vec<(String, IpAddr)>,
+    pub hostname: String,
+    pub kind: PortKind,
+    pub admin_up: bool,
+    /// Anti-spoofing and security groups. False: everything passes.
+    pub port_security: bool,
+    /// Further (MAC, addresses) that the port may use as its own.
+    pub allowed_address_pairs: Vec<(String, IpNet)>,
+    /// Resolved: the union of its groups' rules, remote groups turned into addresses. Replies to allowed
+    /// connections always pass.
+    pub rules: Vec<RulePlan>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortKind {
+    /// A tap, made when its machine starts.
+    Vm,
+    /// One end of a router's veth pair.
+    Router,
+    /// An address of the bridge itself (DHCP).
+    Dhcp,
+    /// Only a reservation (a floating IP, an unbound port).
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    Ingress,
+    Egress,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulePlan {
+    pub direction: Direction,
+    pub ipv6: bool,
+    pub protocol: Option<Protocol>,
+    /// TCP, UDP, SCTP and other protocols with ports: inclusive range; ICMP: (type, code) with `code` None for all.
+    pub ports: Option<(u16, u16)>,
+    pub icmp: Option<(u8, Option<u8>)>,
+    /// Empty: any peer.
+    pub remotes: Vec<IpNet>,
+    /// True when `remotes` came from a remote group: then an empty list means nobody.
+    pub remote_is_group: bool,
+}
+
+/// IP protocol number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    pub const ICMP: Self = Self(1);
+    pub const TCP: Self = Self(6);
+    pub const UDP: Self = Self(17);
+    pub const ICMPV6: Self = Self(58);
+    pub const SCTP: Self = Self(132);
+}
+
+// ---- routers ----------------------------------------------------------------------------------------------
+
+/// One Neutron router: a namespace with a veth end in each of its networks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterPlan {
+    pub id: String,
+    pub admin_up: bool,
+    pub interfaces: Vec<RouterPort>,
+    pub gateway: Option<RouterGateway>,
+    pub floating_ips: Vec<FloatingIpPlan>,
+    /// Extra routes (destination, next hop).
+    pub routes: Vec<(IpNet, IpAddr)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterPort {
+    pub port_id: String,
+    pub network_id: String,
+    pub mac: String,
+    pub mtu: u32,
+    /// Address with the subnet's prefix length.
+    pub addresses: Vec<IpNet>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterGateway {
+    pub port: RouterPort,
+    /// Default routes.
+    pub next_hops: Vec<IpAddr>,
+    pub enable_snat: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FloatingIpPlan {
+    pub id: String,
+    pub floating: Ipv4Addr,
+    pub fixed: Ipv4Addr,
+}
