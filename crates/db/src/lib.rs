@@ -1,1 +1,24 @@
+//! One pool for every service, one way to read and one to write.
+//!
+//! ```text
+//! db.read()            a connection; committed data only
+//! db.write(|tx| ..)    one transaction: rows, quota and event together; run again if the database says "busy"
+//! db.migrate(..)       a service's numbered SQL files, once each
+//! db.changed()         wakes on every commit that appended events
+//! db::sql("..").bind(x)  .run(&mut tx) .rows::<T>(&mut conn) .optional::<T>(..) .number(..)
+//! ```
+//!
+//! SQL is one text for SQLite and PostgreSQL: `$1` placeholders, columns TEXT, BIGINT, DOUBLE PRECISION or BLOB,
+//! booleans as BIGINT 0/1, instants as microseconds, lists and maps as JSON text. Timestamps come from `base::time`.
 
+mod error;
+mod event;
+mod migrate;
+mod pool;
+mod sql;
+
+pub use error::{Error, Result, is_unique};
+pub use event::Event;
+pub use migrate::Migration;
+pub use pool::{Conn, Db, Tx};
+pub use sql::{FromRow, Row, Sql, json_text, sql, sql_built};

@@ -1,0 +1,88 @@
+//! The database as services use it, on a temporary file.
+
+use camino::Utf8PathBuf;
+use db::{Db, Event, Migration, sql};
+
+const V1: &[Migration] =
+    &[Migration { name: "t/0001", sql: "CREATE TABLE t (id TEXT PRIMARY KEY, n BIGINT NOT NULL);\n" }];
+
+async fn open() -> (tempfile::TempDir, Db) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = Utf8PathBuf::from_path_buf(dir.path().join("c.db")).unwrap();
+    let db = Db::open_file(&path).await.unwrap();
+    db.migrate(&[V1]).await.unwrap();
+    (dir, db)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_increments_are_all_kept() {
+    let (_dir, db) = open().await;
+    let db = std::sync::Arc::new(db);
+    db.write::<_, db::Error, _>(async |tx| sql("INSERT INTO t VALUES ('a', 0)").run(tx).await).await.unwrap();
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let db = db.clone();
+            // Spawning demands that the future of `write` is Send.
+            tokio::spawn(async move {
+                db.write::<_, base::Error, _>(async |tx| {
+                    let n = sql("SELECT n FROM t WHERE id = $1").bind("a").number(tx).await?;
+                    sql("UPDATE t SET n = $1 WHERE id = $2").bind(n + 1).bind("a").run(tx).await?;
+                    Ok(())
+                })
+                .await
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let mut conn = db.read().await.unwrap();
+    assert_eq!(sql("SELECT n FROM t").number(&mut conn).await.unwrap(), 40);
+}
+
+#[tokio::test]
+async fn an_error_leaves_no_trace_and_an_event_wakes() {
+    let (_dir, db) = open().await;
+    let mut changed = db.changed();
+    let ctx = base::Ctx::internal("test");
+    let failed = db
+        .write::<(), base::Error, _>(async |tx| {
+            sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
+            tx.event(Event::new("t", "t.create", "x", "p", &ctx)).await?;
+            Err(base::Error::conflict("no"))
+        })
+        .await;
+    assert_eq!(failed.unwrap_err().kind, base::Kind::Conflict);
+    assert!(!changed.has_changed().unwrap());
+    let mut conn = db.read().await.unwrap();
+    assert_eq!(sql("SELECT COUNT(*) FROM t").number(&mut conn).await.unwrap(), 0);
+    assert_eq!(sql("SELECT COUNT(*) FROM events").number(&mut conn).await.unwrap(), 0);
+    drop(conn);
+    db.write::<(), base::Error, _>(async |tx| {
+        Ok(tx.event(Event::new("t", "t.create", "x", "p", &ctx)).await?)
+    })
+    .await
+    .unwrap();
+    changed.changed().await.unwrap();
+}
+
+#[tokio::test]
+async fn migrations_run_once_and_a_newer_database_is_refused() {
+    let (_dir, db) = open().await;
+    db.migrate(&[V1]).await.unwrap();
+    let refused = db.migrate(&[]).await.unwrap_err().to_string();
+    assert!(refused.contains("t/0001") && refused.contains("newer"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_second_row_of_the_same_key_is_told_as_unique() {
+    let (_dir, db) = open().await;
+    let twice = db
+        .write::<(), db::Error, _>(async |tx| {
+            sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
+            sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
+            Ok(())
+        })
+        .await;
+    assert!(db::is_unique(&twice.unwrap_err()));
+}
