@@ -1,0 +1,24 @@
+//! What the glue has to know of a service.
+
+use base::Microversion;
+
+/// Whose fault JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Keystone,
+    Nova,
+    Neutron,
+    Glance,
+    Placement,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// `compute`: also the name in the OpenStack-API-Version header.
+    pub name: &'static str,
+    pub style: Style,
+    /// (lowest, highest), for services with microversions. Without a header a request is at the lowest.
+    pub microversions: Option<(Microversion, Microversion)>,
+    /// The older header, `X-OpenStack-Nova-API-Version`.
+    pub legacy_header: Option<&'static str>,
+}
