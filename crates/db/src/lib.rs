@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! db.read()            a connection; committed data only
-//! db.write(|tx| ..)    one transaction: rows, quota and event together; run again if the database says "busy"
+//! db::write!(db, |tx| ..)  one transaction: rows, quota and event together; run again if the database says "busy"
 //! db.migrate(..)       a service's numbered SQL files, once each
 //! db.changed()         wakes on every commit that appended events
 //! db::sql("..").bind(x)  .run(&mut tx) .rows::<T>(&mut conn) .optional::<T>(..) .number(..)
@@ -22,3 +22,4 @@ pub use event::Event;
 pub use migrate::Migration;
 pub use pool::{Conn, Db, Tx};
 pub use sql::{FromRow, Row, Sql, json_text, sql, sql_built};
+pub use sqlx::AnyConnection;

@@ -17,7 +17,7 @@ impl Db {
     /// Applies what is missing. A name in the database that this binary does not know means a newer version made it.
     pub async fn migrate(&self, services: &[&[Migration]]) -> Result<()> {
         let all: Vec<Migration> = OWN.iter().chain(services.iter().flat_map(|s| s.iter())).copied().collect();
-        self.write(async |tx| {
+        crate::write!(self, |tx| {
             sql("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
                 .run(tx)
                 .await?;
@@ -43,7 +43,6 @@ impl Db {
             }
             Ok(())
         })
-        .await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The pool, reading and writing.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -9,7 +9,7 @@ use sqlx::AnyConnection;
 use sqlx::any::{Any, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{AnyPool, Transaction};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::error::is_busy;
 use crate::{Error, Result};
@@ -21,7 +21,7 @@ const ATTEMPTS: u32 = 8;
 pub struct Db {
     pool: AnyPool,
     /// SQLite has one writer. Queueing here is fair and costs nothing; queueing in SQLite is polling.
-    writer: Mutex<()>,
+    writer: Arc<Mutex<()>>,
     commits: watch::Sender<u64>,
 }
 
@@ -45,6 +45,7 @@ impl DerefMut for Conn {
 pub struct Tx {
     inner: Transaction<'static, Any>,
     pub(crate) has_events: bool,
+    _turn: OwnedMutexGuard<()>,
 }
 
 impl Deref for Tx {
@@ -86,7 +87,7 @@ impl Db {
             })
             .connect(&format!("sqlite://{path}?mode=rwc"))
             .await?;
-        Ok(Db { pool, writer: Mutex::new(()), commits: watch::Sender::new(0) })
+        Ok(Db { pool, writer: Arc::default(), commits: watch::Sender::new(0) })
     }
 
     /// A connection for reading; give it back soon.
@@ -94,40 +95,52 @@ impl Db {
         Ok(Conn(self.pool.acquire().await?))
     }
 
-    /// Runs `work` in one transaction and commits it. `work` may run more than once: it must do nothing but SQL.
-    pub async fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
-    where
-        F: AsyncFn(&mut Tx) -> std::result::Result<T, E>,
-        E: From<Error> + std::error::Error + 'static,
-    {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match self.write_once(&work).await {
-                Err(e) if attempt < ATTEMPTS && busy(&e) => {
-                    tracing::debug!(attempt, "transaction was busy, running it again");
-                    tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
-                }
-                done => return done,
-            }
-        }
+    /// Begins a transaction that writes; [`write!`](crate::write) is how services do it.
+    pub async fn begin(&self) -> Result<Tx> {
+        let turn = self.writer.clone().lock_owned().await;
+        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Tx { inner, has_events: false, _turn: turn })
     }
 
-    async fn write_once<T, E, F>(&self, work: &F) -> std::result::Result<T, E>
+    /// Commits what came out well, undoes what did not. None: the database was busy, run it again.
+    #[doc(hidden)]
+    pub async fn finish<T, E>(
+        &self,
+        tx: Tx,
+        result: std::result::Result<T, E>,
+        attempt: &mut u32,
+    ) -> Option<std::result::Result<T, E>>
     where
-        F: AsyncFn(&mut Tx) -> std::result::Result<T, E>,
-        E: From<Error>,
+        E: From<Error> + std::error::Error + 'static,
     {
-        let _turn = self.writer.lock().await;
-        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(Error::Sql)?;
-        let mut tx = Tx { inner, has_events: false };
-        let value = work(&mut tx).await?;
-        let has_events = tx.has_events;
-        tx.inner.commit().await.map_err(Error::Sql)?;
-        if has_events {
-            self.commits.send_modify(|n| *n += 1);
+        let done = match result {
+            Ok(value) => {
+                let has_events = tx.has_events;
+                match tx.inner.commit().await {
+                    Ok(()) => {
+                        if has_events {
+                            self.commits.send_modify(|n| *n += 1);
+                        }
+                        Ok(value)
+                    }
+                    Err(e) => Err(E::from(Error::Sql(e))),
+                }
+            }
+            Err(e) => {
+                // Rolled back here and not by drop, so that the next writer does not wait for it.
+                let _ = tx.inner.rollback().await;
+                Err(e)
+            }
+        };
+        *attempt += 1;
+        match done {
+            Err(e) if *attempt < ATTEMPTS && busy(&e) => {
+                tracing::debug!(attempt, "transaction was busy, running it again");
+                tokio::time::sleep(Duration::from_millis(5 << *attempt)).await;
+                None
+            }
+            done => Some(done),
         }
-        Ok(value)
     }
 
     /// Changes with every commit that appended events.
@@ -151,4 +164,30 @@ fn busy<E: std::error::Error + 'static>(error: &E) -> bool {
         next = e.source();
     }
     false
+}
+
+/// Runs a block in one transaction and commits it: `db::write!(self.db, |tx| { ..; Ok(value) })`.
+///
+/// `tx` is a `&mut Tx`; `?` and `return` leave the block, which undoes it. The block may run more than once, so it must
+/// do nothing but SQL. It is a macro because an async closure's borrows cannot be proven `Send` for every lifetime,
+/// which handlers need; a block's can.
+#[macro_export]
+macro_rules! write {
+    ($db:expr, |$tx:ident| $body:expr) => {{
+        let db: &$crate::Db = &$db;
+        let mut attempt = 0u32;
+        loop {
+            let mut owned = match db.begin().await {
+                Ok(owned) => owned,
+                Err(e) => break Err(e.into()),
+            };
+            let result = {
+                let $tx = &mut owned;
+                async { $body }.await
+            };
+            if let Some(done) = db.finish(owned, result, &mut attempt).await {
+                break done;
+            }
+        }
+    }};
 }

@@ -1,1 +1,89 @@
+//! Placement: what hosts have, and what of it is taken.
+//!
+//! | room | URL |
+//! |---|---|
+//! | [`discovery`] | `/`, `/resource_classes`, `/traits` |
+//! | [`providers`] | `/resource_providers`, their inventories, usages, aggregates, traits and allocations |
+//! | [`allocations`] | `/allocations/{consumer}`, `/usages` and the claims that Nova makes |
+//!
+//! HTTP is the read side; Nova claims through [`Placement::claim`], in the process. Calls no other service.
 
+pub mod allocations;
+pub mod discovery;
+pub mod providers;
+
+use std::sync::Arc;
+
+use base::Microversion;
+use db::{Db, Migration};
+use web::{Gate, Router, Routes, Service, Style};
+
+pub use allocations::Resources;
+pub use providers::{Provider, Ratios};
+
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { name: "placement/0001_placement", sql: include_str!("../migrations/0001_placement.sql") }];
+
+static SERVICE: Service = Service {
+    name: "placement",
+    style: Style::Placement,
+    microversions: Some((Microversion::new(1, 0), Microversion::new(1, 39))),
+    legacy_header: None,
+};
+
+pub struct Placement {
+    pub(crate) db: Arc<Db>,
+}
+
+impl Placement {
+    pub fn new(db: Arc<Db>) -> Arc<Self> {
+        Arc::new(Placement { db })
+    }
+
+    pub fn router(self: &Arc<Self>, gate: Gate) -> Router {
+        let routes = Routes::new(&SERVICE, gate, self.clone());
+        let routes = discovery::routes(routes);
+        let routes = providers::api::routes(routes);
+        allocations::api::routes(routes).into_router()
+    }
+
+    /// What the host has; called at each start. Ratios above 1 let guests share CPUs and memory.
+    pub async fn set_inventory(
+        &self,
+        provider: &Provider,
+        vcpus: u32,
+        memory_mib: u64,
+        disk_gib: u64,
+        ratios: Ratios,
+    ) -> base::Result<()> {
+        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let rows = [
+            ("VCPU", i64::from(vcpus), ratios.vcpu),
+            ("MEMORY_MB", count(memory_mib), ratios.memory),
+            ("DISK_GB", count(disk_gib), ratios.disk),
+        ];
+        providers::store::put(&self.db, provider, &rows).await
+    }
+
+    /// Takes `resources` for `consumer` on the first provider with room; 409 when none has. A second claim of the same
+    /// consumer replaces the first, so that it may be asked again after a crash.
+    pub async fn claim(
+        &self,
+        consumer: &str,
+        project: &str,
+        user: &str,
+        resources: Resources,
+    ) -> base::Result<()> {
+        db::write!(self.db, |tx| allocations::store::claim(tx, consumer, project, user, resources).await)
+    }
+
+    /// Gives everything of `consumer` back; nothing to give back is fine.
+    pub async fn release(&self, consumer: &str) -> base::Result<()> {
+        db::write!(self.db, |tx| Ok(allocations::store::release(tx, consumer).await?))
+    }
+
+    /// What all consumers together have taken.
+    pub async fn usage(&self) -> base::Result<Resources> {
+        Ok(allocations::store::usage(&mut self.db.read().await?).await?)
+    }
+}

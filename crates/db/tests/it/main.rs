@@ -18,18 +18,19 @@ async fn open() -> (tempfile::TempDir, Db) {
 async fn concurrent_increments_are_all_kept() {
     let (_dir, db) = open().await;
     let db = std::sync::Arc::new(db);
-    db.write::<_, db::Error, _>(async |tx| sql("INSERT INTO t VALUES ('a', 0)").run(tx).await).await.unwrap();
+    let inserted: db::Result<u64> = db::write!(db, |tx| sql("INSERT INTO t VALUES ('a', 0)").run(tx).await);
+    inserted.unwrap();
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let db = db.clone();
             // Spawning demands that the future of `write` is Send.
             tokio::spawn(async move {
-                db.write::<_, base::Error, _>(async |tx| {
+                let done: base::Result<()> = db::write!(db, |tx| {
                     let n = sql("SELECT n FROM t WHERE id = $1").bind("a").number(tx).await?;
                     sql("UPDATE t SET n = $1 WHERE id = $2").bind(n + 1).bind("a").run(tx).await?;
                     Ok(())
-                })
-                .await
+                });
+                done
             })
         })
         .collect();
@@ -45,24 +46,20 @@ async fn an_error_leaves_no_trace_and_an_event_wakes() {
     let (_dir, db) = open().await;
     let mut changed = db.changed();
     let ctx = base::Ctx::internal("test");
-    let failed = db
-        .write::<(), base::Error, _>(async |tx| {
-            sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
-            tx.event(Event::new("t", "t.create", "x", "p", &ctx)).await?;
-            Err(base::Error::conflict("no"))
-        })
-        .await;
+    let failed: base::Result<()> = db::write!(db, |tx| {
+        sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
+        tx.event(Event::new("t", "t.create", "x", "p", &ctx)).await?;
+        Err(base::Error::conflict("no"))
+    });
     assert_eq!(failed.unwrap_err().kind, base::Kind::Conflict);
     assert!(!changed.has_changed().unwrap());
     let mut conn = db.read().await.unwrap();
     assert_eq!(sql("SELECT COUNT(*) FROM t").number(&mut conn).await.unwrap(), 0);
     assert_eq!(sql("SELECT COUNT(*) FROM events").number(&mut conn).await.unwrap(), 0);
     drop(conn);
-    db.write::<(), base::Error, _>(async |tx| {
-        Ok(tx.event(Event::new("t", "t.create", "x", "p", &ctx)).await?)
-    })
-    .await
-    .unwrap();
+    let told: base::Result<()> =
+        db::write!(db, |tx| Ok(tx.event(Event::new("t", "t.create", "x", "p", &ctx)).await?));
+    told.unwrap();
     changed.changed().await.unwrap();
 }
 
@@ -77,12 +74,10 @@ async fn migrations_run_once_and_a_newer_database_is_refused() {
 #[tokio::test]
 async fn a_second_row_of_the_same_key_is_told_as_unique() {
     let (_dir, db) = open().await;
-    let twice = db
-        .write::<(), db::Error, _>(async |tx| {
-            sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
-            sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
-            Ok(())
-        })
-        .await;
+    let twice: db::Result<()> = db::write!(db, |tx| {
+        sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
+        sql("INSERT INTO t VALUES ('x', 1)").run(tx).await?;
+        Ok(())
+    });
     assert!(db::is_unique(&twice.unwrap_err()));
 }

@@ -1,0 +1,183 @@
+//! SQL of images.
+
+use base::{Ctx, Error};
+use db::{Conn, Db, Event, FromRow, Row, Tx, json_text, sql};
+
+use super::{Image, Status, Visibility, not_found};
+
+impl FromRow for Image {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        Ok(Image {
+            id: row.text("id")?,
+            name: row.opt_text("name")?,
+            status: Status::parse(&row.text("status")?).unwrap_or(Status::Queued),
+            visibility: Visibility::parse(&row.text("visibility")?).unwrap_or(Visibility::Private),
+            owner: row.opt_text("owner")?,
+            disk_format: row.opt_text("disk_format")?,
+            container_format: row.opt_text("container_format")?,
+            size: row.opt_int("size")?,
+            virtual_size: row.opt_int("virtual_size")?,
+            min_disk: row.int("min_disk")?,
+            min_ram: row.int("min_ram")?,
+            protected: row.bool("protected")?,
+            hidden: row.bool("hidden")?,
+            checksum: row.opt_text("checksum")?,
+            hash_algo: row.opt_text("hash_algo")?,
+            hash_value: row.opt_text("hash_value")?,
+            properties: row.json("properties")?,
+            tags: row.json("tags")?,
+            created_at: row.int("created_at")?,
+            updated_at: row.int("updated_at")?,
+            generation: row.int("generation")?,
+        })
+    }
+}
+
+pub async fn get(conn: &mut Conn, id: &str) -> db::Result<Option<Image>> {
+    sql("SELECT * FROM images WHERE id = $1").bind(id.to_owned()).optional(conn).await
+}
+
+pub async fn is_member(conn: &mut Conn, id: &str, project: &str) -> db::Result<bool> {
+    sql("SELECT 1 FROM image_members WHERE image_id = $1 AND member_id = $2 AND status <> 'rejected'")
+        .bind(id.to_owned())
+        .bind(project.to_owned())
+        .exists(conn)
+        .await
+}
+
+/// Everything that `project` may list, newest first; None: everything. Images shared with it come with the status of
+/// the membership.
+pub async fn list(conn: &mut Conn, project: Option<&str>) -> db::Result<Vec<(Image, Option<String>)>> {
+    struct Listed(Image, Option<String>);
+    impl FromRow for Listed {
+        fn from_row(row: &Row) -> db::Result<Self> {
+            Ok(Listed(Image::from_row(row)?, row.opt_text("member_status")?))
+        }
+    }
+    let rows: Vec<Listed> = match project {
+        None => {
+            sql("SELECT i.*, NULL AS member_status FROM images i ORDER BY created_at DESC, id DESC")
+                .rows(conn)
+                .await?
+        }
+        Some(project) => {
+            sql("SELECT i.*, m.status AS member_status FROM images i \
+                 LEFT JOIN image_members m ON m.image_id = i.id AND m.member_id = $1 \
+                 WHERE i.owner = $1 OR i.visibility IN ('public', 'community') \
+                    OR (i.visibility = 'shared' AND m.member_id IS NOT NULL) \
+                 ORDER BY i.created_at DESC, i.id DESC")
+            .bind(project.to_owned())
+            .rows(conn)
+            .await?
+        }
+    };
+    Ok(rows.into_iter().map(|Listed(image, status)| (image, status)).collect())
+}
+
+pub async fn create(db: &Db, ctx: &Ctx, image: &Image) -> base::Result<()> {
+    db::write!(db, |tx| {
+        let inserted = sql("INSERT INTO images (id, name, status, visibility, owner, disk_format, container_format, size, \
+             virtual_size, min_disk, min_ram, protected, hidden, checksum, hash_algo, hash_value, properties, tags, \
+             created_at, updated_at, generation) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0)")
+            .bind(image.id.clone())
+            .bind(image.name.clone())
+            .bind(image.status.as_str())
+            .bind(image.visibility.as_str())
+            .bind(image.owner.clone())
+            .bind(image.disk_format.clone())
+            .bind(image.container_format.clone())
+            .bind(image.size)
+            .bind(image.virtual_size)
+            .bind(image.min_disk)
+            .bind(image.min_ram)
+            .bind(i64::from(image.protected))
+            .bind(i64::from(image.hidden))
+            .bind(image.checksum.clone())
+            .bind(image.hash_algo.clone())
+            .bind(image.hash_value.clone())
+            .bind(json_text(&image.properties)?)
+            .bind(json_text(&image.tags)?)
+            .bind(image.created_at)
+            .bind(image.updated_at)
+            .run(tx)
+            .await;
+        match inserted {
+            Err(e) if db::is_unique(&e) => {
+                return Err(Error::conflict(format!("Image ID {} already exists!", image.id)).because(e));
+            }
+            other => other?,
+        };
+        event(tx, ctx, "image.create", image).await
+    })
+}
+
+/// Writes every column back if nobody was faster (409 then), and appends an event.
+pub async fn update(db: &Db, ctx: &Ctx, kind: &'static str, image: &Image) -> base::Result<()> {
+    db::write!(db, |tx| {
+        let changed = sql("UPDATE images SET name = $1, status = $2, visibility = $3, owner = $4, disk_format = $5, \
+             container_format = $6, size = $7, virtual_size = $8, min_disk = $9, min_ram = $10, protected = $11, \
+             hidden = $12, checksum = $13, hash_algo = $14, hash_value = $15, properties = $16, tags = $17, \
+             updated_at = $18, generation = generation + 1 WHERE id = $19 AND generation = $20")
+            .bind(image.name.clone())
+            .bind(image.status.as_str())
+            .bind(image.visibility.as_str())
+            .bind(image.owner.clone())
+            .bind(image.disk_format.clone())
+            .bind(image.container_format.clone())
+            .bind(image.size)
+            .bind(image.virtual_size)
+            .bind(image.min_disk)
+            .bind(image.min_ram)
+            .bind(i64::from(image.protected))
+            .bind(i64::from(image.hidden))
+            .bind(image.checksum.clone())
+            .bind(image.hash_algo.clone())
+            .bind(image.hash_value.clone())
+            .bind(json_text(&image.properties)?)
+            .bind(json_text(&image.tags)?)
+            .bind(base::time::now())
+            .bind(image.id.clone())
+            .bind(image.generation)
+            .run(tx)
+            .await?;
+        if changed == 0 {
+            return Err(Error::conflict(format!(
+                "Image {} was changed by another request; try again.",
+                image.id
+            )));
+        }
+        event(tx, ctx, kind, image).await
+    })
+}
+
+pub async fn delete(db: &Db, ctx: &Ctx, image: &Image) -> base::Result<()> {
+    db::write!(db, |tx| {
+        if sql("DELETE FROM images WHERE id = $1").bind(image.id.clone()).run(tx).await? == 0 {
+            return Err(not_found(&image.id));
+        }
+        event(tx, ctx, "image.delete", image).await
+    })
+}
+
+async fn event(tx: &mut Tx, ctx: &Ctx, kind: &'static str, image: &Image) -> base::Result<()> {
+    Ok(tx.event(Event::new("glance", kind, &image.id, image.owner.as_deref().unwrap_or(""), ctx)).await?)
+}
+
+/// After a crash: no upload is under way any more.
+pub async fn requeue_unfinished(db: &Db) -> base::Result<Vec<String>> {
+    db::write!(db, |tx| {
+        let ids: Vec<String> = sql("SELECT id FROM images WHERE status = 'saving'").rows(tx).await?;
+        if !ids.is_empty() {
+            sql("UPDATE images SET status = 'queued', generation = generation + 1 WHERE status = 'saving'")
+                .run(tx)
+                .await?;
+        }
+        Ok(ids)
+    })
+}
+
+pub async fn ids_with_data(db: &Db) -> base::Result<Vec<String>> {
+    let mut conn = db.read().await?;
+    Ok(sql("SELECT id FROM images WHERE status IN ('active', 'deactivated')").rows(&mut conn).await?)
+}
