@@ -134,8 +134,8 @@ impl Command {
     pub fn output(mut self) -> Result<String> {
         let shown = self.to_string();
         tracing::debug!(command = %shown, "run");
-        let stdin = self.stdin.take();
         let mut child = self.start()?;
+        let stdin = self.stdin.take();
         let feeder = child.stdin.take().zip(stdin).map(|(mut pipe, text)| {
             // A program that stops reading early says why by its exit code, so EPIPE is not ours to report.
             thread::spawn(move || drop(pipe.write_all(&text)))
