@@ -23,6 +23,7 @@ pub mod cache;
 pub mod debian;
 pub mod disk;
 mod error;
+pub mod node;
 pub mod process;
 mod progress;
 pub mod tiny;

@@ -1,0 +1,319 @@
+//! The programs of a node that are built from Go modules, and at which versions.
+//!
+//! Each product has a module of ours under `go/`, which lists its programs as `tool`s and pins every dependency
+//! by go.mod and go.sum. They are apart because their dependencies do not agree with each other.
+
+use crate::{Error, Result};
+
+/// One upstream project.
+#[derive(Debug, Clone, Copy)]
+pub struct Product {
+    /// Name of our module's directory, and of the part in the cache.
+    pub name: &'static str,
+    /// For progress and messages.
+    pub title: &'static str,
+    /// Upstream modules that carry the product's version.
+    pub modules: &'static [&'static str],
+    pub programs: &'static [Program],
+    pub tags: &'static str,
+    /// Package variables which are set to the version, `v` included, so that `--version` tells it.
+    pub version_variables: &'static [&'static str],
+    /// Needs a C compiler; the program is static all the same.
+    pub cgo: bool,
+    pub go_mod: &'static str,
+    pub go_sum: &'static str,
+}
+
+/// A program: the name it shall have, and the package that is its `main`.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    pub name: &'static str,
+    pub package: &'static str,
+}
+
+const fn program(name: &'static str, package: &'static str) -> Program {
+    Program { name, package }
+}
+
+macro_rules! pinned {
+    ($name:literal) => {
+        (
+            include_str!(concat!("../../go/", $name, "/go.mod")),
+            include_str!(concat!("../../go/", $name, "/go.sum")),
+        )
+    };
+}
+
+const PLAIN: Product = Product {
+    name: "",
+    title: "",
+    modules: &[],
+    programs: &[],
+    tags: "",
+    version_variables: &[],
+    cgo: false,
+    go_mod: "",
+    go_sum: "",
+};
+
+const KUBERNETES_TEXT: (&str, &str) = pinned!("kubernetes");
+pub const KUBERNETES: Product = Product {
+    name: "kubernetes",
+    title: "Kubernetes",
+    modules: &["k8s.io/kubernetes"],
+    programs: &[
+        program("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+        program("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+        program("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+        program("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+        program("kubeadm", "k8s.io/kubernetes/cmd/kubeadm"),
+        program("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+        program("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+    ],
+    tags: "notest,grpcnotrace",
+    // Major and minor follow from it (golang.rs); client-go tells it to the API server in its user agent.
+    version_variables: &[
+        "k8s.io/component-base/version.gitVersion",
+        "k8s.io/client-go/pkg/version.gitVersion",
+    ],
+    go_mod: KUBERNETES_TEXT.0,
+    go_sum: KUBERNETES_TEXT.1,
+    ..PLAIN
+};
+
+const ETCD_TEXT: (&str, &str) = pinned!("etcd");
+pub const ETCD: Product = Product {
+    name: "etcd",
+    title: "etcd",
+    modules: &["go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/etcdctl/v3"],
+    programs: &[
+        program("etcd", "go.etcd.io/etcd/server/v3"),
+        program("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
+    ],
+    go_mod: ETCD_TEXT.0,
+    go_sum: ETCD_TEXT.1,
+    ..PLAIN
+};
+
+const COREDNS_TEXT: (&str, &str) = pinned!("coredns");
+pub const COREDNS: Product = Product {
+    name: "coredns",
+    title: "CoreDNS",
+    modules: &["github.com/coredns/coredns"],
+    programs: &[program("coredns", "github.com/coredns/coredns")],
+    tags: "grpcnotrace",
+    go_mod: COREDNS_TEXT.0,
+    go_sum: COREDNS_TEXT.1,
+    ..PLAIN
+};
+
+const CONTAINERD_TEXT: (&str, &str) = pinned!("containerd");
+/// Debian 13 has 1.7, which kubelet no longer takes: it asks for the runtime's configuration, new in 2.0.
+pub const CONTAINERD: Product = Product {
+    name: "containerd",
+    title: "containerd",
+    modules: &["github.com/containerd/containerd/v2"],
+    programs: &[
+        program("containerd", "github.com/containerd/containerd/v2/cmd/containerd"),
+        program("containerd-shim-runc-v2", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"),
+        program("ctr", "github.com/containerd/containerd/v2/cmd/ctr"),
+    ],
+    // btrfs needs a C library and is not used.
+    tags: "no_btrfs",
+    version_variables: &["github.com/containerd/containerd/v2/version.Version"],
+    go_mod: CONTAINERD_TEXT.0,
+    go_sum: CONTAINERD_TEXT.1,
+    ..PLAIN
+};
+
+const CRI_TOOLS_TEXT: (&str, &str) = pinned!("cri-tools");
+pub const CRI_TOOLS: Product = Product {
+    name: "cri-tools",
+    title: "crictl",
+    modules: &["sigs.k8s.io/cri-tools"],
+    programs: &[program("crictl", "sigs.k8s.io/cri-tools/cmd/crictl")],
+    version_variables: &["sigs.k8s.io/cri-tools/pkg/version.Version"],
+    go_mod: CRI_TOOLS_TEXT.0,
+    go_sum: CRI_TOOLS_TEXT.1,
+    ..PLAIN
+};
+
+const CNI_TEXT: (&str, &str) = pinned!("cni-plugins");
+pub const CNI_PLUGINS: Product = Product {
+    name: "cni-plugins",
+    title: "CNI plugins",
+    modules: &["github.com/containernetworking/plugins"],
+    programs: &[
+        program("bandwidth", "github.com/containernetworking/plugins/plugins/meta/bandwidth"),
+        program("bridge", "github.com/containernetworking/plugins/plugins/main/bridge"),
+        program("firewall", "github.com/containernetworking/plugins/plugins/meta/firewall"),
+        program("host-device", "github.com/containernetworking/plugins/plugins/main/host-device"),
+        program("host-local", "github.com/containernetworking/plugins/plugins/ipam/host-local"),
+        program("loopback", "github.com/containernetworking/plugins/plugins/main/loopback"),
+        program("macvlan", "github.com/containernetworking/plugins/plugins/main/macvlan"),
+        program("portmap", "github.com/containernetworking/plugins/plugins/meta/portmap"),
+        program("tuning", "github.com/containernetworking/plugins/plugins/meta/tuning"),
+    ],
+    version_variables: &["github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion"],
+    go_mod: CNI_TEXT.0,
+    go_sum: CNI_TEXT.1,
+    ..PLAIN
+};
+
+const FLANNEL_CNI_TEXT: (&str, &str) = pinned!("flannel-cni");
+/// Flannel's own plugin is published as no Go module; this is the same one, from the last release of the CNI
+/// project's plugins that held it. It reads what flanneld wrote and hands over to `bridge`.
+pub const FLANNEL_CNI: Product = Product {
+    name: "flannel-cni",
+    title: "flannel's CNI plugin",
+    modules: &["github.com/containernetworking/plugins"],
+    programs: &[program("flannel", "github.com/containernetworking/plugins/plugins/meta/flannel")],
+    version_variables: &["github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion"],
+    go_mod: FLANNEL_CNI_TEXT.0,
+    go_sum: FLANNEL_CNI_TEXT.1,
+    ..PLAIN
+};
+
+const FLANNEL_TEXT: (&str, &str) = pinned!("flannel");
+pub const FLANNEL: Product = Product {
+    name: "flannel",
+    title: "flannel",
+    modules: &["github.com/flannel-io/flannel"],
+    programs: &[program("flanneld", "github.com/flannel-io/flannel")],
+    tags: "netgo,osusergo",
+    version_variables: &["github.com/flannel-io/flannel/pkg/version.Version"],
+    // On amd64 its UDP backend is C, and there is no build without it.
+    cgo: true,
+    go_mod: FLANNEL_TEXT.0,
+    go_sum: FLANNEL_TEXT.1,
+    ..PLAIN
+};
+
+/// All of them.
+pub const ALL: &[Product] =
+    &[KUBERNETES, ETCD, COREDNS, CONTAINERD, CRI_TOOLS, CNI_PLUGINS, FLANNEL_CNI, FLANNEL];
+
+impl Product {
+    /// The version our module pins, with its `v`.
+    #[must_use]
+    pub fn pinned(&self) -> &'static str {
+        let module = self.modules.first().copied().unwrap_or_default();
+        required(self.go_mod, module).unwrap_or_default()
+    }
+}
+
+/// The version that the text of a go.mod requires of `module`.
+pub(super) fn required<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
+    go_mod.lines().find_map(|line| {
+        let mut words = line.trim().trim_start_matches("require ").split_whitespace();
+        (words.next() == Some(module))
+            .then(|| words.next())
+            .flatten()
+            .filter(|version| version.starts_with('v'))
+    })
+}
+
+/// The modules which Kubernetes' own go.mod takes from its `staging` directory, in its order. That directory is
+/// not part of the published module; each is published on its own.
+///
+/// # Errors
+/// There is none, so this is not Kubernetes' go.mod.
+pub(super) fn staging(go_mod: &str) -> Result<Vec<&str>> {
+    let found: Vec<&str> = go_mod
+        .lines()
+        .filter_map(|line| line.trim().trim_start_matches("replace ").split_once(" => ./staging/"))
+        .map(|(module, _)| module.trim())
+        .collect();
+    if found.is_empty() {
+        return Err(Error::Invalid {
+            what: "Kubernetes' go.mod".into(),
+            why: "it names no staging modules, so it cannot be built as a Go module".into(),
+        });
+    }
+    Ok(found)
+}
+
+/// The go.mod of a product at another version than the pinned one; `replaced` modules are taken at the version
+/// beside them. What else it needs is for `go mod tidy` to find out.
+pub(super) fn go_mod(product: &Product, version: &str, replaced: &[(&str, String)]) -> String {
+    let mut text = format!("module cumulet.local/{}\n\ngo 1.24.0\n\ntool (\n", product.name);
+    for program in product.programs {
+        text += &format!("\t{}\n", program.package);
+    }
+    text += ")\n\nrequire (\n";
+    for module in product.modules {
+        text += &format!("\t{module} {version}\n");
+    }
+    text += ")\n";
+    if !replaced.is_empty() {
+        text += "\nreplace (\n";
+        for (module, version) in replaced {
+            text += &format!("\t{module} => {module} {version}\n");
+        }
+        text += ")\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_product_is_pinned_and_lists_its_programs() {
+        for product in ALL {
+            assert!(product.pinned().starts_with('v'), "{}", product.name);
+            for module in product.modules {
+                assert_eq!(required(product.go_mod, module), Some(product.pinned()), "{module}");
+                assert!(product.go_sum.contains(&format!("{module} {} h1:", product.pinned())), "{module}");
+            }
+            for program in product.programs {
+                let listed = product
+                    .go_mod
+                    .lines()
+                    .any(|line| line.trim().trim_start_matches("tool ") == program.package);
+                assert!(listed, "{} is no tool of {}", program.package, product.name);
+            }
+        }
+    }
+
+    #[test]
+    fn pinned_staging_modules_are_of_kubernetes_version() {
+        let libraries = KUBERNETES.pinned().replacen("v1.", "v0.", 1);
+        let replaced: Vec<_> =
+            KUBERNETES.go_mod.lines().filter_map(|line| line.trim().split_once(" => ")).collect();
+        assert!(replaced.len() > 25);
+        for (module, by) in replaced {
+            assert_eq!(by, format!("{module} {libraries}"));
+        }
+    }
+
+    #[test]
+    fn requirements_are_read_in_both_forms() {
+        let text = "module x\n\nrequire a.b/c v1.2.3\n\nrequire (\n\td.e/f v0.1.0 // indirect\n)\n\nreplace d.e/g => d.e/g v9.9.9\n";
+        assert_eq!(required(text, "a.b/c"), Some("v1.2.3"));
+        assert_eq!(required(text, "d.e/f"), Some("v0.1.0"));
+        assert_eq!(required(text, "d.e/g"), None);
+    }
+
+    #[test]
+    fn staging_modules_are_read_from_kubernetes_go_mod() {
+        let text = "module k8s.io/kubernetes\n\nreplace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n\
+                    \tk8s.io/client-go => ./staging/src/k8s.io/client-go\n\tother => other v1.0.0\n)\n";
+        assert_eq!(staging(text).unwrap(), ["k8s.io/api", "k8s.io/client-go"]);
+        assert!(staging("module x\n").is_err());
+    }
+
+    #[test]
+    fn generated_module() {
+        let replaced = [("k8s.io/api", "v0.35.4".to_owned()), ("k8s.io/client-go", "v0.35.4".to_owned())];
+        let product = Product { programs: &KUBERNETES.programs[4..5], ..KUBERNETES };
+        assert_eq!(
+            go_mod(&product, "v1.35.4", &replaced),
+            "module cumulet.local/kubernetes\n\ngo 1.24.0\n\ntool (\n\tk8s.io/kubernetes/cmd/kubeadm\n)\n\n\
+             require (\n\tk8s.io/kubernetes v1.35.4\n)\n\n\
+             replace (\n\tk8s.io/api => k8s.io/api v0.35.4\n\tk8s.io/client-go => k8s.io/client-go v0.35.4\n)\n"
+        );
+        assert!(!go_mod(&ETCD, "v3.6.8", &[]).contains("replace"));
+    }
+}
