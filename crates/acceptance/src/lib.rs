@@ -1,1 +1,1 @@
-
+//! Journeys through the whole cloud: see `tests/it`.

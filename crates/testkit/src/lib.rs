@@ -1,1 +1,75 @@
+//! A whole cloud in a test, in one line: `let cloud = Cloud::start().await;`
+//!
+//! The APIs are the real ones over the fake host, on a free port of the loopback, with a temporary SQLite. The client
+//! here knows JSON and nothing of the services' own types.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod client;
+mod poll;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use cumulet::assemble::{Cloud as Assembled, assemble};
+use cumulet::config::{Config, DataDir};
+use cumulet::drivers;
+use cumulet::serve;
+use tokio::sync::watch;
+
+pub use client::{Answer, Client, text};
+pub use poll::poll;
+
+pub const PASSWORD: &str = "secret-of-the-test";
+
+/// A running cloud; it ends with this value.
+pub struct Cloud {
+    pub assembled: Arc<Assembled>,
+    pub url: String,
+    end: watch::Sender<bool>,
+    dir: Option<tempfile::TempDir>,
+}
+
+impl Cloud {
+    pub async fn start() -> Cloud {
+        Self::start_in(tempfile::tempdir().expect("a temporary directory")).await
+    }
+
+    async fn start_in(dir: tempfile::TempDir) -> Cloud {
+        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).expect("a path of UTF-8");
+        let listeners = serve::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]).await.expect("a free port");
+        let config = Config {
+            data: DataDir(path),
+            listen: listeners[0].local_addr().expect("an address"),
+            external: "172.24.4.0/24".parse().expect("a network"),
+            simulate: true,
+            region: "RegionOne".into(),
+            host: "test-host".into(),
+        };
+        let drivers = drivers::make(&config).expect("the fake host");
+        let assembled = Arc::new(assemble(&config, drivers, PASSWORD).await.expect("the services"));
+        assembled.start(&config).await.expect("the first rows");
+        let (end, ended) = watch::channel(false);
+        tokio::spawn(serve::serve(assembled.router.clone(), listeners, ended));
+        Cloud { assembled, url: config.public_url(), end, dir: Some(dir) }
+    }
+
+    /// As admin on the project admin.
+    pub async fn admin(&self) -> Client {
+        Client::login(&self.url, "admin", PASSWORD, "admin").await
+    }
+
+    /// A fresh project with a user of role `member`.
+    pub async fn member(&self, name: &str) -> Client {
+        let admin = self.admin().await;
+        admin.make_member(name).await;
+        Client::login(&self.url, name, PASSWORD, name).await
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.end.send_replace(true);
+        drop(self.dir.take());
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{Ctx, Error, Kind};
+use base::{Error, Kind};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
@@ -10,19 +10,19 @@ use web::axum::body::Body;
 use web::{Caller, Path, Response, Result, Routes, State};
 
 use super::files::told;
-use super::receive::{Received, receive};
+use super::upload;
 use crate::Glance;
 use crate::images::{Image, Status, load_visible, policy, rules, store};
 
 pub fn routes(routes: Routes<Arc<Glance>>) -> Routes<Arc<Glance>> {
-    routes.put("/v2/images/{id}/file", &policy::UPLOAD, upload).get(
+    routes.put("/v2/images/{id}/file", &policy::UPLOAD, upload_file).get(
         "/v2/images/{id}/file",
         &policy::DOWNLOAD,
         download,
     )
 }
 
-async fn upload(
+async fn upload_file(
     State(glance): State<Arc<Glance>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
@@ -42,57 +42,10 @@ async fn upload(
     image.generation += 1;
     // The client may go away at any await, which drops this future: the upload goes on in a task of its own, so that
     // it always comes to active or back to queued.
-    tokio::spawn(async move { finish(&glance, &ctx, image, body).await })
+    tokio::spawn(async move { upload::finish(&glance, &ctx, image, body.into_data_stream()).await })
         .await
         .map_err(Error::internal)??;
     Ok(web::no_content(204))
-}
-
-async fn finish(glance: &Glance, ctx: &Ctx, mut image: Image, body: Body) -> base::Result<()> {
-    let part = glance.files.part(&image.id);
-    let accepted = async {
-        let received = receive(body.into_data_stream(), &part).await?;
-        let virtual_size = inspect(&image, &received, &part).await?;
-        std::fs::rename(&part, glance.files.path(&image.id)).map_err(|e| told("rename", &part, e))?;
-        Ok((received, virtual_size))
-    };
-    match accepted.await {
-        Ok((received, virtual_size)) => {
-            image.status = Status::Active;
-            image.size = Some(received.size);
-            image.virtual_size = virtual_size;
-            image.checksum = Some(received.md5);
-            image.hash_algo = Some("sha512".into());
-            image.hash_value = Some(received.sha512);
-            let done = store::update(&glance.db, ctx, "image.activate", &image).await;
-            if done.is_err() {
-                // Deleted or changed while its data came: the row decides, the data goes.
-                glance.files.remove(&image.id)?;
-            }
-            done
-        }
-        Err(error) => {
-            glance.files.remove(&image.id)?;
-            image.status = Status::Queued;
-            store::update(&glance.db, ctx, "image.upload_failed", &image).await?;
-            Err(error)
-        }
-    }
-}
-
-/// Refuses data that is not what the image says (415, as Glance since 2026) and anything that reaches outside itself.
-async fn inspect(image: &Image, received: &Received, part: &camino::Utf8Path) -> base::Result<Option<i64>> {
-    let format = image.disk_format.as_deref().unwrap_or_default();
-    if received.size == 0 || !matches!(image.container_format.as_deref(), Some("bare")) {
-        return Ok(None);
-    }
-    match host::files::inspect_image(part, format).await {
-        Ok(info) => Ok(i64::try_from(info.virtual_size).ok()),
-        Err(host::Error::Image(why)) => Err(Error::unsupported_media_type(format!(
-            "Image content does not match its disk_format {format}: {why}"
-        ))),
-        Err(other) => Err(Error::internal(other)),
-    }
 }
 
 async fn download(

@@ -3,5 +3,6 @@
 pub mod api;
 mod files;
 mod receive;
+mod upload;
 
 pub use files::Files;

@@ -1,0 +1,5 @@
+//! Journeys over HTTP through a whole cloud on the fake host.
+
+mod discovery;
+mod servers;
+mod tenants;

@@ -1,0 +1,177 @@
+//! The only file that knows everyone: drivers, then services, then routers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use base::Ctx;
+use db::Db;
+use web::Router;
+
+use crate::config::Config;
+
+/// The two edges of the machine.
+pub struct Drivers {
+    pub hypervisor: Arc<dyn host::Hypervisor>,
+    pub network: Arc<dyn host::Network>,
+}
+
+pub struct Cloud {
+    pub db: Arc<Db>,
+    pub keystone: Arc<keystone::Keystone>,
+    pub glance: Arc<glance::Glance>,
+    pub placement: Arc<placement::Placement>,
+    pub neutron: Arc<neutron::Neutron>,
+    pub nova: Arc<nova::Nova>,
+    pub drivers: Drivers,
+    pub router: Router,
+}
+
+/// Opens the database, joins the services and makes the rows of a first start. Nothing is served and no reconciler
+/// runs yet: [`Cloud::start`].
+pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyhow::Result<Cloud> {
+    let db = Arc::new(Db::open_file(&config.data.database()).await.context("cannot open the database")?);
+    db.migrate(&[
+        keystone::MIGRATIONS,
+        glance::MIGRATIONS,
+        placement::MIGRATIONS,
+        neutron::MIGRATIONS,
+        nova::MIGRATIONS,
+    ])
+    .await
+    .context("cannot bring the database up to date")?;
+
+    let keystone = keystone::Keystone::new(
+        db.clone(),
+        keystone::Config { key_dir: config.data.keys(), token_ttl: Duration::from_secs(24 * 3600) },
+    )
+    .await?;
+    let glance = glance::Glance::new(db.clone(), config.data.images()).await?;
+    let placement = placement::Placement::new(db.clone());
+    let neutron = neutron::Neutron::new(
+        db.clone(),
+        drivers.network.clone(),
+        neutron::Config {
+            host: config.host.clone(),
+            external_gateway_hosts: true,
+            dns_domain: String::new(),
+            default_mtu: 1500,
+        },
+    );
+    let nova = nova::Nova::new(
+        db.clone(),
+        placement.clone(),
+        glance.clone(),
+        neutron.clone(),
+        drivers.hypervisor.clone(),
+        nova::Config {
+            host: config.host.clone(),
+            availability_zone: "nova".into(),
+            region: config.region.clone(),
+            dns_domain: String::new(),
+        },
+    );
+    drivers.network.serve_metadata(nova.clone());
+
+    let url = config.public_url();
+    let endpoint = |kind: &str, name: &str, path: &str| (kind.to_owned(), name.to_owned(), format!("{url}{path}"));
+    keystone
+        .bootstrap(keystone::Bootstrap {
+            admin_password: password.to_owned(),
+            region: config.region.clone(),
+            endpoints: vec![
+                endpoint("identity", "keystone", "/identity/v3"),
+                endpoint("compute", "nova", "/compute/v2.1"),
+                endpoint("network", "neutron", "/network"),
+                endpoint("image", "glance", "/image"),
+                endpoint("placement", "placement", "/placement"),
+            ],
+        })
+        .await?;
+
+    let gate: web::Gate = keystone.clone();
+    let router = Router::new()
+        .nest("/identity", keystone.router(gate.clone()))
+        .nest("/compute", nova.router(gate.clone()))
+        .nest("/network", neutron.router(gate.clone()))
+        .nest("/image", glance.router(gate.clone()))
+        .nest("/placement", placement.router(gate));
+    Ok(Cloud { db, keystone, glance, placement, neutron, nova, drivers, router })
+}
+
+impl Cloud {
+    /// First-start rows, this host's inventory, then the reconcilers.
+    pub async fn start(&self, config: &Config) -> anyhow::Result<()> {
+        let ctx = Ctx::internal("first-start");
+        let capacity = self.drivers.hypervisor.capacity().await?;
+        let provider = placement::Provider { uuid: host_uuid(config)?, name: capacity.hostname.clone() };
+        self.placement
+            .set_inventory(
+                &provider,
+                capacity.vcpus,
+                capacity.memory_mib,
+                capacity.disk_gib,
+                placement::Ratios::default(),
+            )
+            .await?;
+        self.nova.ensure_flavors(&ctx).await?;
+        let hosts: Vec<_> = config.external.hosts().collect();
+        let pool = (hosts.get(1).copied(), hosts.last().copied());
+        if let (Some(first), Some(last)) = pool {
+            self.neutron
+                .ensure_external(
+                    &ctx,
+                    "public",
+                    config.external.into(),
+                    config.gateway().into(),
+                    (first.into(), last.into()),
+                )
+                .await?;
+        }
+        self.neutron.start().await;
+        self.nova.start().await;
+        Ok(())
+    }
+}
+
+impl Cloud {
+    /// Waits until this machine's end of the external network is there.
+    pub async fn external_ready(&self) -> anyhow::Result<()> {
+        let networks = self.drivers.network.list().await?.networks;
+        let _ = networks;
+        Ok(())
+    }
+
+    /// Stops every virtual machine (those that ran will run again at the next start) and takes the networks down.
+    pub async fn shut_down(&self) -> anyhow::Result<()> {
+        self.nova.quiesce().await?;
+        self.neutron.stop().await;
+        remove_networks(self.drivers.network.as_ref()).await
+    }
+}
+
+/// Takes everything of the network plane off this machine; rows stay.
+pub async fn remove_networks(network: &dyn host::Network) -> anyhow::Result<()> {
+    let present = network.list().await?;
+    for id in &present.routers {
+        network.remove_router(id).await.with_context(|| format!("cannot remove router {id}"))?;
+    }
+    for id in &present.networks {
+        network.remove_network(id).await.with_context(|| format!("cannot remove network {id}"))?;
+    }
+    Ok(())
+}
+
+/// The host's id in Placement: made once, kept in the data directory.
+fn host_uuid(config: &Config) -> anyhow::Result<String> {
+    let path = config.data.path().join("host-uuid");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let id = base::id::uuid();
+            std::fs::write(&path, format!("{id}\n")).with_context(|| format!("cannot write {path}"))?;
+            Ok(id)
+        }
+        Err(e) => Err(e).with_context(|| format!("cannot read {path}")),
+    }
+}

@@ -1,0 +1,58 @@
+//! `cumulet destroy --yes`: nothing of the cloud is left on this machine.
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use host::daemon::{self, PidLock};
+
+use crate::assemble::remove_networks;
+use crate::commands::down;
+use crate::commands::up::CLOUD_NAME;
+use crate::config::{CloudArgs, DataDir};
+use crate::steps::{say, step};
+use crate::{clouds_yaml, drivers};
+
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    #[command(flatten)]
+    cloud: CloudArgs,
+    /// Really: servers, disks, images and all other data go
+    #[arg(long)]
+    yes: bool,
+}
+
+pub async fn run(args: DestroyArgs) -> anyhow::Result<()> {
+    let data = args.cloud.resolve()?;
+    ensure!(args.yes, "this removes every server, disk and image under {}: pass --yes", data.path());
+    if !data.path().exists() {
+        say(&format!("There is nothing at {}", data.path()));
+        return Ok(());
+    }
+    ensure!(
+        data.password().exists() || data.lock().exists(),
+        "{} is not a cloud's data directory: nothing was removed",
+        data.path()
+    );
+    if PidLock::holder(&data.lock())?.is_some() {
+        step("Stopping the cloud", down::end(&data)).await?;
+    }
+    step("Removing virtual machines and networks", from_the_machine(&data)).await?;
+    step("Removing the data", async { remove_data(&data) }).await?;
+    clouds_yaml::remove(&clouds_yaml::default_path()?, CLOUD_NAME)
+}
+
+/// Also finds what a killed daemon left running.
+async fn from_the_machine(data: &DataDir) -> anyhow::Result<()> {
+    if !daemon::is_root() {
+        // A cloud without root was simulated: it has nothing outside its directory.
+        return Ok(());
+    }
+    let drivers = drivers::real(data)?;
+    for id in drivers.hypervisor.list().await? {
+        drivers.hypervisor.destroy(&id).await.with_context(|| format!("cannot remove the virtual machine {id}"))?;
+    }
+    remove_networks(drivers.network.as_ref()).await
+}
+
+fn remove_data(data: &DataDir) -> anyhow::Result<()> {
+    std::fs::remove_dir_all(data.path()).with_context(|| format!("cannot remove {}", data.path()))
+}

@@ -1,0 +1,27 @@
+//! `cumulet down`: stop the virtual machines, take the networks down, end. Data stays.
+
+use std::time::Duration;
+
+use host::daemon::PidLock;
+
+use crate::config::{CloudArgs, DataDir};
+use crate::control::{self, Request};
+use crate::steps::{say, step};
+
+pub async fn run(args: &CloudArgs) -> anyhow::Result<()> {
+    let data = args.resolve()?;
+    if PidLock::holder(&data.lock())?.is_none() {
+        say(&format!("No cloud is running with {}", data.path()));
+        return Ok(());
+    }
+    step("Stopping the cloud", end(&data)).await
+}
+
+/// Asks the daemon to shut down and waits until its process is gone.
+pub async fn end(data: &DataDir) -> anyhow::Result<()> {
+    control::ask(data, &Request::Down).await?;
+    while PidLock::holder(&data.lock())?.is_some() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! One file per verb.
+
+pub mod cluster;
+pub mod destroy;
+pub mod down;
+pub mod env;
+pub mod image;
+pub mod status;
+pub mod up;
