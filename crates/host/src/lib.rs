@@ -9,10 +9,21 @@
 //! A plan says what should be; a driver makes it so, as often as it is asked, and says what is. Every call is
 //! idempotent: after a crash the caller simply asks again. Drivers remember nothing that they cannot observe.
 
+pub mod daemon;
 mod driver;
+pub mod fake;
+pub mod files;
+pub mod link;
+pub mod names;
+pub mod netns;
 pub mod plan;
+mod probe;
+mod process;
+pub mod qemu;
+pub mod qmp;
 
 pub use driver::{
     Capacity, Error, Hypervisor, MetadataAnswer, MetadataCaller, MetadataSource, Network, Present, Result,
     VmState,
 };
+pub use probe::{Accelerator, AcceleratorChoice, Verdict};
