@@ -46,7 +46,7 @@ impl Cloud {
             region: "RegionOne".into(),
             host: "test-host".into(),
         };
-        let drivers = drivers::make(&config).expect("the fake host");
+        let drivers = drivers::make(&config).await.expect("the fake host");
         let assembled = Arc::new(assemble(&config, drivers, PASSWORD).await.expect("the services"));
         assembled.start(&config).await.expect("the first rows");
         let (end, ended) = watch::channel(false);

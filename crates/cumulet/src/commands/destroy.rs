@@ -46,7 +46,7 @@ async fn from_the_machine(data: &DataDir) -> anyhow::Result<()> {
         // A cloud without root was simulated: it has nothing outside its directory.
         return Ok(());
     }
-    let drivers = drivers::real(data)?;
+    let drivers = drivers::real(data).await?;
     for id in drivers.hypervisor.list().await? {
         drivers.hypervisor.destroy(&id).await.with_context(|| format!("cannot remove the virtual machine {id}"))?;
     }

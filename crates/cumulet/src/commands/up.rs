@@ -165,7 +165,7 @@ async fn foreground(config: &Config) -> anyhow::Result<()> {
         bail!("a cloud is running with {} already", config.data.path());
     };
     let started = Instant::now();
-    let drivers = drivers::make(config)?;
+    let drivers = drivers::make(config).await?;
     let cloud = assemble::assemble(config, drivers, &config.data.read_password()?).await?;
     // The first address is taken before anything is made, so that a taken port leaves nothing behind.
     let mut listeners = serve::bind(&[config.listen]).await?;

@@ -1,0 +1,23 @@
+# kill -9 of the daemon while a server is being created, ten times at random moments. A server that ran before must
+# never notice; a new one comes to ACTIVE, or to ERROR with a reason; nothing is leaked.
+
+rounds=${ROUNDS:-10}
+cumulet up
+export OS_CLOUD=cumulet
+cumulet image build tiny --upload >/dev/null
+openstack network create net -f value -c id >/dev/null
+openstack subnet create sub --network net --subnet-range 10.0.0.0/24 -f value -c id >/dev/null
+openstack server create witness --flavor m1.tiny --image tiny --network net --wait -f value -c status >/dev/null
+witness=$(pgrep -f qemu-system)
+
+check "$rounds kills while servers are created" python3 "$repo/crates/acceptance/kernel/kills.py" "$rounds"
+
+check "the server that ran before never noticed" test "$(pgrep -f qemu-system)" = "$witness"
+check "it is still ACTIVE" test "$(openstack server show witness -f value -c status)" = ACTIVE
+openstack server delete witness --wait
+check "no machine's files are left" test -z "$(ls "$CUMULET_DATA_DIR/vms" 2>/dev/null)"
+check "no port is left" test -z "$(openstack port list --device-owner compute:nova -f value -c ID)"
+check "no allocation is left" test -z "$(curl -s -H "X-Auth-Token: $(openstack token issue -f value -c id)" \
+  "$(cumulet status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["url"])')/placement/usages?project_id=$(openstack project show admin -f value -c id)" | grep -o '[A-Z_]*":[1-9]')"
+cumulet down
+cumulet destroy --yes

@@ -1,0 +1,33 @@
+//! The machine's edge: real drivers, or the fake ones of `--simulate`.
+
+use std::sync::Arc;
+
+use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions};
+use host::network::LinuxNetwork;
+use host::qemu::QemuHypervisor;
+
+use crate::assemble::Drivers;
+use crate::config::{Config, DataDir};
+
+/// Starts the names of namespaces and nft tables of this cloud.
+const PREFIX: &str = "cumulet";
+
+pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
+    if config.simulate { fake(config) } else { real(&config.data).await }
+}
+
+pub async fn real(data: &DataDir) -> anyhow::Result<Drivers> {
+    let network = Arc::new(LinuxNetwork::new(host::network::Options::new(PREFIX, data.path()))?);
+    let hypervisor = QemuHypervisor::new(host::qemu::Options::new(data.path()), network.clone()).await?;
+    Ok(Drivers { hypervisor: Arc::new(hypervisor), network })
+}
+
+fn fake(config: &Config) -> anyhow::Result<Drivers> {
+    let options = FakeOptions {
+        data_dir: Some(config.data.path().to_owned()),
+        hostname: config.host.clone(),
+        ..FakeOptions::default()
+    };
+    let network = Arc::new(FakeNetwork::new(options.delay));
+    Ok(Drivers { hypervisor: Arc::new(FakeHypervisor::new(options)?), network })
+}

@@ -1,0 +1,73 @@
+# Sourced by the suites: a machine within the machine, and clients from PyPI.
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${CUMULET_CACHE:-$HOME/.cache/cumulet}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Runs the calling script again in network, mount and process namespaces of its own: the "host" of the cloud under
+# test. Whatever a failing test leaves behind ends with it.
+in_a_machine_of_its_own() {
+  [ "${CUMULET_SUITE_MACHINE:-}" = inside ] && return 0
+  [ "$(id -u)" -eq 0 ] || die "this suite makes namespaces: run it as root"
+  export CUMULET_SUITE_MACHINE=inside
+  exec unshare --net --mount --pid --fork --mount-proc --propagation private "$0" "$@"
+}
+
+# Inside: a clean /run/netns, a home, a loopback; no way out.
+settle() {
+  mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns
+  ip link set lo up
+  work=$(mktemp -d /tmp/cumulet-suite.XXXXXX)
+  chmod 711 "$work"
+  export HOME=$work/home CUMULET_CACHE=$cache CUMULET_DATA_DIR=$work/data
+  mkdir -p "$HOME"
+}
+
+# The pinned clients; made once for each list of pins.
+clients() {
+  local pins="$repo/crates/acceptance/requirements.txt" venv
+  venv="$cache/clients-$(sha256sum "$pins" | cut -c1-12)"
+  if [ ! -e "$venv/complete" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q -r "$pins"
+    touch "$venv/complete"
+  fi
+  export PATH="$venv/bin:$PATH"
+}
+
+# Everything that a cloud adds to a machine, one line each, sorted: two of these must be equal before and after.
+footprint() {
+  {
+    ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/link \1/'
+    ip -o addr | awk '{print "addr", $2, $4}'
+    ip route show table all | sed 's/^/route /'
+    ip netns list | sed 's/^/netns /'
+    nft list ruleset | sed 's/^/nft /'
+    ps -eo args | grep -E '[q]emu-system|[c]umulet up' | sed 's/^/process /' || true
+    [ ! -e "$CUMULET_DATA_DIR" ] || find "$CUMULET_DATA_DIR" | sed 's/^/file /'
+  } | sort
+}
+
+ok() { passed=$((${passed:-0} + 1)); say "ok $passed - $*"; }
+not_ok() { say "not ok - $*"; failures=$((${failures:-0} + 1)); }
+
+# check "what" command...: the command succeeds.
+check() {
+  local what=$1; shift
+  if "$@"; then ok "$what"; else not_ok "$what"; return 1; fi
+}
+
+# within SECONDS command...: it succeeds at last.
+within() {
+  local end=$((SECONDS + $1)); shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    sleep 0.2
+  done
+}
+
+tally() { printf '%s passed, %s failed\n' "${passed:-0}" "${failures:-0}"; [ "${failures:-0}" -eq 0 ]; }
