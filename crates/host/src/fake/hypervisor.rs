@@ -1,0 +1,247 @@
+//! Machines that are rows in a map.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use camino::Utf8PathBuf;
+use tokio::sync::broadcast;
+
+use super::store::{Record, State, Store};
+use super::{Faults, Operation};
+use crate::plan::VmPlan;
+use crate::{Capacity, Error, Hypervisor, Result, VmState};
+
+#[derive(Debug, Clone)]
+pub struct FakeOptions {
+    /// Machines are remembered here and are still as they were after a restart. None: memory only.
+    pub data_dir: Option<Utf8PathBuf>,
+    /// How long each call takes.
+    pub delay: Duration,
+    pub hostname: String,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub disk_gib: u64,
+}
+
+impl Default for FakeOptions {
+    /// A host for some thousand machines.
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            delay: Duration::ZERO,
+            hostname: "simulated".into(),
+            vcpus: 4096,
+            memory_mib: 16 << 20,
+            disk_gib: 1 << 20,
+        }
+    }
+}
+
+/// The fake driver of machines.
+///
+/// A machine whose name contains `fail-prepare`, `fail-start`, `fail-stop` or `fail-reboot` fails that call, always:
+/// so failures can be tried out through nothing but the public API of a cloud.
+#[derive(Debug)]
+pub struct FakeHypervisor {
+    options: FakeOptions,
+    faults: Faults,
+    inner: Mutex<Inner>,
+    changes: broadcast::Sender<String>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    machines: HashMap<String, Record>,
+    /// As last given. Not remembered over a restart.
+    plans: HashMap<String, VmPlan>,
+    store: Store,
+}
+
+impl FakeHypervisor {
+    /// # Errors
+    /// The data directory cannot be used.
+    pub fn new(options: FakeOptions) -> Result<Self> {
+        let (store, machines) = Store::open(options.data_dir.as_deref())?;
+        let inner = Inner { machines, plans: HashMap::new(), store };
+        let changes = broadcast::channel(8192).0;
+        Ok(Self { faults: Faults::new(options.delay), options, inner: Mutex::new(inner), changes })
+    }
+
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The guest powers off, or its process dies: it is stopped and an event says so.
+    pub fn end(&self, id: &str) -> Result<()> {
+        self.update(id, |record| record.state = State::Stopped)?;
+        // Nobody listening is fine.
+        drop(self.changes.send(id.to_owned()));
+        Ok(())
+    }
+
+    /// The guest writes to its serial console.
+    pub fn say(&self, id: &str, text: &str) -> Result<()> {
+        self.update(id, |record| record.console.push_str(text))
+    }
+
+    /// What the machine was last prepared, started or rebooted with.
+    pub fn plan(&self, id: &str) -> Option<VmPlan> {
+        self.inner().plans.get(id).cloned()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self, id: &str) -> String {
+        self.inner().machines.get(id).map(|record| record.name.clone()).unwrap_or_default()
+    }
+
+    async fn pass(&self, operation: Operation, name: &str) -> Result<()> {
+        self.faults.pass(operation).await?;
+        if name.contains(&format!("fail-{}", operation.name())) {
+            return Err(Error::Refused(format!(
+                "{} failed, as the name `{name}` asks for",
+                operation.name()
+            )));
+        }
+        Ok(())
+    }
+
+    fn update(&self, id: &str, change: impl FnOnce(&mut Record)) -> Result<()> {
+        let inner = &mut *self.inner();
+        let record = inner.machines.get_mut(id);
+        let record = record.ok_or_else(|| Error::Monitor(format!("there is no machine {id}")))?;
+        let before = record.clone();
+        change(record);
+        if *record == before { Ok(()) } else { inner.store.put(id, record) }
+    }
+
+    fn keep(&self, vm: &VmPlan) -> Result<()> {
+        let inner = &mut *self.inner();
+        inner.plans.insert(vm.id.clone(), vm.clone());
+        if !inner.machines.contains_key(&vm.id) {
+            let record = Record { name: vm.name.clone(), state: State::Stopped, console: String::new() };
+            inner.store.put(&vm.id, &record)?;
+            inner.machines.insert(vm.id.clone(), record);
+        }
+        Ok(())
+    }
+
+    /// Running machines only, as a real one's monitor would say.
+    fn set_running(&self, id: &str, from: State, to: State) -> Result<()> {
+        let state = self.inner().machines.get(id).map(|record| record.state);
+        match state {
+            Some(state) if state == from || state == to => self.update(id, |record| record.state = to),
+            _ => Err(Error::Monitor(format!("machine {id} is not running"))),
+        }
+    }
+}
+
+fn boot(record: &mut Record, vm: &VmPlan) {
+    if record.state == State::Stopped {
+        let VmPlan { id, name, vcpus, memory_mib, .. } = vm;
+        let host = name.split('.').next().unwrap_or(name);
+        record.console += &format!(
+            "[    0.000000] Linux version 0.0.0-simulated\n\
+             [    0.000000] DMI: OpenStack Foundation OpenStack Nova, {id}\n\
+             [    0.010000] smpboot: {vcpus} CPUs, memory {memory_mib} MiB\n\
+             [    1.000000] cloud-init: finished, {} network interfaces\n\n\
+             {host} login: \n",
+            vm.nics.len()
+        );
+    }
+    record.state = State::Running;
+}
+
+#[async_trait]
+impl Hypervisor for FakeHypervisor {
+    async fn prepare(&self, vm: &VmPlan) -> Result<()> {
+        self.pass(Operation::Prepare, &vm.name).await?;
+        self.keep(vm)
+    }
+
+    async fn start(&self, vm: &VmPlan) -> Result<()> {
+        self.keep(vm)?;
+        self.pass(Operation::Start, &vm.name).await?;
+        self.update(&vm.id, |record| boot(record, vm))
+    }
+
+    async fn stop(&self, id: &str, _grace: Option<Duration>) -> Result<()> {
+        self.pass(Operation::Stop, &self.name(id)).await?;
+        if !self.inner().machines.contains_key(id) {
+            return Ok(());
+        }
+        self.update(id, |record| record.state = State::Stopped)
+    }
+
+    async fn reboot(&self, vm: &VmPlan, _hard: bool) -> Result<()> {
+        self.keep(vm)?;
+        self.pass(Operation::Reboot, &vm.name).await?;
+        self.update(&vm.id, |record| {
+            record.state = State::Stopped;
+            boot(record, vm);
+        })
+    }
+
+    async fn pause(&self, id: &str) -> Result<()> {
+        self.pass(Operation::Pause, &self.name(id)).await?;
+        self.set_running(id, State::Running, State::Paused)
+    }
+
+    async fn resume(&self, id: &str) -> Result<()> {
+        self.pass(Operation::Resume, &self.name(id)).await?;
+        self.set_running(id, State::Paused, State::Running)
+    }
+
+    async fn destroy(&self, id: &str) -> Result<()> {
+        self.pass(Operation::Destroy, &self.name(id)).await?;
+        let inner = &mut *self.inner();
+        inner.store.remove(id)?;
+        inner.machines.remove(id);
+        inner.plans.remove(id);
+        Ok(())
+    }
+
+    async fn state(&self, id: &str) -> Result<VmState> {
+        Ok(match self.inner().machines.get(id).map(|record| record.state) {
+            Some(State::Running) => VmState::Running,
+            Some(State::Paused) => VmState::Paused,
+            Some(State::Stopped) => VmState::Stopped,
+            None => VmState::Absent,
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let mut ids: Vec<_> = self.inner().machines.keys().cloned().collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    async fn console_log(&self, id: &str, lines: Option<usize>) -> Result<String> {
+        let inner = self.inner();
+        let text = inner.machines.get(id).map_or("", |record| &record.console);
+        let kept: Vec<_> = text.split_inclusive('\n').collect();
+        let first = lines.map_or(0, |lines| kept.len().saturating_sub(lines));
+        Ok(kept[first..].concat())
+    }
+
+    async fn capacity(&self) -> Result<Capacity> {
+        Ok(Capacity {
+            hostname: self.options.hostname.clone(),
+            vcpus: self.options.vcpus,
+            memory_mib: self.options.memory_mib,
+            disk_gib: self.options.disk_gib,
+            free_disk_gib: self.options.disk_gib,
+            hypervisor_type: "fake".into(),
+            hypervisor_version: 1_000_000,
+            accelerator: "none".into(),
+        })
+    }
+
+    fn changes(&self) -> broadcast::Receiver<String> {
+        self.changes.subscribe()
+    }
+}

@@ -1,0 +1,16 @@
+//! The drivers of `cumulet up --simulate`: a host of any size in memory. No root, no programs, no files but a few
+//! bytes a machine so that machines outlive the daemon as real ones do.
+//!
+//! They behave: states change as the real drivers' do, calls may be made slow, and failures can be asked for, by
+//! [`Faults::fail_next`] or by a machine's name (see [`FakeHypervisor`]).
+
+mod faults;
+mod hypervisor;
+mod network;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use faults::{Faults, Operation};
+pub use hypervisor::{FakeHypervisor, FakeOptions};
+pub use network::FakeNetwork;

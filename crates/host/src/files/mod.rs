@@ -1,0 +1,39 @@
+//! Disk images: looked at before they are trusted, and overlays over them.
+
+mod header;
+mod inspect;
+mod overlay;
+#[cfg(test)]
+mod tests;
+
+pub use inspect::{ImageInfo, inspect_image};
+pub(crate) use overlay::create_overlay;
+
+use std::time::Duration;
+
+use camino::Utf8Path;
+use rustix::process::Resource;
+
+use crate::process::{self, Confinement, Output};
+use crate::{Error, Result};
+
+/// Generous: the tool reads a header or writes a few clusters.
+const LIMIT: Duration = Duration::from_secs(30);
+const MIB: u64 = 1 << 20;
+
+/// qemu-img parses what strangers uploaded: bounded in memory and time, and with no privileges but those in
+/// `confinement`.
+async fn qemu_img(arguments: &[String], mut confinement: Confinement) -> Result<Output> {
+    confinement.limits.extend([(Resource::As, 1024 * MIB), (Resource::Cpu, LIMIT.as_secs())]);
+    process::run("qemu-img", "qemu-utils", arguments, confinement, LIMIT).await
+}
+
+/// What went wrong, without the tool's name and the paths it repeats.
+fn complaint(output: &Output) -> String {
+    let last = output.stderr.lines().last().unwrap_or("");
+    last.trim_start_matches("qemu-img: ").to_owned()
+}
+
+fn disk_is_full(output: &Output, path: &Utf8Path) -> Option<Error> {
+    output.stderr.contains("No space left on device").then(|| Error::DiskFull { path: path.to_owned() })
+}

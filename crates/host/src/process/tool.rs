@@ -1,0 +1,74 @@
+//! Runs a program to its end, within limits, and takes what it says.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+use super::{Confinement, confine};
+use crate::{Error, Result};
+
+/// More than this of a program's output is cut off.
+const OUTPUT_LIMIT: u64 = 4 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub code: Option<i32>,
+    pub status: String,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// `package` is the Debian package that has `program`. A program that is not done by `limit` is killed.
+pub(crate) async fn run(
+    program: &str,
+    package: &str,
+    arguments: &[String],
+    confinement: Confinement,
+    limit: Duration,
+) -> Result<Output> {
+    let failed = |status: String| Error::Command {
+        command: format!("{program} {}", arguments.join(" ")),
+        status,
+        stderr: String::new(),
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    confine(&mut command, confinement);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::MissingProgram { program: program.into(), package: package.into() });
+        }
+        Err(error) => return Err(failed(format!("it could not be started: {error}"))),
+    };
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let all = async {
+        let (stdout, stderr) = tokio::join!(take(stdout), take(stderr));
+        (child.wait().await, stdout, stderr)
+    };
+    let Ok((status, stdout, stderr)) = tokio::time::timeout(limit, all).await else {
+        return Err(failed(format!("no end within {limit:?}")));
+    };
+    let status = status.map_err(|error| failed(error.to_string()))?;
+    Ok(Output { code: status.code(), status: status.to_string(), stdout, stderr })
+}
+
+async fn take(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        // What came before an error is still worth showing.
+        drop(stream.take(OUTPUT_LIMIT).read_to_end(&mut bytes).await);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

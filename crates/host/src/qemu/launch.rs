@@ -1,0 +1,117 @@
+//! Starts a machine's process: opens what it may use, gives away all else, and lets go of it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::Stdio;
+
+use camino::Utf8Path;
+use rustix::process::Resource;
+use tokio::process::Command;
+
+use super::argv::{self, Inherited, Settings};
+use super::paths::VmFiles;
+use crate::plan::VmPlan;
+use crate::probe::Accelerator;
+use crate::process::{Confinement, Process, confine, file_error};
+use crate::{Error, Result};
+
+pub(super) const MONITOR: &str = "qmp.sock";
+const SERIAL: &str = "serial.sock";
+const AGENT: &str = "agent.sock";
+pub(super) const SOCKETS: [&str; 3] = [MONITOR, SERIAL, AGENT];
+
+/// The machine's process. It is in a session of its own and nothing ties it to this one: it lives on when this
+/// process ends, however that ends.
+///
+/// Sockets are made and listened on here, so that a connection can be made at once, before QEMU is up.
+pub(super) async fn launch(
+    binary: &str,
+    vm: &VmPlan,
+    files: &VmFiles,
+    user: Option<u32>,
+    taps: Vec<OwnedFd>,
+    settings: Settings,
+) -> Result<Process> {
+    let mut confinement = Confinement { user, ..Confinement::default() };
+    if settings.accelerator == Accelerator::Kvm {
+        confinement.groups = crate::probe::kvm_groups();
+    }
+    confinement.limits = vec![(Resource::Nofile, 4096)];
+
+    let monitor = listen(files, MONITOR).await?;
+    let serial = listen(files, SERIAL).await?;
+    let agent = listen(files, AGENT).await?;
+    let console = open(&files.console(), OpenOptions::new().append(true).create(true))?;
+    let disk = open(&files.disk(), OpenOptions::new().read(true).write(true))?;
+    let image = open(&vm.root.image, OpenOptions::new().read(true))?;
+    let drive = match vm.config_drive {
+        Some(_) => Some(open(&files.config_drive(), OpenOptions::new().read(true))?),
+        None => None,
+    };
+    let log = open(&files.log(), OpenOptions::new().write(true).create(true).truncate(true))?;
+    let pid_file = open(&files.pid(), OpenOptions::new().write(true).create(true).truncate(true))?;
+    confinement.pid_file = Some(pid_file.into());
+
+    let inherited = Inherited {
+        monitor: confinement.keep(&monitor),
+        serial: confinement.keep(&serial),
+        agent: confinement.keep(&agent),
+        console: confinement.keep(&console),
+        disk: confinement.keep(&disk),
+        image: confinement.keep(&image),
+        config_drive: drive.as_ref().map(|file| confinement.keep(file)),
+        taps: taps.iter().map(|tap| confinement.keep(&tap.as_raw_fd())).collect(),
+    };
+    let second = log.try_clone().map_err(|error| file_error("opening", &files.log(), error))?;
+    let mut command = Command::new(binary);
+    command
+        .args(argv::arguments(vm, &inherited, settings))
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(log))
+        .stderr(Stdio::from(second));
+    confine(&mut command, confinement);
+    let child = command.spawn().map_err(|error| start_error(binary, &error))?;
+    // Once `child` is dropped the runtime still takes note of its end, should this process be there to see it.
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
+    let process = Process::open(pid).map_err(|error| start_error(binary, &error))?;
+    process.ok_or_else(|| ended_early(files))
+}
+
+/// QEMU ended where it should have run: its own words say why.
+pub(super) fn ended_early(files: &VmFiles) -> Error {
+    let said = std::fs::read_to_string(files.log()).unwrap_or_default();
+    let said = said.trim();
+    let said = said.char_indices().nth_back(500).map_or(said, |(at, _)| &said[at..]);
+    Error::Monitor(format!("QEMU ended at its start: {}", if said.is_empty() { "no message" } else { said }))
+}
+
+fn start_error(binary: &str, error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Error::MissingProgram { program: binary.into(), package: super::PACKAGE.into() };
+    }
+    Error::Command {
+        command: binary.into(),
+        status: "an error before it ran".into(),
+        stderr: error.to_string(),
+    }
+}
+
+async fn listen(files: &VmFiles, name: &str) -> Result<UnixListener> {
+    files
+        .with_socket(name, async |path: &str| match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => UnixListener::bind(path),
+        })
+        .await
+}
+
+fn open(path: &Utf8Path, options: &mut OpenOptions) -> Result<File> {
+    options.mode(0o600).open(path).map_err(|error| file_error("opening", path, error))
+}

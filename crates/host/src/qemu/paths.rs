@@ -1,0 +1,74 @@
+//! The files of one machine. All belong to root: its QEMU gets them open and can reach nothing by name.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::process::file_error;
+use crate::{Error, Result};
+
+#[derive(Debug, Clone)]
+pub(super) struct VmFiles {
+    dir: Utf8PathBuf,
+}
+
+impl VmFiles {
+    pub(super) fn new(vms: &Utf8Path, id: &str) -> Result<Self> {
+        if !is_id(id) {
+            return Err(Error::Refused(format!("`{id}` is not a machine's id: it must be a UUID")));
+        }
+        Ok(Self { dir: vms.join(id) })
+    }
+
+    pub(super) fn dir(&self) -> &Utf8Path {
+        &self.dir
+    }
+
+    pub(super) fn disk(&self) -> Utf8PathBuf {
+        self.dir.join("disk.qcow2")
+    }
+
+    pub(super) fn config_drive(&self) -> Utf8PathBuf {
+        self.dir.join("config.img")
+    }
+
+    pub(super) fn console(&self) -> Utf8PathBuf {
+        self.dir.join("console.log")
+    }
+
+    /// What QEMU says of itself.
+    pub(super) fn log(&self) -> Utf8PathBuf {
+        self.dir.join("qemu.log")
+    }
+
+    pub(super) fn pid(&self) -> Utf8PathBuf {
+        self.dir.join("pid")
+    }
+
+    pub(super) fn record(&self) -> Utf8PathBuf {
+        self.dir.join("vm.json")
+    }
+
+    /// A socket's address holds 108 bytes and a data directory may be deep, so sockets are named through an open
+    /// directory. `use_it` gets a short path that is valid while it runs.
+    pub(super) async fn with_socket<T>(
+        &self,
+        name: &str,
+        use_it: impl AsyncFnOnce(&str) -> std::io::Result<T>,
+    ) -> Result<T> {
+        let failed = |error| file_error("opening the socket", &self.dir.join(name), error);
+        let dir = File::open(&self.dir).map_err(failed)?;
+        let short = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
+        use_it(&short).await.map_err(failed)
+    }
+}
+
+/// Lower-case UUIDs only: an id becomes a directory's name.
+pub(super) fn is_id(id: &str) -> bool {
+    id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        })
+}

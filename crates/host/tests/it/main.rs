@@ -1,0 +1,3 @@
+//! The kernel suite: real processes, namespaces and devices of this machine.
+
+mod qemu;

@@ -1,0 +1,114 @@
+//! Ends that nobody asked for: of the guest, of its process, of the daemon.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use host::{Hypervisor, VmState};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{House, ID, NoTaps, is_alive, until, up};
+
+/// Set for the child of `machines_outlive_the_daemon`.
+const DAEMON: &str = "CUMULET_TEST_DAEMON";
+
+#[tokio::test]
+async fn a_guest_that_powers_off_and_a_process_that_dies_are_noticed() {
+    let Some(house) = House::new() else { return };
+    let (host, vm) = (house.host().await, house.vm());
+    let mut changes = host.changes();
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    house.type_in("o");
+    let told = tokio::time::timeout(Duration::from_secs(20), changes.recv()).await;
+    assert_eq!(told.unwrap().unwrap(), ID);
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
+    assert!(!house.vm_path("pid").exists() && !house.vm_path("qmp.sock").exists());
+
+    host.start(&vm).await.unwrap();
+    kill_process(Pid::from_raw(house.pid()).unwrap(), Signal::KILL).unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(20), changes.recv()).await;
+    assert_eq!(told.unwrap().unwrap(), ID);
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
+    host.start(&vm).await.unwrap();
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Running);
+}
+
+/// The part of a daemon, in a process that will be killed: starts a machine and waits for its end.
+#[tokio::test]
+async fn daemon() {
+    let Ok(data_dir) = std::env::var(DAEMON) else { return };
+    let house = camino::Utf8PathBuf::from(data_dir);
+    let mut options = host::qemu::Options::new(house.join("data"));
+    options.accelerator = host::AcceleratorChoice::Tcg;
+    let host = host::qemu::QemuHypervisor::new(options, std::sync::Arc::new(NoTaps)).await.unwrap();
+    let vm = host::plan::VmPlan {
+        id: ID.into(),
+        name: "test".into(),
+        vcpus: 1,
+        memory_mib: 64,
+        root: host::plan::RootDisk { image: house.join("image"), image_format: "raw".into(), size_gib: 1 },
+        nics: Vec::new(),
+        config_drive: None,
+    };
+    host.start(&vm).await.unwrap();
+    std::fs::write(house.join("started"), "").unwrap();
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn machines_outlive_the_daemon_and_are_adopted() {
+    let Some(house) = House::new() else { return };
+    let mut daemon = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "qemu::death::daemon", "--nocapture"])
+        .env(DAEMON, house.path(""))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the machine starts", async || house.path("started").exists().then_some(())).await;
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let pid = house.pid();
+    assert!(is_alive(pid));
+
+    let host = house.host().await;
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Running);
+    up(&host, 1).await;
+    let vm = house.vm();
+    host.start(&vm).await.unwrap();
+    assert_eq!(house.pid(), pid, "it is the same process still");
+
+    // Its end is noticed although it is nobody's child.
+    let mut changes = host.changes();
+    house.type_in("o");
+    let told = tokio::time::timeout(Duration::from_secs(20), changes.recv()).await;
+    assert_eq!(told.unwrap().unwrap(), ID);
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
+}
+
+#[tokio::test]
+async fn a_driver_lets_go_of_its_machines_and_the_next_one_takes_them() {
+    let Some(house) = House::new() else { return };
+    let vm = house.vm();
+    let first = house.host().await;
+    first.start(&vm).await.unwrap();
+    let pid = house.pid();
+    drop(first);
+    let second = house.host().await;
+    assert_eq!(second.state(ID).await.unwrap(), VmState::Running);
+    assert_eq!(house.pid(), pid);
+    second.destroy(ID).await.unwrap();
+    assert!(!is_alive(pid));
+}
+
+/// After a reboot of the host, say.
+#[tokio::test]
+async fn a_pid_file_that_means_somebody_else_is_not_believed() {
+    let Some(house) = House::new() else { return };
+    let (host, vm) = (house.host().await, house.vm());
+    host.prepare(&vm).await.unwrap();
+    drop(host);
+    std::fs::write(house.vm_path("pid"), std::process::id().to_string()).unwrap();
+    let host = house.host().await;
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
+    host.destroy(ID).await.unwrap();
+}

@@ -1,0 +1,122 @@
+//! Real QEMU processes on this machine. The guest is one sector of ours, so nothing has to be built or downloaded.
+//! Where QEMU is not installed these tests say so and pass; without root they run, less the change of user.
+
+mod death;
+mod guest;
+mod life;
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use camino::{Utf8Path, Utf8PathBuf};
+use host::plan::{NicPlan, RootDisk, VmPlan};
+use host::qemu::{Options, QemuHypervisor, TapSource};
+use host::{AcceleratorChoice, Error, Hypervisor};
+
+pub const ID: &str = "6f1f2b0e-52a7-4a2b-9d0f-0a63b6c4a001";
+
+/// These guests have no network cards.
+pub struct NoTaps;
+
+#[async_trait]
+impl TapSource for NoTaps {
+    async fn open_tap(&self, nic: &NicPlan) -> host::Result<OwnedFd> {
+        Err(Error::Link(format!("no tap for {}", nic.port_id)))
+    }
+}
+
+/// A data directory with an image. Whatever runs in it is killed in the end, also when a test fails.
+pub struct House {
+    dir: tempfile::TempDir,
+}
+
+impl House {
+    /// None, said aloud, when this machine lacks QEMU.
+    pub fn new() -> Option<Self> {
+        for program in ["qemu-system-x86_64", "qemu-img"] {
+            if !["/usr/bin", "/usr/local/bin"].iter().any(|dir| Utf8Path::new(dir).join(program).exists()) {
+                eprintln!("SKIPPED: {program} is not installed");
+                return None;
+            }
+        }
+        let house = Self { dir: tempfile::tempdir().unwrap() };
+        guest::write_image(&house.path("image"));
+        Some(house)
+    }
+
+    pub fn path(&self, name: &str) -> Utf8PathBuf {
+        Utf8Path::from_path(self.dir.path()).unwrap().join(name)
+    }
+
+    pub fn vm_path(&self, name: &str) -> Utf8PathBuf {
+        self.path("data/vms").join(ID).join(name)
+    }
+
+    pub fn options(&self) -> Options {
+        let mut options = Options::new(self.path("data"));
+        options.accelerator = AcceleratorChoice::Tcg;
+        options.reboot_grace = Duration::from_secs(30);
+        options
+    }
+
+    pub async fn host(&self) -> QemuHypervisor {
+        QemuHypervisor::new(self.options(), Arc::new(NoTaps)).await.unwrap()
+    }
+
+    pub fn vm(&self) -> VmPlan {
+        VmPlan {
+            id: ID.into(),
+            name: "test".into(),
+            vcpus: 1,
+            memory_mib: 64,
+            root: RootDisk { image: self.path("image"), image_format: "raw".into(), size_gib: 1 },
+            nics: Vec::new(),
+            config_drive: Some([("openstack/latest/meta_data.json".to_owned(), b"{}".to_vec())].into()),
+        }
+    }
+
+    pub fn pid(&self) -> i32 {
+        std::fs::read_to_string(self.vm_path("pid")).unwrap().trim().parse().unwrap()
+    }
+
+    /// Types into the guest's serial console.
+    pub fn type_in(&self, text: &str) {
+        let mut socket = std::os::unix::net::UnixStream::connect(self.vm_path("serial.sock")).unwrap();
+        socket.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let Ok(text) = std::fs::read_to_string(self.vm_path("pid")) else { return };
+        if let Some(pid) = text.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+        }
+    }
+}
+
+pub fn is_alive(pid: i32) -> bool {
+    // A zombie has no arguments left.
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty())
+}
+
+/// Polls until `done` gives something.
+pub async fn until<T>(what: &str, mut done: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = done().await {
+            return value;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The guest says that it is up, for the `count`th time.
+pub async fn up(host: &QemuHypervisor, count: u32) {
+    let line = format!("guest is up, start {count}");
+    until(&line, async || host.console_log(ID, None).await.unwrap().contains(&line).then_some(())).await;
+}
