@@ -19,7 +19,9 @@ async fn every_endpoint_of_the_catalog_answers_with_its_versions() {
         assert!(answer.body.to_string().contains("\"id\":\"v"), "{url}: {}", answer.body);
         let with_slash = admin.get(&format!("{path}/")).await;
         assert_eq!(with_slash.status, answer.status, "{url}/");
-        let version = path.split('/').position(|p| p.starts_with('v') && p[1..].starts_with(|c: char| c.is_ascii_digit()));
+        let version = path
+            .split('/')
+            .position(|p| p.starts_with('v') && p[1..].starts_with(|c: char| c.is_ascii_digit()));
         assert!(version.is_none_or(|at| at == path.split('/').count() - 1), "{url}");
         seen.push(text(&service["type"]).to_owned());
     }
@@ -34,7 +36,13 @@ async fn microversions_are_negotiated() {
     let root = admin.get("/compute/v2.1").await.expect(200);
     assert_eq!(root["version"]["min_version"], "2.1");
     assert_eq!(root["version"]["version"], "2.96");
-    for (asked, status, told) in [("2.1", 200, "2.1"), ("2.60", 200, "2.60"), ("latest", 200, "2.96"), ("2.97", 406, ""), ("3", 400, "")] {
+    for (asked, status, told) in [
+        ("2.1", 200, "2.1"),
+        ("2.60", 200, "2.60"),
+        ("latest", 200, "2.96"),
+        ("2.97", 406, ""),
+        ("3", 400, ""),
+    ] {
         admin.compute_version = asked.into();
         let answer = admin.get("/compute/v2.1/flavors").await;
         assert_eq!(answer.status, status, "{asked}: {}", answer.body);
@@ -50,7 +58,8 @@ async fn a_bad_token_and_an_unknown_url_are_told_in_the_services_words() {
     let mut nobody: Client = cloud.admin().await;
     let admin = nobody.clone();
     nobody.token = "gAAAAAB-not-a-token".into();
-    for path in ["/identity/v3/users", "/compute/v2.1/servers", "/network/v2.0/networks", "/image/v2/images"] {
+    for path in ["/identity/v3/users", "/compute/v2.1/servers", "/network/v2.0/networks", "/image/v2/images"]
+    {
         let answer = nobody.get(path).await;
         assert_eq!(answer.status, 401, "{path}");
         assert_eq!(answer.body["error"]["code"], 401, "{path}: {}", answer.body);

@@ -109,7 +109,9 @@ async fn a_floating_ip_comes_and_goes() {
     let router = text(&router["router"]["id"]).to_owned();
     let subnets = user.get(&format!("/network/v2.0/subnets?network_id={net}")).await.expect(200);
     let interface = json!({"subnet_id": subnets["subnets"][0]["id"]});
-    user.put(&format!("/network/v2.0/routers/{router}/add_router_interface"), interface.clone()).await.expect(200);
+    user.put(&format!("/network/v2.0/routers/{router}/add_router_interface"), interface.clone())
+        .await
+        .expect(200);
 
     let id = server(&user, "one", &image, &net).await;
     status(&user, &id, "ACTIVE").await;
@@ -134,7 +136,9 @@ async fn a_floating_ip_comes_and_goes() {
         .map(|a| text(&a["OS-EXT-IPS:type"]))
         .collect();
     assert_eq!(kinds, ["fixed", "floating"]);
-    user.put(&format!("/network/v2.0/floatingips/{fip}"), json!({"floatingip": {"port_id": null}})).await.expect(200);
+    user.put(&format!("/network/v2.0/floatingips/{fip}"), json!({"floatingip": {"port_id": null}}))
+        .await
+        .expect(200);
     state("DOWN").await;
     user.put(&format!("/network/v2.0/routers/{router}/remove_router_interface"), interface).await.expect(200);
 }

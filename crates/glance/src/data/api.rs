@@ -12,7 +12,7 @@ use web::{Caller, Path, Response, Result, Routes, State};
 use super::files::told;
 use super::upload;
 use crate::Glance;
-use crate::images::{Image, Status, load_visible, policy, rules, store};
+use crate::images::{Status, load_visible, policy, rules, store};
 
 pub fn routes(routes: Routes<Arc<Glance>>) -> Routes<Arc<Glance>> {
     routes.put("/v2/images/{id}/file", &policy::UPLOAD, upload_file).get(

@@ -64,4 +64,3 @@ async fn inspect(image: &Image, received: &Received, part: &camino::Utf8Path) ->
         Err(other) => Err(Error::internal(other)),
     }
 }
-
