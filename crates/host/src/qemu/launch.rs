@@ -106,7 +106,7 @@ fn start_error(binary: &str, error: &io::Error) -> Error {
 async fn listen(files: &VmFiles, name: &str) -> Result<UnixListener> {
     files
         .with_socket(name, async |path: &str| match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => UnixListener::bind(path),
         })
         .await

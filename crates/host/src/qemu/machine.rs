@@ -9,9 +9,9 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::Shared;
 use super::launch::MONITOR;
 use super::paths::VmFiles;
+use super::shared::Shared;
 use crate::process::{Process, file_error};
 use crate::qmp::{Client, Event};
 use crate::{Result, VmState};

@@ -45,7 +45,7 @@ const COUNT: u32 = 0x8000;
 impl Users {
     /// Of all machines in `vms`.
     pub(super) fn scan(first: u32, vms: &Utf8Path) -> Self {
-        let ids = super::ids(vms).unwrap_or_default();
+        let ids = super::shared::ids(vms).unwrap_or_default();
         let records = ids.iter().filter_map(|id| Record::read(&VmFiles::new(vms, id).ok()?));
         Self { first, taken: records.map(|record| record.user).collect() }
     }

@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 
+use camino::Utf8Path;
+
 use super::argv::{self, Inherited, Settings};
+use super::shared::disk_size;
 use super::*;
-use crate::plan::RootDisk;
+use crate::plan::{NicPlan, RootDisk};
 use crate::probe::Accelerator;
 
 const ID: &str = "6f1f2b0e-52a7-4a2b-9d0f-0a63b6c4a001";

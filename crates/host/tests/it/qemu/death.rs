@@ -52,7 +52,7 @@ async fn daemon() {
     };
     host.start(&vm).await.unwrap();
     std::fs::write(house.join("started"), "").unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use host::plan::RootDisk;
+use host::plan::{RootDisk, VmPlan};
 use host::{Error, Hypervisor, VmState};
 
 use super::{House, ID, is_alive, until, up};
@@ -177,4 +177,25 @@ async fn a_machine_stays_small_on_its_disk_and_knows_its_host() {
         text.contains("LABEL=\"config-2\"").then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn machines_share_an_image_and_nothing_else() {
+    let Some(house) = House::new() else { return };
+    let host = house.host().await;
+    let plans = [1, 2, 3].map(|number| VmPlan { id: format!("{}{number}", &ID[..35]), ..house.vm() });
+    let started = futures::future::join_all(plans.iter().map(|vm| host.start(vm))).await;
+    started.into_iter().for_each(Result::unwrap);
+    let mut users = std::collections::BTreeSet::new();
+    for vm in &plans {
+        until("each has its own counter", async || {
+            host.console_log(&vm.id, None).await.unwrap().contains("start 1").then_some(())
+        })
+        .await;
+        let record = std::fs::read_to_string(house.path("data/vms").join(&vm.id).join("vm.json")).unwrap();
+        assert!(users.insert(record), "every machine runs as a user of its own");
+    }
+    for vm in &plans {
+        host.destroy(&vm.id).await.unwrap();
+    }
 }

@@ -4,6 +4,7 @@
 mod death;
 mod guest;
 mod life;
+mod linux;
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -91,9 +92,12 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        let Ok(text) = std::fs::read_to_string(self.vm_path("pid")) else { return };
-        if let Some(pid) = text.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+        let Ok(machines) = std::fs::read_dir(self.path("data/vms")) else { return };
+        for machine in machines.flatten() {
+            let Ok(text) = std::fs::read_to_string(machine.path().join("pid")) else { continue };
+            if let Some(pid) = text.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+            }
         }
     }
 }

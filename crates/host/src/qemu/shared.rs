@@ -1,0 +1,179 @@
+//! The machines that run, and the steps that several calls are made of.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::sync::{OnceCell, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use super::machine::{self, Machine};
+use super::options::Options;
+use super::paths::{self, VmFiles};
+use super::record::{Record, Users};
+use super::{GIB, drive, launch};
+use crate::files::{ImageInfo, create_overlay, inspect_image};
+use crate::plan::VmPlan;
+use crate::probe::{self, Verdict};
+use crate::process::{file_error, is_root};
+use crate::{Error, Result};
+
+/// What the driver and the watchers of its machines have in common.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) vms: Utf8PathBuf,
+    /// Of QEMU, as `--version` prints it.
+    pub(super) version: String,
+    pub(super) verdict: OnceCell<Verdict>,
+    pub(super) running: Mutex<HashMap<String, Arc<Machine>>>,
+    pub(super) users: Mutex<Users>,
+    pub(super) images: Mutex<HashMap<Utf8PathBuf, (SystemTime, ImageInfo)>>,
+    pub(super) changes: broadcast::Sender<String>,
+    pub(super) closing: CancellationToken,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) async fn verdict(&self) -> &Verdict {
+        let user = is_root().then_some(self.options.first_user.saturating_sub(1));
+        let memory = self.options.data_dir.join("accelerator.json");
+        let Options { accelerator, binary, .. } = &self.options;
+        self.verdict.get_or_init(|| probe::decide(*accelerator, &memory, binary, &self.version, user)).await
+    }
+
+    pub(super) fn running(self: &Arc<Self>, id: &str) -> Option<Arc<Machine>> {
+        let machine = lock(&self.running).get(id).cloned()?;
+        if machine.process.has_ended() {
+            // Its watcher has not noticed yet.
+            self.ended(&machine);
+            return None;
+        }
+        Some(machine)
+    }
+
+    pub(super) fn adopt(self: &Arc<Self>, machine: Machine) -> Arc<Machine> {
+        let machine = Arc::new(machine);
+        lock(&self.running).insert(machine.id.clone(), Arc::clone(&machine));
+        tokio::spawn(machine::watch(Arc::clone(self), Arc::clone(&machine)));
+        machine
+    }
+
+    /// Whoever notices the end first cleans up, once. A successor of the same id is left alone.
+    pub(super) fn ended(&self, machine: &Arc<Machine>) {
+        let mut running = lock(&self.running);
+        if !running.get(&machine.id).is_some_and(|current| Arc::ptr_eq(current, machine)) {
+            return;
+        }
+        forget_process(&machine.files);
+        running.remove(&machine.id);
+        drop(running);
+        if !machine.is_quiet() {
+            tracing::info!(machine = machine.id, "a machine ended by itself");
+            self.tell(&machine.id);
+        }
+    }
+
+    pub(super) fn tell(&self, id: &str) {
+        // Nobody listening is fine: state() says the same.
+        drop(self.changes.send(id.to_owned()));
+    }
+
+    /// Images do not change, so each is looked at once.
+    pub(super) async fn inspect(&self, path: &Utf8Path, format: &str) -> Result<ImageInfo> {
+        let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(|error| file_error("opening the image", path, error))?;
+        let known = lock(&self.images).get(path).cloned();
+        if let Some((when, info)) = known
+            && when == modified
+            && info.format == format
+        {
+            return Ok(info);
+        }
+        let info = inspect_image(path, format).await?;
+        lock(&self.images).insert(path.to_owned(), (modified, info.clone()));
+        Ok(info)
+    }
+
+    pub(super) async fn prepare(&self, vm: &VmPlan) -> Result<()> {
+        let files = VmFiles::new(&self.vms, &vm.id)?;
+        make_private_dir(files.dir())?;
+        if Record::read(&files).is_none() {
+            let user = lock(&self.users).take()?;
+            Record { user }.write(&files).inspect_err(|_| lock(&self.users).give_back(user))?;
+        }
+        if !files.disk().exists() {
+            let image = self.inspect(&vm.root.image, &vm.root.image_format).await?;
+            let bytes = disk_size(image.virtual_size, vm.root.size_gib)?;
+            create_overlay(&files.disk(), &vm.root.image, &vm.root.image_format, bytes).await?;
+        }
+        if let Some(content) = &vm.config_drive
+            && !files.config_drive().exists()
+        {
+            drive::write(&files.config_drive(), content)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stop(self: &Arc<Self>, id: &str, grace: Option<Duration>) -> Result<()> {
+        let Some(machine) = self.running(id) else { return Ok(()) };
+        machine.silence();
+        let off = match grace {
+            Some(grace) => machine.power_off(grace).await,
+            None => false,
+        };
+        if !off {
+            machine.quit().await?;
+        }
+        self.ended(&machine);
+        Ok(())
+    }
+}
+
+/// No size asked for: the image's own.
+pub(super) fn disk_size(image: u64, size_gib: u64) -> Result<u64> {
+    let asked = size_gib.saturating_mul(GIB);
+    match asked {
+        0 => Ok(image),
+        _ if asked < image => Err(Error::Image(format!(
+            "the image needs a disk of {} GiB, the machine has {size_gib}: choose a larger flavor",
+            image.div_ceil(GIB)
+        ))),
+        _ => Ok(asked),
+    }
+}
+
+/// Machines with a directory.
+pub(super) fn ids(vms: &Utf8Path) -> Result<Vec<String>> {
+    let failed = |error| file_error("listing", vms, error);
+    let mut ids = Vec::new();
+    for entry in vms.read_dir_utf8().map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_owned();
+        if paths::is_id(&name) {
+            ids.push(name);
+        }
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+pub(super) fn make_private_dir(path: &Utf8Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| file_error("making", path, error))
+}
+
+/// What is left of a process that is no more.
+pub(super) fn forget_process(files: &VmFiles) {
+    for name in launch::SOCKETS.iter().map(|name| files.dir().join(name)).chain([files.pid()]) {
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(path = %name, %error, "a file could not be removed");
+            }
+            _ => {}
+        }
+    }
+}
