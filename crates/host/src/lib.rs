@@ -9,6 +9,7 @@
 //! A plan says what should be; a driver makes it so, as often as it is asked, and says what is. Every call is
 //! idempotent: after a crash the caller simply asks again. Drivers remember nothing that they cannot observe.
 
+pub mod conntrack;
 pub mod daemon;
 mod driver;
 pub mod fake;
@@ -16,6 +17,8 @@ pub mod files;
 pub mod link;
 pub mod names;
 pub mod netns;
+pub mod nfnetlink;
+pub mod nft;
 pub mod plan;
 mod probe;
 mod process;

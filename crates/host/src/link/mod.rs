@@ -1,6 +1,12 @@
 //! Links, addresses and routes: what is wanted, what is there, and the steps between.
 
+pub mod execute;
 pub mod netlink;
+pub mod observe;
+pub mod packet;
+pub mod plan;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use tap::open_tap;

@@ -1,0 +1,43 @@
+//! Connections that the kernel remembers, and which of them the current plan no longer allows.
+//!
+//! A rule that is gone must also end what it had let in: packets of a known connection pass without being judged
+//! again. So after every change of the rules the remembered connections are judged here by the plan, and the ones
+//! that would not be allowed any more are forgotten. What is still allowed is never disturbed.
+
+mod judge;
+mod wire;
+
+use crate::nfnetlink::{self, Nfnetlink};
+use crate::plan::{NetworkPlan, RouterPlan};
+use crate::{Error, Result};
+
+pub use wire::{Entry, Tuple};
+
+/// Forgets what the network's security groups no longer allow. Gives the number of forgotten connections.
+pub fn sweep_network(plan: &NetworkPlan) -> Result<usize> {
+    let judge = judge::NetworkJudge::new(plan);
+    sweep(|entry| judge.allows(entry))
+}
+
+/// Forgets connections translated by a floating address or gateway that the router no longer has.
+pub fn sweep_router(plan: &RouterPlan) -> Result<usize> {
+    sweep(|entry| judge::router_allows(plan, entry))
+}
+
+fn sweep(allows: impl Fn(&Entry) -> bool) -> Result<usize> {
+    const BOTH_FAMILIES: u8 = 0;
+    let netlink = Nfnetlink::open()?;
+    let listed = netlink
+        .dump(nfnetlink::CONNTRACK_GET, BOTH_FAMILIES)
+        .map_err(|error| Error::Link(format!("cannot list connections: {error}")))?;
+    let mut forgotten = 0;
+    for entry in listed.iter().filter_map(|bytes| Entry::parse(bytes)).filter(|entry| !allows(entry)) {
+        match netlink.act(nfnetlink::CONNTRACK_DELETE, entry.family(), &entry.key) {
+            Ok(()) => forgotten += 1,
+            // It ended by itself.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            Err(error) => return Err(Error::Link(format!("cannot forget a connection: {error}"))),
+        }
+    }
+    Ok(forgotten)
+}

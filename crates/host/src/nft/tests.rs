@@ -1,0 +1,142 @@
+use std::net::IpAddr;
+
+use super::*;
+use crate::plan::*;
+
+fn port(id: char, kind: PortKind) -> PortPlan {
+    let digit = id.to_digit(16).unwrap();
+    PortPlan {
+        id: format!("{}-5717-4562-b3fc-2c963f66afa6", id.to_string().repeat(8)),
+        mac: format!("fa:16:3e:00:00:{digit:02x}"),
+        fixed_ips: vec![("subnet".into(), IpAddr::from([10, 0, 0, digit as u8]))],
+        hostname: format!("host-{id}"),
+        kind,
+        admin_up: true,
+        port_security: true,
+        allowed_address_pairs: vec![],
+        rules: vec![],
+    }
+}
+
+fn rule(direction: Direction, ipv6: bool) -> RulePlan {
+    RulePlan { direction, ipv6, protocol: None, ports: None, icmp: None, remotes: vec![], remote_is_group: false }
+}
+
+fn rules() -> Vec<RulePlan> {
+    let net = |text: &str| text.parse().unwrap();
+    let ingress = || rule(Direction::Ingress, false);
+    vec![
+        rule(Direction::Egress, false),
+        rule(Direction::Egress, true),
+        RulePlan { protocol: Some(Protocol::TCP), ports: Some((22, 22)), ..ingress() },
+        RulePlan {
+            protocol: Some(Protocol::UDP),
+            ports: Some((5000, 5100)),
+            remotes: vec![net("10.0.0.0/25"), net("10.0.0.128/25"), net("2001:db8::/64")],
+            ..ingress()
+        },
+        RulePlan { protocol: Some(Protocol::ICMP), icmp: Some((8, Some(0))), ..ingress() },
+        RulePlan { protocol: Some(Protocol::ICMP), icmp: Some((128, None)), ipv6: true, ..ingress() },
+        RulePlan { protocol: Some(Protocol(112)), remotes: vec![net("0.0.0.0/0")], ..ingress() },
+        RulePlan { remotes: vec![net("10.0.0.10/32")], remote_is_group: true, ..ingress() },
+        // Nobody is in this group, so nobody is let in.
+        RulePlan { remote_is_group: true, ipv6: true, ..ingress() },
+    ]
+}
+
+fn network(ports: Vec<PortPlan>) -> NetworkPlan {
+    NetworkPlan { id: "net".into(), mtu: 1450, subnets: vec![], ports, host_link: None }
+}
+
+fn router() -> RouterPlan {
+    RouterPlan {
+        id: "router".into(),
+        admin_up: true,
+        interfaces: vec![],
+        gateway: Some(RouterGateway {
+            port: RouterPort {
+                port_id: "99999999-5717-4562-b3fc-2c963f66afa6".into(),
+                network_id: "ext".into(),
+                mac: "fa:16:3e:00:00:99".into(),
+                mtu: 1500,
+                addresses: vec!["198.51.100.5/24".parse().unwrap()],
+            },
+            next_hops: vec!["198.51.100.1".parse().unwrap()],
+            enable_snat: true,
+        }),
+        floating_ips: vec![FloatingIpPlan {
+            id: "fip".into(),
+            floating: [198, 51, 100, 7].into(),
+            fixed: [10, 0, 0, 10].into(),
+        }],
+        routes: vec![],
+    }
+}
+
+#[test]
+fn a_network_of_all_kinds_of_ports() {
+    let ports = vec![
+        PortPlan {
+            rules: rules(),
+            allowed_address_pairs: vec![
+                ("fa:16:3e:00:00:0b".into(), "10.0.0.200/32".parse().unwrap()),
+                ("fa:16:3e:00:00:0b".into(), "10.9.0.0/16".parse().unwrap()),
+                ("fa:16:3e:00:00:55".into(), "2001:db8::/64".parse().unwrap()),
+            ],
+            ..port('b', PortKind::Vm)
+        },
+        PortPlan { rules: rules(), ..port('a', PortKind::Vm) },
+        port('c', PortKind::Vm),
+        PortPlan { port_security: false, ..port('d', PortKind::Vm) },
+        PortPlan { admin_up: false, ..port('e', PortKind::Vm) },
+        port('1', PortKind::Router),
+        port('2', PortKind::Dhcp),
+        port('3', PortKind::None),
+    ];
+    insta::assert_snapshot!(network::render(&network(ports)));
+}
+
+#[test]
+fn an_empty_network() {
+    insta::assert_snapshot!(network::render(&network(vec![])));
+}
+
+#[test]
+fn the_order_of_a_plan_does_not_matter() {
+    let mut ports = vec![
+        PortPlan { rules: rules(), ..port('a', PortKind::Vm) },
+        PortPlan { rules: rules(), ..port('b', PortKind::Vm) },
+    ];
+    let text = network::render(&network(ports.clone()));
+    ports.reverse();
+    ports[0].rules.reverse();
+    assert_eq!(text, network::render(&network(ports)));
+}
+
+#[test]
+fn a_router_with_gateway_and_floating_address() {
+    insta::assert_snapshot!(router::render(&router()));
+}
+
+#[test]
+fn a_router_without_source_nat() {
+    let mut plan = router();
+    plan.gateway.as_mut().unwrap().enable_snat = false;
+    insta::assert_snapshot!(router::render(&plan));
+}
+
+#[test]
+fn a_router_that_is_down_translates_nothing() {
+    insta::assert_snapshot!(router::render(&RouterPlan { admin_up: false, ..router() }));
+}
+
+#[test]
+fn the_hosts_table() {
+    let table = host::table("my-cloud", "3fa85f64-5717-4562-b3fc-2c963f66afa6");
+    assert_eq!(table, "my_cloud_3fa85f64");
+    insta::assert_snapshot!(host::render(
+        &table,
+        "cml-3fa85f64",
+        &["198.51.100.1/25".parse().unwrap(), "2001:db8::1/64".parse().unwrap()]
+    ));
+}
