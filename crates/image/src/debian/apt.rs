@@ -3,43 +3,52 @@
 use crate::Result;
 use crate::process::{self, Command};
 
-/// Overrides the mirror, for instance with a directory of a private one.
+/// Overrides the archives: the address of a mirror, or a line of sources.list.
 const MIRROR: &str = "CUMULET_DEBIAN_MIRROR";
 
 /// Settings of the machine's apt that concern getting files, and so hold inside the new system's bootstrap too.
 const CONCERNS: &[&str] = &["Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries"];
 
-/// The mirror for `suite`, or `None` for mmdebstrap's own choice.
-pub(super) fn mirror(suite: &str) -> Result<Option<String>> {
+/// Lines of sources.list for `suite`: the release, its updates and its security fixes. Empty for mmdebstrap's own
+/// choice, which is the public archive.
+pub(super) fn sources(suite: &str) -> Result<Vec<String>> {
     if let Some(mirror) = std::env::var(MIRROR).ok().filter(|value| !value.is_empty()) {
-        return Ok(Some(mirror));
+        return Ok(vec![mirror]);
     }
     // Not Debian, or apt-get never updated: then there is nothing to learn from this machine.
     if process::find("apt-get").is_err() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let format = "$(ORIGIN)|$(REPO_URI)|$(CODENAME)|$(COMPONENT)";
     let listed = Command::new("apt-get")
         .args(["indextargets", "--format", format, "Created-By: Packages"])
         .output()
         .unwrap_or_default();
-    let found = choose(&listed);
-    tracing::debug!(suite, mirror = found.as_deref().unwrap_or("mmdebstrap's default"), "Debian mirror");
+    let found = choose(&listed, suite);
+    tracing::debug!(suite, sources = ?found, "Debian archives");
     Ok(found)
 }
 
-/// The archive of a Debian release's main packages, as against its security or backports archive.
-fn choose(listed: &str) -> Option<String> {
-    listed
+/// The machine's archives of its own release, asked for another one.
+fn choose(listed: &str, suite: &str) -> Vec<String> {
+    let archives: Vec<(&str, &str)> = listed
         .lines()
         .filter_map(|line| {
             let mut fields = line.split('|');
-            Some((fields.next()?, fields.next()?, fields.next()?, fields.next()?))
+            let (origin, uri, codename, component) =
+                (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+            (origin == "Debian" && component == "main").then(|| (uri.trim_end_matches('/'), codename))
         })
-        .find(|(origin, _, codename, component)| {
-            *origin == "Debian" && *component == "main" && !codename.contains('-') && !codename.contains('/')
-        })
-        .map(|(_, uri, _, _)| uri.trim_end_matches('/').to_owned())
+        .collect();
+    let Some((release, _)) = archives.iter().find(|(_, codename)| !codename.contains(['-', '/'])) else {
+        return Vec::new();
+    };
+    let mut sources =
+        vec![format!("deb {release} {suite} main"), format!("deb {release} {suite}-updates main")];
+    if let Some((security, _)) = archives.iter().find(|(_, codename)| codename.ends_with("-security")) {
+        sources.push(format!("deb {security} {suite}-security main"));
+    }
+    sources
 }
 
 /// Options to pass on, as `Name "value"`.
@@ -63,15 +72,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn main_archive_is_chosen() {
+    fn archives_of_the_machine_are_asked_for_the_suite() {
         let listed = "Debian|http://mirror/debian-security/|bookworm-security|main\n\
                       Other|http://other/|bookworm|main\n\
                       Debian|http://mirror/debian/|bookworm|contrib\n\
+                      Debian Backports|http://mirror/debian/|bookworm-backports|main\n\
                       Debian|http://mirror/debian/|bookworm-updates|main\n\
                       Debian|http://mirror/debian/|bookworm|main\n";
-        assert_eq!(choose(listed).as_deref(), Some("http://mirror/debian"));
-        assert_eq!(choose("Ubuntu|http://mirror/ubuntu/|noble|main\n"), None);
-        assert_eq!(choose(""), None);
+        assert_eq!(
+            choose(listed, "trixie"),
+            [
+                "deb http://mirror/debian trixie main",
+                "deb http://mirror/debian trixie-updates main",
+                "deb http://mirror/debian-security trixie-security main"
+            ]
+        );
+        assert!(choose("Ubuntu|http://mirror/ubuntu/|noble|main\n", "trixie").is_empty());
+        assert!(choose("", "trixie").is_empty());
     }
 
     #[test]

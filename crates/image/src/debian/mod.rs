@@ -1,7 +1,7 @@
 //! A Debian root file system from packages, by mmdebstrap.
 //!
-//! The mirror is the machine's own: `CUMULET_DEBIAN_MIRROR` when set, else the archive that this machine's apt
-//! takes Debian packages from, else mmdebstrap's default. A machine behind a proxy or a private mirror needs no
+//! The mirror is the machine's own: `CUMULET_DEBIAN_MIRROR` when set, else the archives that this machine's apt
+//! takes Debian packages and security fixes from, else mmdebstrap's default. A machine behind a proxy or a private mirror needs no
 //! further setting: apt's own configuration of the machine holds for the new system too.
 
 mod apt;
@@ -57,7 +57,7 @@ impl Bootstrap<'_> {
     #[must_use]
     pub fn key(&self) -> Key {
         let mut key =
-            Key::new("debian/1").with("suite", self.suite).with("variant", format!("{:?}", self.variant));
+            Key::new("debian/2").with("suite", self.suite).with("variant", format!("{:?}", self.variant));
         for package in self.packages {
             key = key.with("package", package);
         }
@@ -78,11 +78,10 @@ impl Bootstrap<'_> {
 pub fn bootstrap(plan: &Bootstrap<'_>, out: &Utf8Path) -> Result<()> {
     process::require(&["mmdebstrap", "tar"])?;
     process::require_root("installing Debian packages into an image")?;
-    let mirror = apt::mirror(plan.suite)?;
-    command(plan, out, mirror.as_deref(), &apt::options()).run()
+    command(plan, out, &apt::sources(plan.suite)?, &apt::options()).run()
 }
 
-fn command(plan: &Bootstrap<'_>, out: &Utf8Path, mirror: Option<&str>, aptopts: &[String]) -> Command {
+fn command(plan: &Bootstrap<'_>, out: &Utf8Path, sources: &[String], aptopts: &[String]) -> Command {
     let mut command = Command::new("mmdebstrap").arg("--mode=root");
     command = match plan.variant {
         Variant::Minimal => command.arg("--variant=minbase"),
@@ -105,7 +104,7 @@ fn command(plan: &Bootstrap<'_>, out: &Utf8Path, mirror: Option<&str>, aptopts: 
         };
         command = command.arg(format!("--{name}-hook={}", hook.command));
     }
-    command.arg(plan.suite).arg(out.as_str()).args(mirror)
+    command.arg(plan.suite).arg(out.as_str()).args(sources)
 }
 
 #[cfg(test)]
@@ -125,14 +124,14 @@ mod tests {
     #[test]
     fn command_line() {
         let hooks = [Hook { when: When::Customize, command: "touch \"$1/x\"".into() }];
+        let sources = ["deb http://mirror/debian trixie main".to_owned()];
         let aptopts = ["Acquire::Retries \"3\"".to_owned()];
-        let shown = command(&plan(&hooks), Utf8Path::new("/out.tar"), Some("http://mirror/debian"), &aptopts)
-            .to_string();
+        let shown = command(&plan(&hooks), Utf8Path::new("/out.tar"), &sources, &aptopts).to_string();
         assert_eq!(
             shown,
             "mmdebstrap --mode=root --variant=minbase --include=linux-image-cloud-amd64,cloud-init \
              '--dpkgopt=path-exclude=/usr/share/doc/*' '--aptopt=Acquire::Retries \"3\"' \
-             '--customize-hook=touch \"$1/x\"' trixie /out.tar http://mirror/debian"
+             '--customize-hook=touch \"$1/x\"' trixie /out.tar 'deb http://mirror/debian trixie main'"
         );
     }
 

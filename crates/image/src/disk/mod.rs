@@ -10,6 +10,7 @@
 //! as the guest shall see it: build as root.
 
 mod grub;
+mod kernel;
 
 use std::fs::File;
 
@@ -17,6 +18,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::process::{self, Command};
 use crate::{Error, Result};
+
+pub use kernel::load_low;
 
 /// What to make a disk of.
 #[derive(Debug, Clone)]

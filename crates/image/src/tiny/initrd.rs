@@ -75,10 +75,9 @@ mod tests {
         let bytes = initrd.finish();
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert_eq!(bytes.len() % 4, 0);
-        assert!(text.starts_with(
-            "07070100000001000041ED000000000000000000000001000000000000000000000000000000000000000000000004\
-             00000000bin\0"
-        ));
+        let fields = ["00000001", "000041ED", "00000000", "00000000", "00000001"].concat();
+        let header = format!("070701{fields}{}{}{}bin\0", "00000000".repeat(6), "00000004", "00000000");
+        assert!(text.starts_with(&header), "{text:?}");
         assert!(text.contains("init\0\0#!x\0"), "{text:?}");
         assert!(text.contains("bin/sh\0\0busybox\0"), "{text:?}");
         assert!(text.contains("TRAILER!!!\0"));

@@ -8,6 +8,7 @@ use camino::Utf8Path;
 
 use super::initrd::Initrd;
 use super::modules::{self, Modules};
+use crate::disk;
 use crate::process::Command;
 use crate::{Error, Result};
 
@@ -206,6 +207,7 @@ fn applets(debian: &Utf8Path, tree: &Utf8Path) -> Result<()> {
 fn kernel(debian: &Utf8Path, tree: &Utf8Path) -> Result<()> {
     let found = Modules::scan(debian)?;
     take(debian, &format!("boot/vmlinuz-{}", found.release), tree, "boot/vmlinuz", 0o644)?;
+    disk::load_low(&tree.join("boot/vmlinuz"))?;
 
     let on_disk = found.closure(&[BOOT_DRIVERS, OTHER_DRIVERS].concat())?;
     let home = format!("usr/lib/modules/{}", found.release);
@@ -215,7 +217,12 @@ fn kernel(debian: &Utf8Path, tree: &Utf8Path) -> Result<()> {
     write(tree, &format!("{home}/modules.dep"), 0o644, modules::dep(&on_disk).as_bytes())?;
     write(tree, &format!("{home}/modules.alias"), 0o644, modules::alias(&on_disk).as_bytes())?;
     write(tree, "usr/lib/tiny/modules", 0o644, format!("{}\n", BOOT_DRIVERS.join("\n")).as_bytes())?;
-    write(tree, "boot/initrd", 0o644, &initrd(debian, &found)?)
+    write(tree, "boot/initrd.cpio", 0o644, &initrd(debian, &found)?)?;
+    // GRUB reads a few megabytes a second in an emulated guest; its kernel unpacks a hundred.
+    let plain = tree.join("boot/initrd.cpio");
+    Command::new("zstd")
+        .args(["-q", "-19", "--rm", "-o", tree.join("boot/initrd").as_str(), plain.as_str()])
+        .run()
 }
 
 fn initrd(debian: &Utf8Path, found: &Modules) -> Result<Vec<u8>> {
