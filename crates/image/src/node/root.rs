@@ -39,9 +39,6 @@ const PACKAGES: &[&str] = &[
     "nftables",
     "runc",
     "socat",
-    // Volumes.
-    "nfs-common",
-    "open-iscsi",
     "xfsprogs",
     // For whoever logs in, and the files of the toolbox image.
     "busybox-static",
@@ -109,11 +106,6 @@ const MASKED: &[&str] = &[
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
-    "iscsid.service",
-    "open-iscsi.service",
-    "rpcbind.service",
-    "rpcbind.socket",
-    "systemd-pcrphase.service",
 ];
 
 /// Where the node's own programs go.
@@ -172,7 +164,14 @@ pub(super) fn furnish(root: &Utf8Path, programs: &Utf8Path, pause: &str) -> Resu
     };
     systemctl("enable", ENABLED)?;
     systemctl("mask", MASKED)?;
-    anonymize(root)
+    // It looks for a way in over vsock, and complains at every reload on machines that have none.
+    link(root, "etc/systemd/system-generators/systemd-ssh-generator", "/dev/null")?;
+    anonymize(root)?;
+    // Newer than /usr, or the first boot rebuilds the linker's cache and more, seconds of an emulated processor.
+    for note in ["etc/.updated", "var/.updated"] {
+        write(root, note, "")?;
+    }
+    Ok(())
 }
 
 /// Takes out what must differ from node to node, and what only the installation needed.
@@ -193,10 +192,16 @@ fn anonymize(root: &Utf8Path) -> Result<()> {
         }
     }
     // resolved's own file, so that a pod's resolv.conf follows DHCP.
-    let resolv = root.join("etc/resolv.conf");
-    remove(&resolv)?;
-    std::os::unix::fs::symlink("../run/systemd/resolve/stub-resolv.conf", &resolv)
-        .map_err(Error::io("link", &resolv))
+    remove(&root.join("etc/resolv.conf"))?;
+    link(root, "etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
+}
+
+fn link(root: &Utf8Path, path: &str, target: &str) -> Result<()> {
+    let path = root.join(path);
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    }
+    std::os::unix::fs::symlink(target, &path).map_err(Error::io("link", &path))
 }
 
 fn install(programs: &Utf8Path, name: &str, root: &Utf8Path, place: &str) -> Result<()> {
