@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, Method};
-use openstack_sdk::api::rest_endpoint_prelude::{ApiVersion, BodyError, QueryParams, RestEndpoint, ServiceType};
+use openstack_sdk::api::rest_endpoint_prelude::{
+    ApiVersion, BodyError, QueryParams, RestEndpoint, ServiceType,
+};
 use serde_json::Value;
 
 /// The services that the engine needs; the major version of each that we speak.
@@ -79,7 +81,8 @@ impl Call {
     /// A PUT whose body is streamed beside this value.
     pub(crate) fn put_stream(service: Service, path: impl Into<String>) -> Self {
         let mut call = Self::new(service, Method::PUT, path);
-        call.headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/octet-stream"));
+        call.headers
+            .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/octet-stream"));
         call
     }
     #[must_use]

@@ -123,7 +123,10 @@ impl Client {
             let body = self.send(&page).await?;
             let mut value: Value = parse(&page, &body)?;
             let Value::Array(part) = value[key].take() else {
-                return Err(Error::Answer { call: page.title(), message: format!("there is no list `{key}`") });
+                return Err(Error::Answer {
+                    call: page.title(),
+                    message: format!("there is no list `{key}`"),
+                });
             };
             let last_id = part.last().and_then(|item| item["id"].as_str()).map(str::to_owned);
             for item in part {
@@ -149,9 +152,10 @@ impl Client {
             .await
             .map_err(|error| Error::from_api("compute GET /", "compute", error))?;
         let said = endpoint.max_version().clone().or_else(|| Some(endpoint.version().to_string()));
-        let parsed = said.as_deref().and_then(|text| text.split_once('.')).and_then(|(major, minor)| {
-            Some((major.parse().ok()?, minor.parse().ok()?))
-        });
+        let parsed = said
+            .as_deref()
+            .and_then(|text| text.split_once('.'))
+            .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
         Ok(parsed.unwrap_or((2, 1)))
     }
 }
@@ -179,5 +183,6 @@ fn translate(call: &Call, error: ApiError<openstack_sdk::RestError>) -> Error {
 }
 
 fn parse(call: &Call, body: &Bytes) -> Result<Value> {
-    serde_json::from_slice(body).map_err(|error| Error::Answer { call: call.title(), message: error.to_string() })
+    serde_json::from_slice(body)
+        .map_err(|error| Error::Answer { call: call.title(), message: error.to_string() })
 }

@@ -25,8 +25,9 @@ impl CloudChoice {
             return from_file(&read_clouds()?, &name);
         }
         if env("OS_AUTH_URL").is_some() {
-            let mut cloud = CloudConfig::from_env()
-                .map_err(|error| Error::Config { message: format!("the OS_* variables are not usable: {error}") })?;
+            let mut cloud = CloudConfig::from_env().map_err(|error| Error::Config {
+                message: format!("the OS_* variables are not usable: {error}"),
+            })?;
             cloud.name = Some("envvars".to_owned());
             return Ok(normalize(cloud));
         }
@@ -45,7 +46,10 @@ impl CloudChoice {
             }
             (all, _) => {
                 return Err(Error::Config {
-                    message: format!("clouds.yaml holds several clouds ({}); choose one with --os-cloud", all.join(", ")),
+                    message: format!(
+                        "clouds.yaml holds several clouds ({}); choose one with --os-cloud",
+                        all.join(", ")
+                    ),
                 });
             }
         };
@@ -54,13 +58,14 @@ impl CloudChoice {
 }
 
 fn read_clouds() -> Result<ConfigFile> {
-    ConfigFile::new().map_err(|error| Error::Config { message: format!("clouds.yaml is not usable: {error}") })
+    ConfigFile::new()
+        .map_err(|error| Error::Config { message: format!("clouds.yaml is not usable: {error}") })
 }
 
 fn from_file(file: &ConfigFile, name: &str) -> Result<CloudConfig> {
-    let found = file
-        .get_cloud_config(name)
-        .map_err(|error| Error::Config { message: format!("cloud `{name}` in clouds.yaml is not usable: {error}") })?;
+    let found = file.get_cloud_config(name).map_err(|error| Error::Config {
+        message: format!("cloud `{name}` in clouds.yaml is not usable: {error}"),
+    })?;
     match found {
         Some(cloud) => Ok(normalize(cloud)),
         None => {
@@ -76,7 +81,8 @@ fn from_file(file: &ConfigFile, name: &str) -> Result<CloudConfig> {
 fn normalize(mut cloud: CloudConfig) -> CloudConfig {
     if let Some(auth) = &mut cloud.auth {
         let kind = cloud.auth_type.as_deref().map(|kind| kind.to_lowercase().replace('_', ""));
-        let application = auth.application_credential_id.is_some() || auth.application_credential_name.is_some();
+        let application =
+            auth.application_credential_id.is_some() || auth.application_credential_name.is_some();
         cloud.auth_type = match kind.as_deref() {
             None if application => Some("v3applicationcredential".to_owned()),
             None if auth.token.is_some() && auth.password.is_none() => Some("v3token".to_owned()),
@@ -124,7 +130,8 @@ mod tests {
 
     #[test]
     fn an_unknown_cloud_names_the_known_ones() {
-        let clouds = file("clouds:\n  b:\n    auth: {auth_url: 'http://x'}\n  a:\n    auth: {auth_url: 'http://x'}\n");
+        let clouds =
+            file("clouds:\n  b:\n    auth: {auth_url: 'http://x'}\n  a:\n    auth: {auth_url: 'http://x'}\n");
         let error = from_file(&clouds, "c").unwrap_err().to_string();
         assert_eq!(error, "cloud `c` is not in clouds.yaml (known: a, b)");
     }

@@ -8,7 +8,9 @@ pub enum Error {
     #[error("{message}")]
     Config { message: String },
 
-    #[error("cannot log in to cloud `{cloud}`: {message}; check auth_url and the credentials in clouds.yaml or OS_*")]
+    #[error(
+        "cannot log in to cloud `{cloud}`: {message}; check auth_url and the credentials in clouds.yaml or OS_*"
+    )]
     Login { cloud: String, message: String },
 
     /// The service answered, and the answer is an error.
@@ -16,10 +18,14 @@ pub enum Error {
     Http { call: String, status: u16, service_says: String, request_id: Option<String> },
 
     /// No answer: refused, reset, timed out, bad certificate.
-    #[error("{call}: the cloud does not answer: {message}; is it running, and does the address in clouds.yaml lead to it?")]
+    #[error(
+        "{call}: the cloud does not answer: {message}; is it running, and does the address in clouds.yaml lead to it?"
+    )]
     Connection { call: String, message: String, sent: bool },
 
-    #[error("{call}: this cloud has no {service} service in its catalog for the chosen region and interface: {message}")]
+    #[error(
+        "{call}: this cloud has no {service} service in its catalog for the chosen region and interface: {message}"
+    )]
     NoService { call: String, service: String, message: String },
 
     #[error("{call}: the answer is not what the API promises: {message}")]
@@ -74,7 +80,8 @@ impl Error {
         let call = call.to_owned();
         match error {
             ApiError::OpenStack { status, msg, req_id, .. } => {
-                let words = serde_json::from_str(&msg).map_or(msg.clone(), |value| words(&value).unwrap_or(msg));
+                let words =
+                    serde_json::from_str(&msg).map_or(msg.clone(), |value| words(&value).unwrap_or(msg));
                 Self::http(call, status.as_u16(), words, req_id)
             }
             ApiError::OpenStackService { status, data, req_id, .. } => {

@@ -32,16 +32,16 @@ mod wait;
 pub use capability::Capabilities;
 pub use client::Client;
 pub use compute::{
-    AvailabilityZone, ComputeQuota, Fault, Flavor, Keypair, NewKeypair, NewServer, NewServerGroup, Server, ServerAddress,
-    ServerGroup,
+    AvailabilityZone, ComputeQuota, Fault, Flavor, Keypair, NewKeypair, NewServer, NewServerGroup, Server,
+    ServerAddress, ServerGroup,
 };
 pub use config::CloudChoice;
 pub use error::Error;
 pub use image::{Image, NewImage};
 pub use network::{
-    ExternalGateway, Extension, FixedIp, FloatingIp, Network, NetworkQuota, NewFloatingIp, NewNetwork, NewPort,
-    NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, Port, Router, SecurityGroup, SecurityGroupRule,
-    Subnet, Taggable,
+    Extension, ExternalGateway, FixedIp, FloatingIp, Network, NetworkQuota, NewFloatingIp, NewNetwork,
+    NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, Port, Router, SecurityGroup,
+    SecurityGroupRule, Subnet, Taggable,
 };
 pub use wait::{Deadline, poll};
 

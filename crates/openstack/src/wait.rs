@@ -29,7 +29,11 @@ impl Deadline {
     }
     #[must_use]
     pub fn timeout(&self, what: &str, last_seen: &str) -> Error {
-        Error::Timeout { what: what.to_owned(), seconds: self.allowed.as_secs(), last_seen: last_seen.to_owned() }
+        Error::Timeout {
+            what: what.to_owned(),
+            seconds: self.allowed.as_secs(),
+            last_seen: last_seen.to_owned(),
+        }
     }
 }
 

@@ -25,6 +25,9 @@ impl Client {
     pub async fn availability_zones(&self) -> Result<Vec<AvailabilityZone>> {
         let items: Vec<Item> =
             self.list(Call::get(Service::Compute, "os-availability-zone"), "availabilityZoneInfo").await?;
-        Ok(items.into_iter().map(|item| AvailabilityZone { name: item.name, available: item.state.available }).collect())
+        Ok(items
+            .into_iter()
+            .map(|item| AvailabilityZone { name: item.name, available: item.state.available })
+            .collect())
     }
 }

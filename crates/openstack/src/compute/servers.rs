@@ -54,7 +54,9 @@ impl Server {
     pub fn fault_text(&self) -> String {
         match &self.fault {
             Some(fault) if !fault.message.is_empty() => fault.message.clone(),
-            _ => "the cloud gives no reason; an administrator finds it in the compute service's log".to_owned(),
+            _ => {
+                "the cloud gives no reason; an administrator finds it in the compute service's log".to_owned()
+            }
         }
     }
     fn error(&self) -> Error {
@@ -130,7 +132,8 @@ impl Client {
     }
     /// Answers as soon as the cloud has accepted; the server is in BUILD then.
     pub async fn create_server(&self, new: &NewServer) -> Result<Server> {
-        let created: Created = self.fetch(&Call::post(Service::Compute, "servers", new.body()), "server").await?;
+        let created: Created =
+            self.fetch(&Call::post(Service::Compute, "servers", new.body()), "server").await?;
         self.server(&created.id).await
     }
     pub async fn delete_server(&self, id: &str) -> Result<()> {

@@ -1,0 +1,133 @@
+//! kubeadm's configuration, `kubeadm.k8s.io/v1beta4`.
+//!
+//! Its waits are made for slow machines (emulated CPUs, cold disks): on a fast one they only end later when
+//! something is really wrong.
+
+use serde_json::{Value, json};
+
+use super::Inputs;
+use crate::pki;
+use crate::{Error, Result};
+
+const API_VERSION: &str = "kubeadm.k8s.io/v1beta4";
+const SOCKET: &str = "unix:///run/containerd/containerd.sock";
+pub(crate) const API_PORT: u16 = 6443;
+
+pub(super) fn init(inputs: &Inputs<'_>) -> Result<String> {
+    let wanted = inputs.wanted;
+    let init = json!({
+        "apiVersion": API_VERSION,
+        "kind": "InitConfiguration",
+        "bootstrapTokens": [{
+            "token": inputs.token.text(),
+            "description": "nodes made together with the cluster",
+            "ttl": format!("{}h0m0s", pki::TOKEN_TTL.as_secs() / 3600),
+            "usages": ["signing", "authentication"],
+            "groups": ["system:bootstrappers:kubeadm:default-node-token"],
+        }],
+        "localAPIEndpoint": { "advertiseAddress": inputs.address, "bindPort": API_PORT },
+        "nodeRegistration": registration(inputs),
+        "timeouts": timeouts(),
+    });
+    let cluster = json!({
+        "apiVersion": API_VERSION,
+        "kind": "ClusterConfiguration",
+        "clusterName": wanted.name,
+        "kubernetesVersion": wanted.kubernetes,
+        "controlPlaneEndpoint": format!("{}:{API_PORT}", inputs.api_address),
+        // Making RSA keys takes an emulated CPU longer than all the rest of the certificates phase.
+        "encryptionAlgorithm": "ECDSA-P256",
+        "networking": {
+            "dnsDomain": "cluster.local",
+            "podSubnet": wanted.pod_cidr.to_string(),
+            "serviceSubnet": wanted.service_cidr.to_string(),
+        },
+        "apiServer": { "certSANs": [inputs.floating_ip, inputs.api_address] },
+        "controllerManager": alone(wanted.control_planes),
+        "scheduler": alone(wanted.control_planes),
+        // etcd's defaults (100 and 1000 ms) make a slow disk lose elections.
+        "etcd": { "local": { "extraArgs": arguments(&[("heartbeat-interval", "500"), ("election-timeout", "5000")]) } },
+    });
+    documents(&[init, cluster, kubelet(), kube_proxy(inputs)])
+}
+
+pub(super) fn join(inputs: &Inputs<'_>) -> Result<String> {
+    let mut timeouts = timeouts();
+    // The control plane is made at the same time as this node: discovery is where a worker waits for it.
+    timeouts["discovery"] = json!("1h0m0s");
+    documents(&[json!({
+        "apiVersion": API_VERSION,
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "apiServerEndpoint": format!("{}:{API_PORT}", inputs.api_address),
+                "token": inputs.token.text(),
+                "caCertHashes": [inputs.pki.ca_hash],
+            },
+        },
+        "nodeRegistration": registration(inputs),
+        "timeouts": timeouts,
+    })])
+}
+
+fn registration(inputs: &Inputs<'_>) -> Value {
+    json!({
+        "name": inputs.wanted.node_name(inputs.node),
+        "criSocket": SOCKET,
+        "imagePullPolicy": "IfNotPresent",
+        "kubeletExtraArgs": arguments(&[
+            ("node-ip", inputs.address),
+            // Filled in by cloud-init on the machine. Not with `cloud-provider=external`: without the cloud's
+            // controller manager the node would keep its taint for ever.
+            ("provider-id", "openstack:///{{ v1.instance_id }}"),
+        ]),
+    })
+}
+
+fn timeouts() -> Value {
+    json!({
+        "controlPlaneComponentHealthCheck": "15m0s",
+        "kubeletHealthCheck": "15m0s",
+        "kubernetesAPICall": "15m0s",
+        "etcdAPICall": "15m0s",
+        "tlsBootstrap": "15m0s",
+    })
+}
+
+/// With one control-plane node there is nobody to lose an election to, and renewing the lease is constant work.
+fn alone(control_planes: u32) -> Value {
+    if control_planes == 1 {
+        json!({ "extraArgs": arguments(&[("leader-elect", "false")]) })
+    } else {
+        json!({})
+    }
+}
+
+fn kubelet() -> Value {
+    json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        "runtimeRequestTimeout": "5m0s",
+        "rotateCertificates": true,
+    })
+}
+
+fn kube_proxy(inputs: &Inputs<'_>) -> Value {
+    json!({
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clusterCIDR": inputs.wanted.pod_cidr.to_string(),
+        // Flannel programs nftables too; iptables mode would need the legacy tools and their kernel modules.
+        "mode": "nftables",
+    })
+}
+
+fn arguments(pairs: &[(&str, &str)]) -> Value {
+    pairs.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+fn documents(values: &[Value]) -> Result<String> {
+    let texts: std::result::Result<Vec<String>, _> = values.iter().map(serde_norway::to_string).collect();
+    Ok(texts.map_err(|error| Error::Internal(format!("kubeadm's configuration: {error}")))?.join("---\n"))
+}

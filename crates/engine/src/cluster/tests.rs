@@ -1,0 +1,267 @@
+//! The engine is killed at arbitrary requests, before or after the cloud has carried them out, any number of times.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use openstack::{Deadline, FloatingIp, Network};
+use proptest::prelude::*;
+
+use super::{Options, delete_cluster, list_clusters, remains_of};
+use crate::execute::Executor;
+use crate::fake::{FakeCloud, Things};
+use crate::observe::{Looking, observe};
+use crate::pki::{Pki, Token};
+use crate::plan::{plan_create, sample};
+use crate::state::{ClusterState, Phase, Secrets, Store};
+use crate::{Cloud, Error, Result, Silent, Wanted};
+
+struct Bench {
+    _dir: tempfile::TempDir,
+    cloud: FakeCloud,
+    store: Store,
+    options: Options,
+    wanted: Wanted,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
+        let store = Store::at(root.join("clusters"));
+        let options =
+            Options { timeout: Duration::from_secs(600), kubeconfig: Some(root.join("kubeconfig")) };
+        let bench =
+            Self { _dir: dir, cloud: FakeCloud::default(), store, options, wanted: sample::wanted(2) };
+        let _lock = bench.store.lock("demo").unwrap();
+        bench
+            .store
+            .save_secrets("demo", &Secrets { pki: Pki::generate().unwrap(), token: Token::generate() })
+            .unwrap();
+        let state = ClusterState {
+            phase: Phase::Creating,
+            cloud: bench.cloud.cloud_name(),
+            project: bench.cloud.project_id(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            server: None,
+            wanted: bench.wanted.clone(),
+        };
+        bench.store.save_cluster(&state).unwrap();
+        bench
+    }
+
+    /// What `create_cluster` does up to running machines.
+    async fn create(&self) -> Result<()> {
+        let observed = observe(&self.cloud, &Looking::for_wanted(&self.wanted)).await?;
+        let plan = plan_create(&self.wanted, &observed)?;
+        let mut executor = Executor {
+            cloud: &self.cloud,
+            wanted: &self.wanted,
+            store: &self.store,
+            secrets: self.store.secrets("demo")?.unwrap(),
+            world: observed.world,
+            deadline: Deadline::after(Duration::from_secs(600)),
+        };
+        for step in &plan {
+            executor.run(step).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self) -> Result<()> {
+        delete_cluster("demo", &self.cloud, &self.store, &self.options, &Silent).await
+    }
+}
+
+/// What is there, with ids replaced by what they stand for: two runs make the same cluster with other ids.
+fn shape(things: &Things) -> Vec<String> {
+    let group = |id: &String| things.security_groups.iter().find(|it| it.id == *id).map(|it| it.name.clone());
+    let mut lines = Vec::new();
+    lines.extend(things.networks.iter().map(|it| format!("network {} {:?}", it.name, it.tags)));
+    lines.extend(things.subnets.iter().map(|it| format!("subnet {} {} {:?}", it.name, it.cidr, it.tags)));
+    lines.extend(things.routers.iter().map(|it| format!("router {} {:?}", it.name, it.tags)));
+    for port in &things.ports {
+        let groups: Vec<_> = port.security_groups.iter().map(group).collect();
+        let used = !port.device_id.is_empty();
+        lines.push(format!("port {:?} {} {groups:?} {used} {:?}", port.name, port.device_owner, port.tags));
+    }
+    for it in &things.floating_ips {
+        let port =
+            things.ports.iter().find(|port| Some(&port.id) == it.port_id.as_ref()).map(|port| &port.name);
+        lines.push(format!("floating IP of {port:?} {:?}", it.tags));
+    }
+    for it in &things.security_groups {
+        lines.push(format!("group {} {:?}", it.name, it.tags));
+        for rule in &it.security_group_rules {
+            let from = rule.remote_group_id.as_ref().map(group);
+            let (protocol, low, high) = (&rule.protocol, rule.port_range_min, rule.port_range_max);
+            lines.push(format!("rule of {}: {protocol:?} {low:?} {high:?} {from:?}", it.name));
+        }
+    }
+    lines.extend(
+        things.servers.iter().map(|it| format!("server {} {} {:?}", it.name, it.status, it.metadata)),
+    );
+    lines.extend(things.server_groups.iter().map(|it| format!("server group {}", it.name)));
+    lines.extend(things.keypairs.iter().map(|it| format!("keypair {}", it.name)));
+    lines.sort();
+    lines
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+async fn uninterrupted() -> (Vec<String>, u32) {
+    let bench = Bench::new();
+    bench.create().await.unwrap();
+    (shape(&bench.cloud.things()), bench.cloud.changes())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn kills_change_nothing(kills in prop::collection::vec((1u32..30, any::<bool>()), 0..6)) {
+        runtime().block_on(async {
+            let (expected, _) = uninterrupted().await;
+            let bench = Bench::new();
+            for (after, last_is_done) in &kills {
+                bench.cloud.kill_after(Some(*after), *last_is_done);
+                let _ = bench.create().await;
+            }
+            bench.cloud.kill_after(None, false);
+            bench.create().await.unwrap();
+            assert_eq!(shape(&bench.cloud.things()), expected);
+
+            for (after, last_is_done) in &kills {
+                bench.cloud.kill_after(Some(*after), *last_is_done);
+                if bench.delete().await.is_ok() {
+                    break;
+                }
+            }
+            bench.cloud.kill_after(None, false);
+            if bench.store.cluster("demo").unwrap().is_some() {
+                bench.delete().await.unwrap();
+            }
+            assert_eq!(bench.cloud.things(), Things::default());
+        });
+    }
+}
+
+#[test]
+fn a_kill_at_every_single_request() {
+    runtime().block_on(async {
+        let (expected, changes) = uninterrupted().await;
+        for after in 1..=changes {
+            for last_is_done in [false, true] {
+                let bench = Bench::new();
+                bench.cloud.kill_after(Some(after), last_is_done);
+                assert!(bench.create().await.is_err());
+                bench.cloud.kill_after(None, false);
+                bench.create().await.unwrap();
+                assert_eq!(shape(&bench.cloud.things()), expected, "request {after}, done: {last_is_done}");
+            }
+        }
+    });
+}
+
+#[test]
+fn deleting_takes_only_what_is_ours() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        let theirs = Network {
+            id: "theirs".into(),
+            name: "demo".into(),
+            description: crate::node::mark("another"),
+            status: "ACTIVE".into(),
+            external: false,
+            shared: false,
+            mtu: None,
+            subnets: vec![],
+            tags: vec![crate::node::mark("another")],
+        };
+        bench.cloud.edit(|things| things.networks.push(theirs.clone()));
+        bench.delete().await.unwrap();
+        assert_eq!(bench.cloud.things(), Things { networks: vec![theirs], ..Things::default() });
+        assert!(list_clusters(&bench.store).unwrap().is_empty());
+        assert!(matches!(bench.delete().await, Err(Error::NoCluster { .. })));
+    });
+}
+
+#[test]
+fn given_things_are_used_and_stay() {
+    runtime().block_on(async {
+        let mut bench = Bench::new();
+        bench.create().await.unwrap();
+        // The network of the first cluster becomes the user's own, for a second one.
+        bench.cloud.edit(|things| {
+            things.servers.clear();
+            things.floating_ips.clear();
+            things.keypairs.clear();
+            things.server_groups.clear();
+            things.security_groups.clear();
+            things.ports.retain(|port| port.name.is_empty());
+            for (tags, description) in things
+                .networks
+                .iter_mut()
+                .map(|it| (&mut it.tags, &mut it.description))
+                .chain(things.subnets.iter_mut().map(|it| (&mut it.tags, &mut it.description)))
+                .chain(things.routers.iter_mut().map(|it| (&mut it.tags, &mut it.description)))
+            {
+                tags.clear();
+                description.clear();
+            }
+            things.networks[0].name = "theirs".into();
+            things.subnets[0].name = "theirs".into();
+            things.routers[0].name = "theirs".into();
+            things.floating_ips.push(FloatingIp {
+                id: "given".into(),
+                floating_ip_address: "172.24.4.9".into(),
+                floating_network_id: "public".into(),
+                fixed_ip_address: None,
+                port_id: None,
+                status: "DOWN".into(),
+                description: String::new(),
+                tags: vec![],
+            });
+        });
+        let before = bench.cloud.things();
+        bench.wanted.adopted_network = Some(crate::spec::AdoptedNetwork {
+            network_id: before.networks[0].id.clone(),
+            subnet_id: before.subnets[0].id.clone(),
+        });
+        bench.wanted.adopted_floating_ip = Some("given".into());
+        bench.create().await.unwrap();
+        let made = bench.cloud.things();
+        assert_eq!((made.networks.len(), made.routers.len(), made.floating_ips.len()), (1, 1, 1));
+        assert!(made.floating_ips[0].port_id.is_some());
+        assert_eq!(made.servers.len(), 3);
+        bench.delete().await.unwrap();
+        assert_eq!(bench.cloud.things(), before);
+    });
+}
+
+#[test]
+fn a_server_in_error_carries_its_fault_and_the_next_run_replaces_it() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.cloud.break_server("demo-worker-1");
+        let error = bench.create().await.unwrap_err();
+        assert!(error.to_string().contains("No valid host was found."), "{error}");
+        bench.create().await.unwrap();
+        assert_eq!(shape(&bench.cloud.things()), uninterrupted().await.0);
+    });
+}
+
+#[test]
+fn a_cluster_of_which_only_the_cloud_knows_can_be_deleted() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        bench.store.remove("demo").unwrap();
+        let lines = remains_of("demo", &bench.cloud, &bench.store).await.unwrap();
+        assert!(lines.contains(&"delete server demo-worker-1".to_owned()), "{lines:?}");
+        bench.delete().await.unwrap();
+        assert_eq!(bench.cloud.things(), Things::default());
+    });
+}
