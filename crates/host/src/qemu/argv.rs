@@ -79,7 +79,7 @@ impl Line {
         // cloud-init knows an OpenStack cloud by the product's name.
         let smbios = "type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,family=Virtual Machine";
         self.add("-smbios", format!("{smbios},version=Cumulet,serial={0},uuid={0}", vm.id));
-        self.add("-rtc", "base=utc,driftfix=slew");
+        self.add("-rtc", "base=utc");
         self.add("-boot", "strict=on");
         // The guest's reboot stays in this process; its power-off ends it.
         self.add("-action", "reboot=reset,shutdown=poweroff");

@@ -17,9 +17,11 @@ const LEAST_BYTES: u64 = 64 << 20;
 /// Writes all of it or, seen under its own name, nothing.
 pub(super) fn write(path: &Utf8Path, content: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let part = path.with_extension("part");
-    build(&part, content)
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(|error| file_error("writing the config drive", path, error))
+    build(&part, content).and_then(|()| std::fs::rename(&part, path)).map_err(|error| {
+        // It may not even have been made.
+        drop(std::fs::remove_file(&part));
+        file_error("writing the config drive", path, error)
+    })
 }
 
 fn build(path: &Utf8Path, content: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
@@ -78,6 +80,6 @@ mod tests {
         let path = Utf8Path::from_path(dir.path()).unwrap().join("config.img");
         let content = BTreeMap::from([("a".to_owned(), vec![1]), ("a/b".to_owned(), vec![2])]);
         assert!(write(&path, &content).is_err());
-        assert!(!path.exists());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

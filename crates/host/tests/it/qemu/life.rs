@@ -12,7 +12,9 @@ async fn from_nothing_to_running_and_back() {
     let Some(house) = House::new() else { return };
     let (host, vm) = (house.host().await, house.vm());
     assert_eq!(host.state(ID).await.unwrap(), VmState::Absent);
+    let start = Instant::now();
     host.prepare(&vm).await.unwrap();
+    println!("inspection, overlay and config drive: {:?}", start.elapsed());
     assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
     let image = std::fs::read(&vm.root.image).unwrap();
 

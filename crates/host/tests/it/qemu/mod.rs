@@ -4,6 +4,7 @@
 mod death;
 mod guest;
 mod life;
+mod limits;
 mod linux;
 
 use std::io::Write;
