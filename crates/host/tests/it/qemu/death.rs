@@ -1,6 +1,6 @@
 //! Ends that nobody asked for: of the guest, of its process, of the daemon.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use host::{Hypervisor, VmState};
@@ -55,15 +55,56 @@ async fn daemon() {
     std::future::pending::<()>().await;
 }
 
-#[tokio::test]
-async fn machines_outlive_the_daemon_and_are_adopted() {
-    let Some(house) = House::new() else { return };
-    let mut daemon = Command::new(std::env::current_exe().unwrap())
+fn spawn_daemon(house: &House) -> Child {
+    Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "qemu::death::daemon", "--nocapture"])
         .env(DAEMON, house.path(""))
         .stdout(Stdio::null())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Processes of QEMU that were started for a machine of this house.
+fn processes(house: &House) -> Vec<i32> {
+    let image = house.path("image");
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.filter(|pid| {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
+        is_alive(*pid)
+            && *pid != i32::try_from(std::process::id()).unwrap()
+            && files.is_ok_and(|files| {
+                files
+                    .flatten()
+                    .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == image))
+            })
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_daemon_killed_at_any_moment_of_a_start_leaves_nothing_unknown() {
+    let Some(house) = House::new() else { return };
+    for delay in [1, 8, 15, 22, 30, 40, 50, 65, 80, 120] {
+        let mut daemon = spawn_daemon(&house);
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+
+        let host = house.host().await;
+        host.start(&house.vm()).await.unwrap();
+        assert_eq!(host.state(ID).await.unwrap(), VmState::Running, "killed after {delay} ms");
+        assert_eq!(processes(&house), [house.pid()], "killed after {delay} ms");
+        host.destroy(ID).await.unwrap();
+        assert!(processes(&house).is_empty() && host.list().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn machines_outlive_the_daemon_and_are_adopted() {
+    let Some(house) = House::new() else { return };
+    let mut daemon = spawn_daemon(&house);
     until("the machine starts", async || house.path("started").exists().then_some(())).await;
     daemon.kill().unwrap();
     daemon.wait().unwrap();
