@@ -292,6 +292,7 @@ fn properties(version: KubernetesVersion) -> BTreeMap<String, String> {
     [
         ("architecture", "x86_64"),
         ("hw_disk_bus", "virtio"),
+        ("hw_firmware_type", "bios"),
         ("hw_vif_model", "virtio"),
         ("hw_rng_model", "virtio"),
         ("kubernetes_version", version.as_str()),

@@ -186,7 +186,6 @@ pub const FLANNEL: Product = Product {
     cgo: true,
     go_mod: FLANNEL_TEXT.0,
     go_sum: FLANNEL_TEXT.1,
-    ..PLAIN
 };
 
 /// All of them.

@@ -108,6 +108,28 @@ const MASKED: &[&str] = &[
     "fstrim.timer",
 ];
 
+/// What the kernel must be able to do; found out here and not from a service that silently does not answer.
+const DRIVERS: &[&str] = &[
+    "br_netfilter",
+    "ext4",
+    "isofs",
+    "nf_conntrack",
+    "nft_chain_nat",
+    "nft_ct",
+    "nft_fib_inet",
+    "nft_masq",
+    "nft_nat",
+    "nft_numgen",
+    "nft_reject_inet",
+    "overlay",
+    "veth",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_scsi",
+    "vxlan",
+    "xt_statistic",
+];
+
 /// Where the node's own programs go.
 const PLACES: &[(&str, &[super::product::Product])] =
     &[("usr/local/bin", &[CONTAINERD, CRI_TOOLS]), ("opt/cni/bin", &[CNI_PLUGINS, FLANNEL_CNI])];
@@ -141,6 +163,7 @@ pub(super) fn texts() -> impl Iterator<Item = (&'static str, String)> {
 /// # Errors
 /// A program is missing, a file cannot be written, or systemctl refuses a unit.
 pub(super) fn furnish(root: &Utf8Path, programs: &Utf8Path, pause: &str) -> Result<()> {
+    check_drivers(root)?;
     for (path, text) in FILES {
         let text =
             if *path == CONTAINERD_CONFIG { text.replace("@PAUSE@", pause) } else { (*text).to_owned() };
@@ -172,6 +195,34 @@ pub(super) fn furnish(root: &Utf8Path, programs: &Utf8Path, pause: &str) -> Resu
         write(root, note, "")?;
     }
     Ok(())
+}
+
+fn check_drivers(root: &Utf8Path) -> Result<()> {
+    let modules = root.join("usr/lib/modules");
+    let kernels = modules.read_dir_utf8().map_err(Error::io("read", &modules))?;
+    for kernel in kernels.flatten() {
+        let mut have = String::new();
+        for list in ["modules.dep", "modules.builtin"] {
+            let path = kernel.path().join(list);
+            have += &fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        }
+        if let Some(driver) = DRIVERS.iter().find(|driver| !lists(&have, driver)) {
+            return Err(Error::Missing {
+                path: (*driver).into(),
+                from: format!("as a module of the kernel {}", kernel.file_name()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether depmod's lists, a module's path at the start of each line, have a module.
+fn lists(list: &str, module: &str) -> bool {
+    list.lines().any(|line| {
+        let path = line.split(':').next().unwrap_or(line);
+        let file = path.rsplit('/').next().unwrap_or(path);
+        file.strip_prefix(module).is_some_and(|rest| rest.starts_with(".ko"))
+    })
 }
 
 /// Takes out what must differ from node to node, and what only the installation needed.
@@ -269,6 +320,23 @@ mod tests {
         let dir = Utf8Path::new(root).join("etc/initramfs-tools");
         assert_eq!(fs::read_to_string(dir.join("hooks/node")).unwrap(), INITRAMFS_HOOK);
         assert!(fs::read_to_string(dir.join("conf.d/node")).unwrap().starts_with("MODULES=list\n"));
+    }
+
+    #[test]
+    fn missing_driver_is_named() {
+        let list =
+            "kernel/fs/overlayfs/overlay.ko.xz:\nkernel/net/vxlan/vxlan.ko.xz: kernel/net/udp_tunnel.ko.xz\n";
+        assert!(lists(list, "overlay") && lists(list, "vxlan"));
+        assert!(!lists(list, "udp_tunnel") && !lists(list, "over"));
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        write(root, "usr/lib/modules/6.12/modules.dep", list).unwrap();
+        write(root, "usr/lib/modules/6.12/modules.builtin", "").unwrap();
+        let err = check_drivers(root).unwrap_err().to_string();
+        assert!(err.contains("br_netfilter") && err.contains("6.12"), "{err}");
+        let all: String = DRIVERS.iter().map(|driver| format!("kernel/{driver}.ko\n")).collect();
+        write(root, "usr/lib/modules/6.12/modules.builtin", &all).unwrap();
+        check_drivers(root).unwrap();
     }
 
     #[test]
