@@ -35,7 +35,18 @@ impl Client {
     /// # Errors
     /// No such cloud, no answer, refused credentials, a token without a project.
     pub async fn connect(choice: &CloudChoice) -> Result<Self> {
-        let config = choice.resolve()?;
+        Self::connect_to(choice.resolve()?).await
+    }
+
+    /// Log in to the entry `cloud` of the clouds.yaml at `path`, whatever the environment says.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn connect_with_file(path: &std::path::Path, cloud: &str) -> Result<Self> {
+        Self::connect_to(crate::config::from_path(path, cloud)?).await
+    }
+
+    async fn connect_to(config: CloudConfig) -> Result<Self> {
         let name = config.name.clone().unwrap_or_else(|| "unnamed".to_owned());
         let session = open(&config, &name, CALL_TIMEOUT).await?;
         let project = session.get_auth_info().and_then(|info| info.token.project);
@@ -160,7 +171,16 @@ impl Client {
     }
 }
 
+/// The SDK finds its login methods in a registry that each fills when the program starts. The linker leaves out a
+/// method that nothing names, and the login fails at run time: so name those that we promise. (The SDK itself names
+/// `token`.)
+fn keep_login_methods() {
+    std::hint::black_box(&openstack_sdk_auth_password::ANCHOR);
+    std::hint::black_box(&openstack_sdk_auth_applicationcredential::ANCHOR);
+}
+
 async fn open(config: &CloudConfig, name: &str, timeout: Duration) -> Result<AsyncOpenStack> {
+    keep_login_methods();
     // No token on disk: whoever reads that file is the user. A login costs one request.
     AsyncOpenStack::builder(config)
         .disable_auth_cache(true)

@@ -29,7 +29,7 @@ impl CloudChoice {
                 message: format!("the OS_* variables are not usable: {error}"),
             })?;
             cloud.name = Some("envvars".to_owned());
-            return Ok(normalize(cloud));
+            return normalize(cloud);
         }
         let file = read_clouds()?;
         let mut names = file.get_available_clouds();
@@ -57,6 +57,14 @@ impl CloudChoice {
     }
 }
 
+/// The entry `name` of the clouds.yaml at `path`, with none of the standard places looked at.
+pub(crate) fn from_path(path: &std::path::Path, name: &str) -> Result<CloudConfig> {
+    let unusable =
+        |error: String| Error::Config { message: format!("{} is not usable: {error}", path.display()) };
+    let file = ConfigFile::builder().add_source(path).map_err(|error| unusable(error.to_string()))?;
+    from_file(&file.build().map_err(|error| unusable(error.to_string()))?, name)
+}
+
 fn read_clouds() -> Result<ConfigFile> {
     ConfigFile::new()
         .map_err(|error| Error::Config { message: format!("clouds.yaml is not usable: {error}") })
@@ -67,7 +75,7 @@ fn from_file(file: &ConfigFile, name: &str) -> Result<CloudConfig> {
         message: format!("cloud `{name}` in clouds.yaml is not usable: {error}"),
     })?;
     match found {
-        Some(cloud) => Ok(normalize(cloud)),
+        Some(cloud) => normalize(cloud),
         None => {
             let mut names = file.get_available_clouds();
             names.sort();
@@ -78,7 +86,7 @@ fn from_file(file: &ConfigFile, name: &str) -> Result<CloudConfig> {
 }
 
 /// Spellings that other clients accept and the SDK does not.
-fn normalize(mut cloud: CloudConfig) -> CloudConfig {
+fn normalize(mut cloud: CloudConfig) -> Result<CloudConfig> {
     if let Some(auth) = &mut cloud.auth {
         let kind = cloud.auth_type.as_deref().map(|kind| kind.to_lowercase().replace('_', ""));
         let application =
@@ -90,6 +98,13 @@ fn normalize(mut cloud: CloudConfig) -> CloudConfig {
             Some(kind) => Some(kind.to_owned()),
         };
         if cloud.auth_type.as_deref().is_some_and(|kind| kind.ends_with("applicationcredential")) {
+            if auth.application_credential_id.is_none() {
+                return Err(Error::Config {
+                    message: "an application credential is named by application_credential_id; its name alone is not \
+                              enough"
+                        .to_owned(),
+                });
+            }
             // An application credential carries its own project: asking for a scope is refused by Keystone.
             auth.project_id = None;
             auth.project_name = None;
@@ -102,7 +117,7 @@ fn normalize(mut cloud: CloudConfig) -> CloudConfig {
     if let Some(kind) = cloud.options.get("endpoint_type").and_then(|kind| kind.clone().into_string().ok()) {
         cloud.interface = Some(kind.trim_end_matches("URL").to_owned());
     }
-    cloud
+    Ok(cloud)
 }
 
 #[cfg(test)]
