@@ -51,16 +51,11 @@ where
     result.await.map_err(|_| Error::Link("a network thread panicked: see the log above".to_owned()))?
 }
 
-#[must_use]
-pub fn exists(name: &NetnsName) -> bool {
-    name.path().exists()
-}
-
-/// Makes the namespace unless it exists. `alias` is written on its loopback link before the namespace gets its name,
+/// Makes the namespace unless it exists; true if it was made now. `alias` is written on its loopback link before the namespace gets its name,
 /// so whatever [`list`] finds can be told apart.
-pub async fn create(name: &NetnsName, alias: &str) -> Result<()> {
+pub async fn create(name: &NetnsName, alias: &str) -> Result<bool> {
     if is_namespace(&name.path()) {
-        return Ok(());
+        return Ok(false);
     }
     let (name, alias) = (name.clone(), alias.to_owned());
     on_own_thread(move || {
@@ -78,7 +73,8 @@ pub async fn create(name: &NetnsName, alias: &str) -> Result<()> {
         rustix::mount::mount_bind("/proc/thread-self/ns/net", path.as_str())
             .map_err(|errno| file_error("mount a network namespace on", &path, errno.into()))
     })
-    .await
+    .await?;
+    Ok(true)
 }
 
 /// Takes the name away. The namespace and its links go when its last socket and process are gone.
@@ -122,7 +118,9 @@ pub fn sysctl(key: &str, value: &str) -> Result<()> {
     std::fs::write(&path, value).map_err(|source| file_error("write", &path, source))
 }
 
-fn is_namespace(path: &Utf8Path) -> bool {
+/// Whether a namespace is mounted there, not only a file that a crash left.
+#[must_use]
+pub fn is_namespace(path: &Utf8Path) -> bool {
     const NSFS_MAGIC: i64 = 0x6e73_6673;
     // The type of `f_type` differs between architectures.
     #[allow(clippy::useless_conversion)]

@@ -14,7 +14,7 @@ use super::plan::{Observed, ObservedLink};
 use crate::Result;
 
 pub fn observe(netlink: &mut Netlink) -> Result<Observed> {
-    let mut links: Vec<ObservedLink> = netlink.links()?.iter().map(link).collect();
+    let mut links = observe_links(netlink)?;
     for message in netlink.addresses()? {
         let Some(address) = address(&message) else { continue };
         if let Some(link) = links.iter_mut().find(|link| link.index == message.header.index) {
@@ -22,6 +22,11 @@ pub fn observe(netlink: &mut Netlink) -> Result<Observed> {
         }
     }
     Ok(Observed { links, routes: observe_routes(netlink)? })
+}
+
+/// Without their addresses.
+pub fn observe_links(netlink: &mut Netlink) -> Result<Vec<ObservedLink>> {
+    Ok(netlink.links()?.iter().map(link).collect())
 }
 
 pub fn observe_routes(netlink: &mut Netlink) -> Result<Vec<(IpNet, IpAddr)>> {

@@ -10,8 +10,8 @@ pub type Mac = [u8; 6];
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub links: Vec<WantedLink>,
-    /// (destination, next hop). Only the first for each destination counts.
-    pub routes: Vec<(IpNet, IpAddr)>,
+    /// (destination, next hop). Only the first for each destination counts. `None`: routes are none of our business.
+    pub routes: Option<Vec<(IpNet, IpAddr)>>,
     /// Every other link on a bridge gets this MTU.
     pub port_mtu: Option<u32>,
     /// Links whose names begin like this are ours: they go when they are not wanted.
@@ -154,8 +154,9 @@ fn plan_link(observed: &Observed, there: Option<&ObservedLink>, link: &WantedLin
 /// Routes, after links and addresses are as wanted: the kernel drops routes along with the link they went by.
 #[must_use]
 pub fn plan_routes(observed: &Observed, wanted: &Wanted) -> Vec<Step> {
+    let Some(routes) = &wanted.routes else { return Vec::new() };
     let mut kept: Vec<(IpNet, IpAddr)> = Vec::new();
-    for (destination, gateway) in &wanted.routes {
+    for (destination, gateway) in routes {
         let destination = destination.trunc();
         if !kept.iter().any(|(known, _)| *known == destination) {
             kept.push((destination, *gateway));

@@ -24,11 +24,11 @@ fn wanted() -> Wanted {
                 addresses: None,
             },
         ],
-        routes: vec![
+        routes: Some(vec![
             (net("0.0.0.0/0"), "10.0.0.1".parse().unwrap()),
             (net("0.0.0.0/0"), "10.0.0.3".parse().unwrap()),
             (net("192.168.7.0/24"), "10.0.0.9".parse().unwrap()),
-        ],
+        ]),
         port_mtu: Some(1450),
         ours: &["host", "qr-"],
     }
@@ -95,6 +95,12 @@ fn only_differences_are_repaired() {
         vec![(net("0.0.0.0/0"), "10.0.0.8".parse().unwrap()), (net("10.9.0.0/16"), "10.0.0.8".parse().unwrap())];
     insta::assert_debug_snapshot!(plan_links(&observed, &wanted()));
     insta::assert_debug_snapshot!(plan_routes(&observed, &wanted()));
+}
+
+#[test]
+fn the_hosts_own_routes_are_left_alone() {
+    let wanted = Wanted { routes: None, ..wanted() };
+    assert_eq!(plan_routes(&settled(), &wanted), []);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Who may say to be whom: the bridge family's table.
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::Text;
-use super::network::Port;
+use super::network::{Port, is_single};
 
 pub(super) fn render(text: &mut Text, ports: &[Port<'_>]) {
     sets(text, ports);
@@ -68,38 +68,37 @@ fn sets(text: &mut Text, ports: &[Port<'_>]) {
     let links: Vec<String> = ports.iter().map(|port| format!("\"{}\" : {:#x}", port.link, port.mark)).collect();
     text.elements("map ports", "type ifname : mark", &links);
 
-    let protected: Vec<&Port<'_>> = ports.iter().filter(|port| port.is_protected()).collect();
     let mut macs = Vec::new();
     let mut lists: [Vec<String>; 4] = Default::default();
     let mut targets6 = Vec::new();
-    for port in protected {
+    for port in ports.iter().filter(|port| port.is_protected()) {
         let mark = port.mark;
-        macs.push(format!("{mark:#x} . {}", port.plan.mac));
+        macs.extend(port.macs().iter().map(|mac| format!("{mark:#x} . {mac}")));
         for (mac, network) in &port.sources {
-            let mac_element = format!("{mark:#x} . {mac}");
-            if !macs.contains(&mac_element) {
-                macs.push(mac_element);
-            }
-            let single = network.prefix_len() == network.max_prefix_len();
-            let list = match (network, single) {
+            let list = match (network, is_single(network)) {
                 (IpNet::V4(_), true) => 0,
                 (IpNet::V4(_), false) => 1,
                 (IpNet::V6(_), true) => 2,
                 (IpNet::V6(_), false) => 3,
             };
-            let address = if single { network.addr().to_string() } else { network.to_string() };
+            let address = if is_single(network) { network.addr().to_string() } else { network.to_string() };
             lists[list].push(format!("{mark:#x} . {mac} . {address}"));
-            if let IpNet::V6(network) = network {
-                let (first, last) = (u128::from(network.network()), u128::from(network.broadcast()));
-                let target = match single {
-                    true => format!("{mark:#x} . {first:#034x}"),
-                    false => format!("{mark:#x} . {first:#034x}-{last:#034x}"),
-                };
-                if !targets6.contains(&target) {
-                    targets6.push(target);
-                }
-            }
         }
+        let addresses6: Vec<Ipv6Net> = port
+            .sources
+            .iter()
+            .filter_map(|(_, network)| match network {
+                IpNet::V6(network) => Some(*network),
+                IpNet::V4(_) => None,
+            })
+            .collect();
+        targets6.extend(Ipv6Net::aggregate(&addresses6).iter().map(|network| {
+            let (first, last) = (u128::from(network.network()), u128::from(network.broadcast()));
+            match first == last {
+                true => format!("{mark:#x} . {first:#034x}"),
+                false => format!("{mark:#x} . {first:#034x}-{last:#034x}"),
+            }
+        }));
     }
     let [sources4, ranges4, sources6, ranges6] = lists;
     text.elements("set macs", "type mark . ether_addr", &macs);

@@ -1,5 +1,6 @@
 //! The rules of one network's namespace.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -25,6 +26,12 @@ pub(super) struct Port<'a> {
 impl Port<'_> {
     pub fn is_protected(&self) -> bool {
         self.mark != FREE
+    }
+
+    pub fn macs(&self) -> Vec<&str> {
+        let mut macs: Vec<&str> = self.sources.iter().map(|(mac, _)| mac.as_str()).collect();
+        macs.dedup();
+        macs
     }
 }
 
@@ -62,22 +69,35 @@ fn ports(plan: &NetworkPlan) -> Vec<Port<'_>> {
         .collect()
 }
 
-/// Fixed addresses, allowed pairs and the link-local addresses that IPv6 derives from the MACs.
+/// Fixed addresses, allowed pairs and the link-local addresses that IPv6 derives from the MACs; sorted by MAC. The
+/// networks of one MAC do not overlap, which nft would refuse for the whole ruleset.
 fn sources(port: &PortPlan) -> Vec<(String, IpNet)> {
-    let fixed = port.fixed_ips.iter().map(|(_, address)| (port.mac.clone(), IpNet::from(*address)));
-    let pairs = port.allowed_address_pairs.iter().map(|(mac, network)| (mac.clone(), network.trunc()));
-    let mut sources: Vec<(String, IpNet)> = fixed.chain(pairs).collect();
-    let macs: Vec<Mac> = std::iter::once(&port.mac)
-        .chain(port.allowed_address_pairs.iter().map(|(mac, _)| mac))
-        .filter_map(|mac| parse_mac(mac))
-        .collect();
-    for mac in macs {
-        let text = mac.map(|byte| format!("{byte:02x}")).join(":");
-        sources.push((text, IpNet::from(IpAddr::V6(link_local(mac)))));
+    let mut by_mac: BTreeMap<Mac, Vec<IpNet>> = BTreeMap::new();
+    let fixed = port.fixed_ips.iter().map(|(_, address)| (&port.mac, IpNet::from(*address)));
+    let pairs = port.allowed_address_pairs.iter().map(|(mac, network)| (mac, network.trunc()));
+    for (mac, network) in fixed.chain(pairs) {
+        if let Some(mac) = parse_mac(mac) {
+            by_mac.entry(mac).or_default().push(network);
+        }
     }
-    sources.sort();
-    sources.dedup();
+    if let Some(mac) = parse_mac(&port.mac) {
+        by_mac.entry(mac).or_default();
+    }
+    let mut sources = Vec::new();
+    for (mac, mut networks) in by_mac {
+        networks.push(IpNet::from(IpAddr::V6(link_local(mac))));
+        networks.sort();
+        networks.dedup();
+        let (singles, ranges): (Vec<IpNet>, Vec<IpNet>) = networks.into_iter().partition(is_single);
+        let text = mac.map(|byte| format!("{byte:02x}")).join(":");
+        let all = singles.into_iter().chain(IpNet::aggregate(&ranges));
+        sources.extend(all.map(|network| (text.clone(), network)));
+    }
     sources
+}
+
+pub(super) fn is_single(network: &IpNet) -> bool {
+    network.prefix_len() == network.max_prefix_len()
 }
 
 /// RFC 4291, appendix A.

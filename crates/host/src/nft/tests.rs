@@ -81,7 +81,9 @@ fn a_network_of_all_kinds_of_ports() {
             allowed_address_pairs: vec![
                 ("fa:16:3e:00:00:0b".into(), "10.0.0.200/32".parse().unwrap()),
                 ("fa:16:3e:00:00:0b".into(), "10.9.0.0/16".parse().unwrap()),
+                ("fa:16:3e:00:00:0b".into(), "10.9.7.0/24".parse().unwrap()),
                 ("fa:16:3e:00:00:55".into(), "2001:db8::/64".parse().unwrap()),
+                ("fa:16:3e:00:00:0B".into(), "2001:db8::1/128".parse().unwrap()),
             ],
             ..port('b', PortKind::Vm)
         },

@@ -1,0 +1,183 @@
+//! The real driver of networks: namespaces, links, rules, DHCP and metadata.
+//!
+//! ```text
+//!   host                       network (external)            router              network (tenant)
+//!   cml-xxxxxxxx ────────── host0 ─┐
+//!   gateway addresses              br0 ─ rtr… ───────── qg-…   qr-… ───────── rtr… ─ br0 ─ tap… ═ QEMU
+//!                                                                                    DHCP, metadata
+//! ```
+//!
+//! Every apply looks at what is there and repairs the difference; a daemon that starts anew adopts what it finds
+//! without touching links that carry traffic. Only sockets and rules are made again, the rules in one transaction.
+
+mod external;
+mod networks;
+mod routers;
+mod wanted;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::link::netlink::Netlink;
+use crate::link::observe;
+use crate::metadata::Callers;
+use crate::names::{self, NetnsKind, NetnsName};
+use crate::plan::{NetworkPlan, RouterPlan};
+use crate::{Error, MetadataSource, Network, Present, Result, netns};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The cloud's name; its namespaces begin with it. At most 40 letters, digits and hyphens.
+    pub prefix: String,
+    /// Masquerade the external networks' traffic that leaves the host, by a table of our own.
+    pub host_nat: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { prefix: "cumulet".to_owned(), host_nat: true }
+    }
+}
+
+/// See the module's text.
+pub struct LinuxNetwork {
+    options: Options,
+    networks: States<networks::State>,
+    routers: States<routers::State>,
+    callers: Arc<Callers>,
+    metadata: OnceLock<Arc<dyn MetadataSource>>,
+}
+
+impl LinuxNetwork {
+    /// Checks that this process can do the work at all.
+    pub fn new(options: Options) -> Result<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if options.prefix.is_empty() || options.prefix.len() > 40 || !options.prefix.bytes().all(plain) {
+            return Err(Error::Refused(format!(
+                "`{}` cannot name a cloud: use at most 40 letters, digits and hyphens",
+                options.prefix
+            )));
+        }
+        if !rustix::process::geteuid().is_root() {
+            return Err(Error::Refused(
+                "networks of virtual machines need root: start the cloud as root, or with --simulate".to_owned(),
+            ));
+        }
+        Ok(Self {
+            options,
+            networks: States::default(),
+            routers: States::default(),
+            callers: Arc::default(),
+            metadata: OnceLock::new(),
+        })
+    }
+
+    /// The namespace of a network; [`crate::link::open_tap`] wants it.
+    #[must_use]
+    pub fn namespace(&self, network_id: &str) -> NetnsName {
+        NetnsName::network(&self.options.prefix, network_id)
+    }
+
+    fn router_namespace(&self, router_id: &str) -> NetnsName {
+        NetnsName::router(&self.options.prefix, router_id)
+    }
+}
+
+#[async_trait]
+impl Network for LinuxNetwork {
+    async fn apply_network(&self, plan: &NetworkPlan) -> Result<()> {
+        let state = self.networks.of(&plan.id);
+        let mut state = state.lock().await;
+        self.apply_network_to(plan, &mut state).await
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<()> {
+        let state = self.networks.of(id);
+        let mut state = state.lock().await;
+        self.remove_network_from(id, &mut state).await?;
+        self.networks.forget(id);
+        Ok(())
+    }
+
+    async fn apply_router(&self, plan: &RouterPlan) -> Result<()> {
+        let state = self.routers.of(&plan.id);
+        let mut state = state.lock().await;
+        self.apply_router_to(plan, &mut state).await
+    }
+
+    async fn remove_router(&self, id: &str) -> Result<()> {
+        let state = self.routers.of(id);
+        let mut state = state.lock().await;
+        self.remove_router_from(id, &mut state).await?;
+        self.routers.forget(id);
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Present> {
+        let mut present = Present::default();
+        for (kind, name) in netns::list(&self.options.prefix)? {
+            let Some(id) = id_of(&name).await? else {
+                // A crash left a file without a namespace behind it.
+                netns::remove(&name)?;
+                continue;
+            };
+            match kind {
+                NetnsKind::Network => present.networks.push(id),
+                NetnsKind::Router => present.routers.push(id),
+            }
+        }
+        Ok(present)
+    }
+
+    fn serve_metadata(&self, source: Arc<dyn MetadataSource>) {
+        if self.metadata.set(source).is_err() {
+            tracing::warn!("metadata has a source already: the first one stays");
+        }
+    }
+}
+
+/// A namespace's full id is the alias of its loopback link.
+async fn id_of(name: &NetnsName) -> Result<Option<String>> {
+    if !netns::is_namespace(&name.path()) {
+        return Ok(None);
+    }
+    netns::inside(name, || {
+        let links = observe::observe(&mut Netlink::open()?)?.links;
+        Ok(links.into_iter().find(|link| link.name == "lo").and_then(|link| link.alias))
+    })
+    .await
+}
+
+/// Deletes the links that we and QEMU made, now. The kernel would do so too, but in its own time.
+fn delete_links() -> Result<()> {
+    let mut netlink = Netlink::open()?;
+    let ours = ["tap", "rtr", "qr-", "qg-", names::BRIDGE, names::HOST_LINK_PEER];
+    for link in observe::observe(&mut netlink)?.links {
+        if ours.iter().any(|prefix| link.name.starts_with(prefix)) {
+            netlink.delete_link(link.index)?;
+        }
+    }
+    Ok(())
+}
+
+/// One state per id, each behind its own lock: different networks are applied at the same time.
+struct States<S>(Mutex<HashMap<String, Arc<tokio::sync::Mutex<S>>>>);
+
+impl<S> Default for States<S> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<S: Default> States<S> {
+    fn of(&self, id: &str) -> Arc<tokio::sync::Mutex<S>> {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(states.entry(id.to_owned()).or_default())
+    }
+
+    fn forget(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}

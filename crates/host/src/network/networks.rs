@@ -1,0 +1,158 @@
+//! Applying and removing one network.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::process::Command;
+use std::sync::Arc;
+
+use super::{LinuxNetwork, delete_links, wanted};
+use crate::dhcp;
+use crate::link::netlink::Netlink;
+use crate::link::plan::{ObservedLink, Step};
+use crate::link::{execute, observe};
+use crate::metadata::{self, Place};
+use crate::nft::{self, Loaded};
+use crate::plan::NetworkPlan;
+use crate::{Error, Result, conntrack, names, netns};
+
+/// What this process holds of a network besides what is in the kernel.
+#[derive(Default)]
+pub struct State {
+    rules: Option<Loaded>,
+    pub(super) host_rules: Option<Loaded>,
+    dhcp: Option<dhcp::Server>,
+    metadata: Option<metadata::Server>,
+}
+
+/// What a visit to the namespace brought back.
+struct Visit {
+    rules: Option<Loaded>,
+    host_link_gone: bool,
+    dhcp: Option<dhcp::Sockets>,
+    metadata: Option<std::net::TcpListener>,
+}
+
+impl LinuxNetwork {
+    pub(super) async fn apply_network_to(&self, plan: &NetworkPlan, state: &mut State) -> Result<()> {
+        let namespace = self.namespace(&plan.id);
+        if netns::create(&namespace, &plan.id).await? {
+            // Whatever this process knew was of a namespace that is gone.
+            *state = State { host_rules: state.host_rules.take(), ..State::default() };
+        }
+        self.callers.set_network(plan);
+        let visitor = Visitor {
+            plan: plan.clone(),
+            rules: state.rules.take(),
+            dhcp_bridge: state.dhcp.as_ref().map(|server| server.bridge),
+            listen: state.metadata.is_none() && self.metadata.get().is_some(),
+            host_end: self.host_end(plan).await?,
+        };
+        let visit = netns::inside(&namespace, move || visitor.work()).await?;
+        state.rules = visit.rules;
+
+        let table = dhcp::Table::new(plan);
+        match (visit.dhcp, &state.dhcp) {
+            (Some(sockets), _) => state.dhcp = Some(dhcp::Server::start(sockets, table)?),
+            (None, Some(server)) => server.replace(table),
+            (None, None) => {}
+        }
+        if let (Some(listener), Some(source)) = (visit.metadata, self.metadata.get()) {
+            let place = Place::Network(plan.id.clone());
+            let server =
+                metadata::Server::start(listener, place, Arc::clone(&self.callers), Arc::clone(source))?;
+            state.metadata = Some(server);
+        }
+        if visit.host_link_gone {
+            self.remove_host_end(&plan.id, state).await?;
+        }
+        self.apply_host_end(plan, state).await
+    }
+
+    pub(super) async fn remove_network_from(&self, id: &str, state: &mut State) -> Result<()> {
+        self.callers.remove_network(id);
+        if let Some(server) = state.dhcp.take() {
+            server.stop().await;
+        }
+        if let Some(server) = state.metadata.take() {
+            server.stop().await;
+        }
+        self.remove_host_end(id, state).await?;
+        let namespace = self.namespace(id);
+        if netns::is_namespace(&namespace.path()) {
+            netns::inside(&namespace, delete_links).await?;
+        }
+        netns::remove(&namespace)
+    }
+}
+
+/// The work inside the namespace.
+struct Visitor {
+    plan: NetworkPlan,
+    rules: Option<Loaded>,
+    dhcp_bridge: Option<u32>,
+    listen: bool,
+    /// The daemon's own namespace, and whether the host's end is there.
+    host_end: (File, bool),
+}
+
+impl Visitor {
+    fn work(mut self) -> Result<Visit> {
+        sysctls()?;
+        // Rules first: they name links, so they may be there before them, and nothing ever passes unjudged.
+        let changed = nft::load(&nft::network::render(&self.plan), &mut self.rules)?;
+        if changed {
+            let forgotten = conntrack::sweep_network(&self.plan)?;
+            tracing::debug!(network = self.plan.id, forgotten, "rules loaded");
+        }
+        let mut netlink = Netlink::open()?;
+        let mut observed = observe::observe(&mut netlink)?;
+        let (host_namespace, host_end_there) = &self.host_end;
+        let orphan = |link: &ObservedLink| {
+            link.name == names::HOST_LINK_PEER && self.plan.host_link.is_some() && !host_end_there
+        };
+        if let Some(at) = observed.links.iter().position(orphan) {
+            // Its other end is in a namespace in which no daemon runs any more.
+            netlink.delete_link(observed.links.remove(at).index)?;
+        }
+        let wanted = wanted::network(&self.plan);
+        let host = host_namespace.as_raw_fd();
+        let steps = execute::reconcile(&mut netlink, &observed, &wanted, &|_| Ok(host))?;
+        if !steps.is_empty() {
+            tracing::debug!(network = self.plan.id, ?steps, "network changed");
+        }
+        let bridge = netlink
+            .index(names::BRIDGE)?
+            .ok_or_else(|| Error::Link(format!("the bridge of network {} vanished", self.plan.id)))?;
+        let gone = Step::DeleteLink { link: names::HOST_LINK_PEER.to_owned() };
+        Ok(Visit {
+            rules: self.rules,
+            host_link_gone: steps.contains(&gone),
+            dhcp: match self.dhcp_bridge == Some(bridge) {
+                true => None,
+                false => Some(dhcp::Sockets::open(bridge)?),
+            },
+            metadata: self.listen.then(metadata::listen).transpose()?,
+        })
+    }
+}
+
+fn sysctls() -> Result<()> {
+    if !std::path::Path::new("/proc/sys/net/bridge").exists() {
+        // A missing modprobe shows below as well as a missing module does.
+        let _ = Command::new("modprobe").arg("br_netfilter").output();
+        if !std::path::Path::new("/proc/sys/net/bridge").exists() {
+            return Err(Error::Refused(
+                "security groups need the kernel module br_netfilter: load it with `modprobe br_netfilter`".to_owned(),
+            ));
+        }
+    }
+    netns::sysctl("net/bridge/bridge-nf-call-iptables", "1")?;
+    netns::sysctl("net/bridge/bridge-nf-call-ip6tables", "1")?;
+    // Some of these would be inherited from the host.
+    netns::sysctl("net/ipv4/ip_forward", "0")?;
+    netns::sysctl("net/ipv4/conf/all/promote_secondaries", "1")?;
+    if std::path::Path::new("/proc/sys/net/ipv6").exists() {
+        netns::sysctl("net/ipv6/conf/default/disable_ipv6", "1")?;
+    }
+    Ok(())
+}
