@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use camino::Utf8PathBuf;
 
 use crate::Result;
+use crate::link::open_tap;
+use crate::network::LinuxNetwork;
 use crate::plan::NicPlan;
 use crate::probe::AcceleratorChoice;
 
@@ -45,4 +47,11 @@ impl Options {
 pub trait TapSource: Send + Sync + 'static {
     /// An open tap device, connected to the card's network.
     async fn open_tap(&self, nic: &NicPlan) -> Result<OwnedFd>;
+}
+
+#[async_trait]
+impl TapSource for LinuxNetwork {
+    async fn open_tap(&self, nic: &NicPlan) -> Result<OwnedFd> {
+        open_tap(&self.namespace(&nic.network_id), &nic.port_id, nic.mtu).await
+    }
 }
