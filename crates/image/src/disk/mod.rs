@@ -54,14 +54,22 @@ const SECTOR: u64 = 512;
 /// Programs that [`build`] runs.
 const PROGRAMS: &[&str] = &["sfdisk", "mke2fs", "grub-mkimage", "qemu-img", "tar"];
 
+/// Checks that [`build`] will find what it needs, before anything costly is done.
+///
+/// # Errors
+/// A program is missing, or no root.
+pub fn require() -> Result<()> {
+    process::require(PROGRAMS)?;
+    process::require_root("building a disk image")?;
+    grub::require()
+}
+
 /// Builds the disk and returns the path of the qcow2, `plan.out`. What it needs meanwhile lies beside it.
 ///
 /// # Errors
 /// A program is missing or fails (a tree larger than the disk is said by mke2fs), no root, or the disk is full.
 pub fn build(plan: &DiskPlan<'_>) -> Result<Utf8PathBuf> {
-    process::require(PROGRAMS)?;
-    process::require_root("building a disk image")?;
-    grub::require()?;
+    require()?;
     let parent = plan.out.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let scratch = tempfile::Builder::new()
         .prefix(".disk-")

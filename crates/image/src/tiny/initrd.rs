@@ -79,7 +79,7 @@ mod tests {
         let header = format!("070701{fields}{}{}{}bin\0", "00000000".repeat(6), "00000004", "00000000");
         assert!(text.starts_with(&header), "{text:?}");
         assert!(text.contains("init\0\0#!x\0"), "{text:?}");
-        assert!(text.contains("bin/sh\0\0busybox\0"), "{text:?}");
+        assert!(text.contains("bin/sh\0\0\0\0busybox\0"), "{text:?}");
         assert!(text.contains("TRAILER!!!\0"));
     }
 }

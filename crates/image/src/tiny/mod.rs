@@ -16,6 +16,8 @@
 
 mod initrd;
 mod modules;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ use camino::Utf8Path;
 use crate::cache::Shelf;
 use crate::debian::{self, Bootstrap, Variant};
 use crate::disk::{self, DiskPlan, Root};
+use crate::process;
 use crate::{BuiltImage, Cache, Error, Key, Result, Watch, step};
 
 /// Users that the keys are installed for; the first is the one to log in as.
@@ -66,12 +69,17 @@ const PARTS: Bootstrap<'_> = Bootstrap {
     hooks: &[],
 };
 
+/// Programs that a build runs on this machine, apart from those of [`disk`].
+const PROGRAMS: &[&str] = &["mmdebstrap", "tar", "xz", "zstd"];
+
 /// Builds the image, or takes it from the cache; `images/tiny.qcow2` in the cache points to it afterwards.
 ///
 /// # Errors
 /// A program is missing, no root, Debian's mirror cannot be reached, or the disk is full.
 pub fn build(cache: &Cache, watch: Watch<'_>) -> Result<BuiltImage> {
     let made = cache.file(Shelf::Images, NAME, ".qcow2", &key(), |out| {
+        process::require(PROGRAMS)?;
+        disk::require()?;
         let parts = cache.file(Shelf::Parts, "tiny-debian", ".tar", &PARTS.key(), |out| {
             step(watch, "download Debian packages", || debian::bootstrap(&PARTS, out))
         })?;
