@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{Service, Style};
 
-pub type Result<T = Response> = std::result::Result<T, Fault>;
+pub type Result<T = Response, E = Fault> = std::result::Result<T, E>;
 
 /// What handlers fail with. The service's wrapper renders it, so a handler need not know its style.
 #[derive(Debug)]
