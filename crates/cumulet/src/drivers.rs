@@ -9,15 +9,12 @@ use host::qemu::QemuHypervisor;
 use crate::assemble::Drivers;
 use crate::config::{Config, DataDir};
 
-/// Starts the names of namespaces and nft tables of this cloud.
-const PREFIX: &str = "cumulet";
-
 pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     if config.simulate { fake(config) } else { real(&config.data).await }
 }
 
 pub async fn real(data: &DataDir) -> anyhow::Result<Drivers> {
-    let network = Arc::new(LinuxNetwork::new(host::network::Options::new(PREFIX, data.path()))?);
+    let network = Arc::new(LinuxNetwork::new(host::network::Options::default())?);
     let hypervisor = QemuHypervisor::new(host::qemu::Options::new(data.path()), network.clone()).await?;
     Ok(Drivers { hypervisor: Arc::new(hypervisor), network })
 }
