@@ -1,1 +1,220 @@
+//! Nova, the Compute service, v2.1 with microversions up to 2.96.
+//!
+//! | room | URL under `/v2.1` |
+//! |---|---|
+//! | [`versions`] | `/` and `/v2.1` themselves |
+//! | [`servers`] | `/servers`, their actions, metadata, tags, interfaces; the reconciler `nova.servers` |
+//! | [`instance_actions`] | `/servers/{id}/os-instance-actions` |
+//! | [`flavors`] | `/flavors` |
+//! | [`keypairs`] | `/os-keypairs` |
+//! | [`server_groups`] | `/os-server-groups` |
+//! | [`quotas`] | `/os-quota-sets`, `/os-quota-class-sets`, `/limits` |
+//! | [`services`] | `/os-services`, `/os-availability-zone`, `/os-migrations` |
+//! | [`hypervisors`] | `/os-hypervisors` |
+//! | [`aggregates`] | `/os-aggregates` |
+//! | [`usage`] | `/os-simple-tenant-usage` |
+//! | [`metadata`] | what guests read on 169.254.169.254 and on their config drive |
+//!
+//! The state machine of a server is drawn in [`servers`]. Calls Placement, Glance and Neutron, and the host through
+//! [`host::Hypervisor`].
 
+mod aggregates;
+mod flavors;
+mod hypervisors;
+mod instance_actions;
+mod keypairs;
+mod links;
+mod metadata;
+mod query;
+mod quotas;
+mod routes;
+mod schema;
+mod server_groups;
+mod servers;
+mod services;
+mod usage;
+mod versions;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::Result;
+use db::{Db, Migration};
+use futures::StreamExt as _;
+use glance::Glance;
+use host::Hypervisor;
+use neutron::Neutron;
+use placement::Placement;
+use reconcile::Waker;
+use tokio::sync::{Notify, broadcast};
+use web::{Gate, Router, Service, Style};
+
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "nova/0001_flavors", sql: include_str!("../migrations/0001_flavors.sql") },
+    Migration { name: "nova/0002_keypairs", sql: include_str!("../migrations/0002_keypairs.sql") },
+    Migration { name: "nova/0003_server_groups", sql: include_str!("../migrations/0003_server_groups.sql") },
+    Migration { name: "nova/0004_quotas", sql: include_str!("../migrations/0004_quotas.sql") },
+    Migration { name: "nova/0005_servers", sql: include_str!("../migrations/0005_servers.sql") },
+    Migration { name: "nova/0006_hosts", sql: include_str!("../migrations/0006_hosts.sql") },
+];
+
+static SERVICE: Service = Service {
+    name: "compute",
+    style: Style::Nova,
+    microversions: Some((versions::MIN, versions::MAX)),
+    legacy_header: Some("x-openstack-nova-api-version"),
+};
+
+/// The root disk's name in the guest, as the API tells it.
+pub(crate) const BOOT_DRIVE: &str = "/dev/vda";
+
+/// What the operator decides.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of this host in services, hypervisors and zones.
+    pub host: String,
+    /// The zone of a host that no aggregate puts into another one.
+    pub availability_zone: String,
+    pub region: String,
+    /// Appended to guests' host names in the metadata when not empty. It is best left empty: a Kubernetes node's name
+    /// must be its server's name.
+    pub dns_domain: String,
+}
+
+pub struct Nova {
+    db: Arc<Db>,
+    placement: Arc<Placement>,
+    glance: Arc<Glance>,
+    neutron: Arc<Neutron>,
+    hypervisor: Arc<dyn Hypervisor>,
+    config: Config,
+    waker: Waker,
+    /// This boot of the host: a machine last seen in another one was not stopped by its guest.
+    boot_id: String,
+    looked_once: AtomicBool,
+    /// Activations that can be cut short, by server.
+    waiting: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+impl Nova {
+    pub fn new(
+        db: Arc<Db>,
+        placement: Arc<Placement>,
+        glance: Arc<Glance>,
+        neutron: Arc<Neutron>,
+        hypervisor: Arc<dyn Hypervisor>,
+        config: Config,
+    ) -> Arc<Self> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Arc::new(Nova {
+            db,
+            placement,
+            glance,
+            neutron,
+            hypervisor,
+            config,
+            waker: Waker::new(),
+            boot_id: boot.trim().to_owned(),
+            looked_once: AtomicBool::new(false),
+            waiting: Mutex::default(),
+        })
+    }
+
+    pub fn router(self: &Arc<Self>, gate: Gate) -> Router {
+        routes::routes(self.clone(), gate)
+    }
+
+    /// How the reconciler `nova.servers` fares.
+    pub fn status(&self) -> reconcile::Status {
+        self.waker.status()
+    }
+
+    /// Starts the reconciler and listens to machines that stop by themselves.
+    pub async fn start(self: &Arc<Self>) {
+        if let Err(error) = services::store::ensure(&self.db, &self.config.host).await {
+            tracing::error!(?error, "the row of this host could not be written");
+        }
+        let changes = self.hypervisor.changes();
+        reconcile::spawn(
+            self.waker.clone(),
+            Arc::new(servers::reconcile::Servers(self.clone())),
+            servers::reconcile::OPTIONS,
+        );
+        tokio::spawn(listen(Arc::downgrade(self), changes));
+    }
+
+    /// For `cumulet down`: takes no new work and stops all machines gracefully; those that ran will run again at the
+    /// next start.
+    pub async fn quiesce(&self) -> Result<()> {
+        self.waker.stop();
+        let running = db::write!(self.db, |tx| servers::store::mark_resume(tx).await)?;
+        futures::stream::iter(running)
+            .for_each_concurrent(16, |id| async move {
+                if let Err(error) = self.hypervisor.stop(&id, Some(QUIESCE_GRACE)).await {
+                    tracing::warn!(server = id, %error, "the machine did not stop");
+                }
+            })
+            .await;
+        // Paused machines cannot hear the power button.
+        for id in self.hypervisor.list().await.map_err(base::Error::internal)? {
+            if let Err(error) = self.hypervisor.stop(&id, None).await {
+                tracing::warn!(server = id, %error, "the machine did not stop");
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts short what is waiting for this server's guest: a wish that does not wait has come.
+    pub(crate) fn preempt(&self, id: &str) {
+        if let Some(notify) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            notify.notify_waiters();
+        }
+    }
+
+    /// Returns when the server wishes something else than it did when it was read.
+    pub(crate) async fn preempted(&self, server: &servers::Server) {
+        let notify = Arc::new(Notify::new());
+        let notified = notify.notified();
+        let _forget = Waiting { nova: self, id: &server.id };
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(server.id.clone(), notify.clone());
+        // Listening began before this look, so that a wish between the two is not missed.
+        if self.task_of(&server.id).await.is_ok_and(|task| task == server.task_state) {
+            notified.await;
+        }
+    }
+
+    async fn task_of(&self, id: &str) -> Result<Option<servers::TaskState>> {
+        let server = servers::store::get(&mut *self.db.read().await?, id).await?;
+        Ok(server.and_then(|s| s.task_state))
+    }
+}
+
+/// How long `cumulet down` waits for a guest.
+const QUIESCE_GRACE: std::time::Duration = std::time::Duration::from_secs(20);
+
+struct Waiting<'a> {
+    nova: &'a Nova,
+    id: &'a str,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.nova.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(self.id);
+    }
+}
+
+async fn listen(nova: std::sync::Weak<Nova>, mut changes: broadcast::Receiver<String>) {
+    loop {
+        let event = changes.recv().await;
+        let Some(nova) = nova.upgrade() else { return };
+        match event {
+            Ok(id) => nova.waker.wake(&id),
+            Err(broadcast::error::RecvError::Lagged(_)) => match nova.hypervisor.list().await {
+                Ok(ids) => ids.iter().for_each(|id| nova.waker.wake(id)),
+                Err(error) => tracing::warn!(%error, "events of machines were lost"),
+            },
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+CREATE TABLE servers (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT,
+    hostname TEXT NOT NULL,
+    reservation_id TEXT NOT NULL,
+    launch_index BIGINT NOT NULL,
+    flavor_id TEXT NOT NULL,
+    flavor TEXT NOT NULL,
+    vcpus BIGINT NOT NULL,
+    memory_mib BIGINT NOT NULL,
+    image_id TEXT,
+    key_name TEXT,
+    config_drive BIGINT NOT NULL,
+    metadata TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    pinned_zone TEXT,
+    host TEXT,
+    group_id TEXT,
+    locked_by TEXT,
+    locked_reason TEXT,
+    access_ipv4 TEXT,
+    access_ipv6 TEXT,
+    disk_config TEXT NOT NULL,
+    vm_state TEXT NOT NULL,
+    task_state TEXT,
+    power_state BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    fault TEXT,
+    resume BIGINT NOT NULL,
+    boot_id TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    launched_at BIGINT,
+    terminated_at BIGINT,
+    deleted_at BIGINT,
+    generation BIGINT NOT NULL
+);
+CREATE INDEX servers_project ON servers (project_id, deleted_at, created_at);
+CREATE INDEX servers_task ON servers (task_state);
+CREATE INDEX servers_group ON servers (group_id);
+-- What the machine is made from: large, and read only when it is made, booted or asked for its metadata.
+CREATE TABLE server_specs (
+    server_id TEXT PRIMARY KEY,
+    user_data TEXT,
+    files TEXT NOT NULL,
+    networks TEXT NOT NULL,
+    security_groups TEXT NOT NULL,
+    key_type TEXT,
+    public_key TEXT,
+    admin_pass TEXT,
+    image_file TEXT,
+    image_format TEXT
+);
+CREATE TABLE server_actions (
+    server_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    result TEXT,
+    message TEXT,
+    details TEXT,
+    PRIMARY KEY (server_id, request_id)
+);

@@ -1,0 +1,121 @@
+//! What a guest is told about itself: over 169.254.169.254 in OpenStack's and in EC2's words, and on its config drive.
+//!
+//! | path | content |
+//! |---|---|
+//! | `/openstack/<version>/meta_data.json` | who the guest is, its keys and the user's metadata |
+//! | `/openstack/<version>/network_data.json` | links, addresses, routes, DNS |
+//! | `/openstack/<version>/user_data` | as given with the server |
+//! | `/openstack/content/<n>` | injected files |
+//! | `/<version>/meta-data/..` | EC2's tree |
+//!
+//! Who asks is known from the port that the request came in by; see [`host::MetadataCaller`].
+
+mod ec2;
+mod network_data;
+mod openstack;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use host::{MetadataAnswer, MetadataCaller, MetadataSource};
+use neutron::PortView;
+
+use crate::Nova;
+use crate::servers::{Server, Spec, store};
+
+/// All that the answers are made of.
+pub(crate) struct Guest<'a> {
+    pub server: &'a Server,
+    pub spec: &'a Spec,
+    /// In the order of the NICs.
+    pub ports: &'a [PortView],
+    pub zone: &'a str,
+    pub domain: &'a str,
+}
+
+impl Guest<'_> {
+    /// The name a node calls itself: the server's host name, with a domain only if the operator configured one.
+    fn hostname(&self) -> String {
+        let name = &self.server.hostname;
+        if self.domain.is_empty() { name.clone() } else { format!("{name}.{}", self.domain) }
+    }
+
+    fn user_data(&self) -> Option<Vec<u8>> {
+        self.spec.user_data.as_deref().and_then(crate::schema::decode_base64)
+    }
+
+    fn file(&self, index: usize) -> Option<Vec<u8>> {
+        crate::schema::decode_base64(&self.spec.files.get(index)?.1)
+    }
+
+    /// The answer for a path of the metadata service.
+    pub fn answer(&self, path: &str) -> Option<MetadataAnswer> {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+        match parts.split_first() {
+            Some((&"openstack", rest)) => openstack::answer(self, rest),
+            Some((&"ec2", rest)) => ec2::answer(self, rest),
+            _ => ec2::answer(self, &parts),
+        }
+    }
+
+    /// Path on the drive (label `config-2`) -> content; the same as the service answers, and the first password.
+    pub fn config_drive(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = openstack::drive(self);
+        files.extend(ec2::drive(self));
+        files
+    }
+}
+
+fn json(value: &serde_json::Value) -> MetadataAnswer {
+    MetadataAnswer { content_type: "application/json", body: value.to_string().into_bytes() }
+}
+
+fn text(body: impl Into<Vec<u8>>) -> MetadataAnswer {
+    MetadataAnswer { content_type: "text/plain; charset=UTF-8", body: body.into() }
+}
+
+impl Nova {
+    async fn guest_answer(
+        &self,
+        caller: &MetadataCaller,
+        path: &str,
+    ) -> base::Result<Option<MetadataAnswer>> {
+        let Some(port) = self.neutron.port_for_metadata(&caller.port_id).await? else { return Ok(None) };
+        let (server, spec, zone) = {
+            let mut conn = self.db.read().await?;
+            let Some(server) = store::get(&mut conn, &port.device_id).await? else { return Ok(None) };
+            if server.deleted_at.is_some() {
+                return Ok(None);
+            }
+            (server, store::spec(&mut conn, &port.device_id).await?, self.zone(&mut conn).await?)
+        };
+        let ports = self.ports(std::slice::from_ref(&server)).await?.remove(&server.id).unwrap_or_default();
+        let ports = crate::servers::in_order(&spec, ports);
+        // The password is for the drive alone: over the network anybody in the guest could read it.
+        let spec = Spec { admin_pass: None, ..spec };
+        let guest = Guest {
+            server: &server,
+            spec: &spec,
+            ports: &ports,
+            zone: &zone,
+            domain: &self.config.dns_domain,
+        };
+        Ok(guest.answer(path))
+    }
+}
+
+#[async_trait]
+impl MetadataSource for Nova {
+    async fn get(&self, caller: &MetadataCaller, path: &str) -> Option<MetadataAnswer> {
+        match self.guest_answer(caller, path).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(port = caller.port_id, path, ?error, "metadata could not be put together");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Every URL of the service, with its policy.
+
+use std::sync::Arc;
+
+use web::{Gate, Router, Routes};
+
+use crate::aggregates::{api as aggregates, policy as aggregate};
+use crate::flavors::{api as flavors, policy as flavor};
+use crate::hypervisors::{api as hypervisors, policy as hypervisor};
+use crate::instance_actions::{api as instance_actions, policy as instance_action};
+use crate::keypairs::{api as keypairs, policy as keypair};
+use crate::quotas::{api as quotas, policy as quota};
+use crate::server_groups::{api as server_groups, policy as server_group};
+use crate::servers::{self, network_api as network, policy as server, properties_api as properties};
+use crate::services::{api as services, policy as service};
+use crate::usage::{api as usage, policy as usages};
+use crate::{Nova, SERVICE, quotas as limits, versions};
+
+pub(crate) fn routes(nova: Arc<Nova>, gate: Gate) -> Router {
+    let routes = Routes::new(&SERVICE, gate, nova).get("/", &versions::POLICY, versions::list).get(
+        "/v2.1",
+        &versions::POLICY,
+        versions::show,
+    );
+    host(things(server_parts(servers(routes)))).into_router()
+}
+
+type All = Routes<Arc<Nova>>;
+
+fn servers(routes: All) -> All {
+    routes
+        .get("/v2.1/servers", &server::LIST, servers::list::list)
+        .post("/v2.1/servers", &server::CREATE, servers::create::create)
+        .get("/v2.1/servers/detail", &server::DETAIL, servers::list::detail)
+        .get("/v2.1/servers/{id}", &server::SHOW, servers::api::show)
+        .put("/v2.1/servers/{id}", &server::UPDATE, servers::api::update)
+        .delete("/v2.1/servers/{id}", &server::DELETE, servers::api::delete)
+        .post("/v2.1/servers/{id}/action", &server::ACTION, servers::actions::action)
+}
+
+fn server_parts(routes: All) -> All {
+    routes
+        .get("/v2.1/servers/{id}/metadata", &server::METADATA, properties::metadata)
+        .post("/v2.1/servers/{id}/metadata", &server::METADATA_CHANGE, properties::merge_metadata)
+        .put("/v2.1/servers/{id}/metadata", &server::METADATA_CHANGE, properties::replace_metadata)
+        .get("/v2.1/servers/{id}/metadata/{key}", &server::METADATA, properties::metadata_item)
+        .put("/v2.1/servers/{id}/metadata/{key}", &server::METADATA_CHANGE, properties::set_metadata_item)
+        .delete(
+            "/v2.1/servers/{id}/metadata/{key}",
+            &server::METADATA_DELETE,
+            properties::delete_metadata_item,
+        )
+        .get("/v2.1/servers/{id}/tags", &server::TAGS, properties::tags)
+        .put("/v2.1/servers/{id}/tags", &server::TAGS_CHANGE, properties::replace_tags)
+        .delete("/v2.1/servers/{id}/tags", &server::TAGS_DELETE, properties::delete_tags)
+        .get("/v2.1/servers/{id}/tags/{tag}", &server::TAGS, properties::tag)
+        .put("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_CHANGE, properties::set_tag)
+        .delete("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_DELETE, properties::delete_tag)
+        .get("/v2.1/servers/{id}/ips", &server::IPS, network::ips)
+        .get("/v2.1/servers/{id}/ips/{network}", &server::IPS, network::ips_of_network)
+        .get("/v2.1/servers/{id}/os-interface", &server::INTERFACES, network::interfaces)
+        .get("/v2.1/servers/{id}/os-interface/{port}", &server::INTERFACES, network::show_interface)
+        .get("/v2.1/servers/{id}/os-volume_attachments", &server::VOLUMES, network::volumes)
+        .get("/v2.1/servers/{id}/os-instance-actions", &instance_action::LIST, instance_actions::list)
+        .get(
+            "/v2.1/servers/{id}/os-instance-actions/{request}",
+            &instance_action::SHOW,
+            instance_actions::show,
+        )
+}
+
+fn things(routes: All) -> All {
+    routes
+        .get("/v2.1/flavors", &flavor::LIST, flavors::list)
+        .post("/v2.1/flavors", &flavor::CREATE, flavors::create)
+        .get("/v2.1/flavors/detail", &flavor::LIST, flavors::detail)
+        .get("/v2.1/flavors/{id}", &flavor::LIST, flavors::show)
+        .put("/v2.1/flavors/{id}", &flavor::UPDATE, flavors::update)
+        .delete("/v2.1/flavors/{id}", &flavor::DELETE, flavors::delete)
+        .post("/v2.1/flavors/{id}/action", &flavor::ACCESS_CHANGE, flavors::action)
+        .get("/v2.1/flavors/{id}/os-flavor-access", &flavor::ACCESS, flavors::access)
+        .get("/v2.1/flavors/{id}/os-extra_specs", &flavor::SPECS, flavors::specs)
+        .post("/v2.1/flavors/{id}/os-extra_specs", &flavor::SPECS_CREATE, flavors::create_specs)
+        .get("/v2.1/flavors/{id}/os-extra_specs/{key}", &flavor::SPECS, flavors::spec)
+        .put("/v2.1/flavors/{id}/os-extra_specs/{key}", &flavor::SPECS_UPDATE, flavors::update_spec)
+        .delete("/v2.1/flavors/{id}/os-extra_specs/{key}", &flavor::SPECS_DELETE, flavors::delete_spec)
+        .get("/v2.1/os-keypairs", &keypair::LIST, keypairs::list)
+        .post("/v2.1/os-keypairs", &keypair::CREATE, keypairs::create)
+        .get("/v2.1/os-keypairs/{name}", &keypair::SHOW, keypairs::show)
+        .delete("/v2.1/os-keypairs/{name}", &keypair::DELETE, keypairs::delete)
+        .get("/v2.1/os-server-groups", &server_group::LIST, server_groups::list)
+        .post("/v2.1/os-server-groups", &server_group::CREATE, server_groups::create)
+        .get("/v2.1/os-server-groups/{id}", &server_group::SHOW, server_groups::show)
+        .delete("/v2.1/os-server-groups/{id}", &server_group::DELETE, server_groups::delete)
+        .get("/v2.1/limits", &quota::LIMITS, limits::show_limits)
+        .get("/v2.1/os-quota-sets/{project}", &quota::SHOW, quotas::show)
+        .put("/v2.1/os-quota-sets/{project}", &quota::UPDATE, quotas::update)
+        .delete("/v2.1/os-quota-sets/{project}", &quota::DELETE, quotas::delete)
+        .get("/v2.1/os-quota-sets/{project}/detail", &quota::DETAIL, quotas::detail)
+        .get("/v2.1/os-quota-sets/{project}/defaults", &quota::DEFAULTS, quotas::defaults)
+        .get("/v2.1/os-quota-class-sets/{name}", &quota::CLASS_SHOW, quotas::show_class)
+        .put("/v2.1/os-quota-class-sets/{name}", &quota::CLASS_UPDATE, quotas::update_class)
+}
+
+fn host(routes: All) -> All {
+    routes
+        .get("/v2.1/os-services", &service::LIST, services::list)
+        .put("/v2.1/os-services/{id}", &service::UPDATE, services::update)
+        .delete("/v2.1/os-services/{id}", &service::UPDATE, services::delete)
+        .get("/v2.1/os-availability-zone", &service::ZONES, services::zones)
+        .get("/v2.1/os-availability-zone/detail", &service::ZONES_DETAIL, services::zones_detail)
+        .get("/v2.1/os-migrations", &service::MIGRATIONS, services::migrations)
+        .get("/v2.1/os-hypervisors", &hypervisor::LIST, hypervisors::list)
+        .get("/v2.1/os-hypervisors/detail", &hypervisor::DETAIL, hypervisors::detail)
+        .get("/v2.1/os-hypervisors/statistics", &hypervisor::STATISTICS, hypervisors::statistics)
+        .get("/v2.1/os-hypervisors/{id}", &hypervisor::SHOW, hypervisors::show)
+        .get("/v2.1/os-hypervisors/{id}/uptime", &hypervisor::SHOW, hypervisors::show_uptime)
+        .get("/v2.1/os-hypervisors/{id}/search", &hypervisor::SEARCH, hypervisors::search)
+        .get("/v2.1/os-hypervisors/{id}/servers", &hypervisor::SEARCH, hypervisors::servers)
+        .get("/v2.1/os-aggregates", &aggregate::LIST, aggregates::list)
+        .post("/v2.1/os-aggregates", &aggregate::CREATE, aggregates::create)
+        .get("/v2.1/os-aggregates/{id}", &aggregate::SHOW, aggregates::show)
+        .put("/v2.1/os-aggregates/{id}", &aggregate::UPDATE, aggregates::update)
+        .delete("/v2.1/os-aggregates/{id}", &aggregate::DELETE, aggregates::delete)
+        .post("/v2.1/os-aggregates/{id}/action", &aggregate::ACTION, aggregates::action)
+        .get("/v2.1/os-simple-tenant-usage", &usages::LIST, usage::list)
+        .get("/v2.1/os-simple-tenant-usage/{project}", &usages::SHOW, usage::show)
+}

@@ -1,0 +1,194 @@
+//! `/v2.1/servers/{id}`: show, update, delete; and what the views of servers share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base::{Ctx, Error};
+use serde_json::{Value, json};
+use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
+
+use super::view::{self, Around, Ports};
+use super::{Server, TaskState, policy, rules, store};
+use crate::instance_actions::store as actions;
+use crate::links::Links;
+use crate::schema::{self, Field, Kind, PRINTABLE};
+use crate::{BOOT_DRIVE, Nova};
+
+impl Nova {
+    /// The ports of these servers, in one question to Neutron.
+    pub(crate) async fn ports(&self, servers: &[Server]) -> base::Result<Ports> {
+        let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
+        if ids.is_empty() { Ok(Ports::new()) } else { self.neutron.ports_of(&ids).await }
+    }
+
+    pub(crate) async fn detailed(
+        &self,
+        ctx: &Ctx,
+        links: &Links<'_>,
+        servers: &[Server],
+        ports: &Ports,
+    ) -> base::Result<Vec<Value>> {
+        let (zone, host_up, user_data) = self.surroundings(ctx, servers).await?;
+        let mut host_ids: HashMap<(&str, Option<&str>), String> = HashMap::new();
+        let mut views = Vec::with_capacity(servers.len());
+        for server in servers {
+            let key = (server.project_id.as_str(), server.host.as_deref());
+            let host_id = &*host_ids.entry(key).or_insert_with(|| view::host_id(key.0, key.1));
+            let around = Around {
+                ports: ports.get(&server.id).map_or(&[], Vec::as_slice),
+                user_data: user_data.get(&server.id).map(String::as_str),
+                groups: false,
+                zone: shown_zone(server, &zone),
+                host_up,
+                host_id,
+                boot_drive: BOOT_DRIVE,
+            };
+            views.push(view::full(ctx, links, server, &around));
+        }
+        Ok(views)
+    }
+
+    async fn surroundings(
+        &self,
+        ctx: &Ctx,
+        servers: &[Server],
+    ) -> base::Result<(String, bool, HashMap<String, String>)> {
+        let mut conn = self.db.read().await?;
+        let user_data = if ctx.is_admin() && ctx.at_least(2, 3) {
+            let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
+            store::user_data(&mut conn, &ids).await?.into_iter().collect()
+        } else {
+            HashMap::new()
+        };
+        let up =
+            !ctx.is_admin() || self.host_row(&mut conn).await?.is_none_or(|h| !h.disabled && !h.forced_down);
+        Ok((self.zone(&mut conn).await?, up, user_data))
+    }
+
+    async fn one(
+        &self,
+        ctx: &Ctx,
+        links: &Links<'_>,
+        server: &Server,
+        render: fn(&Ctx, &Links<'_>, &Server, &Around<'_>) -> Value,
+    ) -> base::Result<Value> {
+        let servers = std::slice::from_ref(server);
+        let (ports, around) = tokio::join!(self.ports(servers), self.surroundings(ctx, servers));
+        let (ports, (zone, host_up, user_data)) = (ports?, around?);
+        let host_id = view::host_id(&server.project_id, server.host.as_deref());
+        let around = Around {
+            ports: ports.get(&server.id).map_or(&[], Vec::as_slice),
+            user_data: user_data.get(&server.id).map(String::as_str),
+            groups: true,
+            zone: shown_zone(server, &zone),
+            host_up,
+            host_id: &host_id,
+            boot_drive: BOOT_DRIVE,
+        };
+        Ok(render(ctx, links, server, &around))
+    }
+}
+
+/// The zone of the server's host; before it has one, the zone that was asked for.
+fn shown_zone<'a>(server: &'a Server, zone: &'a str) -> &'a str {
+    match server.host {
+        Some(_) => zone,
+        None => server.pinned_zone.as_deref().unwrap_or(""),
+    }
+}
+
+pub async fn show(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    origin: Origin,
+) -> Result<Response> {
+    let server = store::find(&mut *nova.db.read().await?, &ctx, &id).await?;
+    let body = nova.one(&ctx, &Links::new(&origin), &server, view::full).await?;
+    Ok(web::json(200, &json!({"server": body})))
+}
+
+const UPDATE: &[Field] = &[
+    Field::new("name", Kind::Name),
+    Field::new("OS-DCF:diskConfig", Kind::Enum(&["AUTO", "MANUAL"])),
+    Field::new("accessIPv4", Kind::OneOf(&[Kind::Ipv4, Kind::Enum(&[""])])),
+    Field::new("accessIPv6", Kind::OneOf(&[Kind::Ipv6, Kind::Enum(&[""])])),
+    Field::new("description", Kind::TextOrNull(0, 255, PRINTABLE, "")).from(19),
+    Field::new("hostname", Kind::Label).from(90).until(93),
+    Field::new(
+        "hostname",
+        Kind::Text(1, 255, |c| c.is_ascii_alphanumeric() || "-._".contains(c), "^[a-zA-Z0-9-._]*$"),
+    )
+    .from(94),
+];
+
+pub async fn update(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    origin: Origin,
+    Json(body): Json<Value>,
+) -> Result<Response> {
+    let fields = schema::body(&body, "server", UPDATE, ctx.microversion.minor)?;
+    let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
+    let address = |key: &str| text(key).filter(|t| !t.is_empty());
+    let server = db::write!(nova.db, |tx| {
+        let mut server = store::find(tx, &ctx, &id).await?;
+        ctx.authorize(&policy::UPDATE, Some(&server.project_id))?;
+        if let Some(name) = text("name") {
+            server.name = name;
+        }
+        if fields.contains_key("description") {
+            server.description = text("description");
+        }
+        if let Some(hostname) = text("hostname") {
+            server.hostname = hostname;
+        }
+        if fields.contains_key("accessIPv4") {
+            server.access_ipv4 = address("accessIPv4");
+        }
+        if fields.contains_key("accessIPv6") {
+            server.access_ipv6 = address("accessIPv6");
+        }
+        if let Some(config) = text("OS-DCF:diskConfig") {
+            server.disk_config = config;
+        }
+        store::save(tx, &ctx, "server.update", &server).await?;
+        Ok::<_, Error>(store::find(tx, &ctx, &id).await?)
+    })?;
+    let body = nova.one(&ctx, &Links::new(&origin), &server, view::updated).await?;
+    Ok(web::json(200, &json!({"server": body})))
+}
+
+pub async fn delete(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    request_delete(&nova, &ctx, &id, &policy::DELETE).await?;
+    Ok(no_content(204))
+}
+
+/// Writes the wish; it replaces whatever was wished before.
+pub(super) async fn request_delete(
+    nova: &Nova,
+    ctx: &Ctx,
+    id: &str,
+    policy: &base::Policy,
+) -> base::Result<()> {
+    db::write!(nova.db, |tx| {
+        let mut server = store::find(tx, ctx, id).await?;
+        ctx.authorize(policy, Some(&server.project_id))?;
+        rules::check_lock(ctx, &server)?;
+        if server.task_state == Some(TaskState::Deleting) {
+            return Ok(());
+        }
+        server.task_state = Some(TaskState::Deleting);
+        server.attempts = 0;
+        store::save(tx, ctx, "server.delete", &server).await?;
+        actions::start(tx, ctx, id, &server.project_id, "delete").await
+    })?;
+    nova.preempt(id);
+    nova.waker.wake(id);
+    Ok(())
+}

@@ -1,0 +1,566 @@
+//! `GET /v2.1/servers` and `/v2.1/servers/detail`: filters, sorting, pages.
+//!
+//! What SQL can decide by itself it decides (project, deletion, exact columns); patterns and addresses are matched
+//! here. Without any of the latter, and in the usual order, the page too is cut in SQL.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use base::{Ctx, Error, Page};
+use db::sql_built;
+use regex::Regex;
+use serde_json::{Value, json};
+use web::{Caller, Origin, Params, Response, Result, State};
+
+use super::store::COLUMNS;
+use super::view::{self, Ports};
+use super::{Server, policy, rules};
+use crate::Nova;
+use crate::links::Links;
+use crate::query::MAX_LIMIT;
+
+/// Filters for everybody: (key, since).
+const FOR_ALL: &[(&str, u16)] = &[
+    ("reservation_id", 1),
+    ("name", 1),
+    ("status", 1),
+    ("image", 1),
+    ("flavor", 1),
+    ("ip", 1),
+    ("changes-since", 1),
+    ("all_tenants", 1),
+    ("ip6", 5),
+    ("tags", 26),
+    ("tags-any", 26),
+    ("not-tags", 26),
+    ("not-tags-any", 26),
+    ("changes-before", 66),
+    ("locked", 73),
+    ("availability_zone", 83),
+    ("config_drive", 83),
+    ("key_name", 83),
+    ("created_at", 83),
+    ("launched_at", 83),
+    ("terminated_at", 83),
+    ("power_state", 83),
+    ("task_state", 83),
+    ("vm_state", 83),
+    ("progress", 83),
+    ("user_id", 83),
+];
+
+/// Further ones that only an admin's request has an effect with.
+const FOR_ADMINS: &[&str] = &[
+    "user_id",
+    "project_id",
+    "tenant_id",
+    "launch_index",
+    "image_ref",
+    "kernel_id",
+    "ramdisk_id",
+    "hostname",
+    "key_name",
+    "power_state",
+    "vm_state",
+    "task_state",
+    "host",
+    "node",
+    "launched_at",
+    "terminated_at",
+    "availability_zone",
+    "display_name",
+    "description",
+    "display_description",
+    "locked_by",
+    "uuid",
+    "root_device_name",
+    "config_drive",
+    "access_ip_v4",
+    "access_ip_v6",
+    "auto_disk_config",
+    "progress",
+    "soft_deleted",
+    "deleted",
+    "created_at",
+    "ip6",
+];
+
+const PAGING: &[&str] = &["limit", "marker", "sort_key", "sort_dir", "page_size", "offset"];
+
+/// Names of joined tables: never a filter.
+const FORBIDDEN: &[&str] = &[
+    "block_device_mapping",
+    "services",
+    "metadata",
+    "system_metadata",
+    "info_cache",
+    "security_groups",
+    "pci_devices",
+];
+
+const SORT_KEYS: &[&str] = &[
+    "access_ip_v4",
+    "access_ip_v6",
+    "auto_disk_config",
+    "availability_zone",
+    "config_drive",
+    "created_at",
+    "display_description",
+    "display_name",
+    "host",
+    "hostname",
+    "image_ref",
+    "instance_type_id",
+    "kernel_id",
+    "key_name",
+    "launch_index",
+    "launched_at",
+    "locked_by",
+    "node",
+    "power_state",
+    "progress",
+    "project_id",
+    "ramdisk_id",
+    "root_device_name",
+    "task_state",
+    "terminated_at",
+    "updated_at",
+    "user_id",
+    "uuid",
+    "vm_state",
+    "locked",
+];
+
+/// Sort keys of the first API: accepted and ignored until 2.75.
+const IGNORED_SORT_KEYS: &[&str] = &[
+    "architecture",
+    "cell_name",
+    "cleaned",
+    "default_ephemeral_device",
+    "default_swap_device",
+    "deleted",
+    "deleted_at",
+    "disable_terminate",
+    "ephemeral_gb",
+    "ephemeral_key_uuid",
+    "id",
+    "key_data",
+    "launched_on",
+    "memory_mb",
+    "os_type",
+    "reservation_id",
+    "root_gb",
+    "shutdown_terminate",
+    "user_data",
+    "vcpus",
+    "vm_mode",
+];
+
+/// What one request asks for.
+#[derive(Default)]
+struct Query {
+    /// SQL conditions and their values.
+    conditions: Vec<String>,
+    values: Vec<String>,
+    statuses: Option<Vec<String>>,
+    patterns: Vec<(String, Regex)>,
+    addresses: Vec<Regex>,
+    tags: Vec<(TagFilter, Vec<String>)>,
+    locked: Option<bool>,
+    since: Option<i64>,
+    until: Option<i64>,
+    sort: Vec<(String, bool)>,
+}
+
+#[derive(Clone, Copy)]
+enum TagFilter {
+    All,
+    Any,
+    NotAll,
+    NotAny,
+}
+
+impl Query {
+    fn exact(&mut self, column: &str, value: &str) {
+        self.values.push(value.into());
+        self.conditions.push(format!("{column} = ${}", self.values.len()));
+    }
+
+    /// Nothing is left to do here: SQL may sort and cut.
+    fn is_plain(&self) -> bool {
+        self.statuses.is_none()
+            && self.patterns.is_empty()
+            && self.addresses.is_empty()
+            && self.tags.is_empty()
+            && self.locked.is_none()
+            && self.sort.is_empty()
+    }
+}
+
+fn pattern(key: &str, text: &str) -> base::Result<Regex> {
+    Regex::new(text)
+        .map_err(|_| crate::schema::invalid(key, &json!(text), &format!("'{text}' is not a 'regex'")))
+}
+
+fn instant(key: &str, text: &str) -> base::Result<i64> {
+    base::time::parse(text)
+        .ok_or_else(|| crate::schema::invalid(key, &json!(text), &format!("'{text}' is not a 'date-time'")))
+}
+
+fn truth(key: &str, text: &str) -> base::Result<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "1" | "t" | "true" | "on" | "y" | "yes" => Ok(true),
+        "0" | "f" | "false" | "off" | "n" | "no" => Ok(false),
+        _ => Err(Error::bad_request(format!(
+            "Invalid value for {key}: Unrecognized value '{text}', acceptable values are: '0', '1', 'f', 'false', \
+             'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
+        ))),
+    }
+}
+
+fn known(ctx: &Ctx, key: &str) -> bool {
+    FOR_ALL.iter().any(|(name, since)| *name == key && ctx.microversion.minor >= *since)
+        || FOR_ADMINS.contains(&key)
+        || PAGING.contains(&key)
+}
+
+fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
+    let mut query = Query::default();
+    for key in params.keys() {
+        if FORBIDDEN.contains(&key) || key.starts_with('_') {
+            return Err(Error::bad_request(format!("Invalid filter field: {key}.")));
+        }
+    }
+    if ctx.at_least(2, 75)
+        && let Some(key) = params.keys().find(|k| !known(ctx, k))
+    {
+        return Err(Error::bad_request(format!(
+            "Additional properties are not allowed ('{key}' was unexpected)"
+        )));
+    }
+    let allowed = |key: &str| {
+        ctx.is_admin() && FOR_ADMINS.contains(&key)
+            || FOR_ALL.iter().any(|(name, since)| *name == key && ctx.microversion.minor >= *since)
+    };
+    let all_projects = match params.get("all_tenants") {
+        None => false,
+        Some(text) => truth("all_tenants", text)?,
+    };
+    if all_projects {
+        ctx.authorize(&policy::LIST_ALL, None)?;
+        if let Some(project) = params.get("project_id").or_else(|| params.get("tenant_id")) {
+            query.exact("project_id", project);
+        }
+    } else {
+        query.exact("project_id", ctx.require_project()?);
+    }
+    let statuses: Vec<String> = params.all("status").map(str::to_ascii_uppercase).collect();
+    let mut deleted = None;
+    for (key, text) in params.pairs() {
+        if !allowed(key) {
+            continue;
+        }
+        match key.as_str() {
+            "name"
+            | "display_name"
+            | "description"
+            | "display_description"
+            | "hostname"
+            | "key_name"
+            | "flavor"
+            | "launched_at"
+            | "terminated_at"
+            | "created_at"
+            | "access_ip_v4"
+            | "access_ip_v6"
+            | "locked_by"
+            | "availability_zone"
+            | "power_state"
+            | "progress"
+            | "config_drive"
+            | "root_device_name"
+            | "auto_disk_config" => {
+                // `flavor` is an id; everything else here is searched for as a pattern.
+                let pattern = if key == "flavor" {
+                    pattern(key, &format!("^{}$", regex::escape(text)))?
+                } else if key == "config_drive" {
+                    pattern(key, if truth(key, text)? { "^True$" } else { "^$" })?
+                } else {
+                    pattern(key, text)?
+                };
+                query.patterns.push((key.clone(), pattern));
+            }
+            "ip" | "ip6" => query.addresses.push(pattern(key, &format!("^(?:{text})"))?),
+            "image" | "image_ref" => query.exact("image_id", text),
+            "reservation_id" => query.exact("reservation_id", text),
+            "host" | "node" => query.exact("host", text),
+            "uuid" => query.exact("id", text),
+            "user_id" => query.exact("user_id", text),
+            "vm_state" => query.exact("vm_state", &text.to_ascii_lowercase()),
+            "task_state" => query.exact("task_state", text),
+            "launch_index" | "kernel_id" | "ramdisk_id" => {
+                query.patterns.push((key.clone(), pattern(key, &format!("^{}$", regex::escape(text)))?));
+            }
+            "tags" | "tags-any" | "not-tags" | "not-tags-any" => {
+                let filter = match key.as_str() {
+                    "tags" => TagFilter::All,
+                    "tags-any" => TagFilter::Any,
+                    "not-tags" => TagFilter::NotAll,
+                    _ => TagFilter::NotAny,
+                };
+                query.tags.push((filter, text.split(',').map(str::to_owned).collect()));
+            }
+            "locked" => query.locked = Some(truth(key, text)?),
+            "changes-since" => query.since = Some(instant(key, text)?),
+            "changes-before" => query.until = Some(instant(key, text)?),
+            "deleted" => deleted = Some(truth(key, text).unwrap_or(false)),
+            _ => {}
+        }
+    }
+    if let (Some(since), Some(until)) = (query.since, query.until)
+        && until < since
+    {
+        return Err(Error::bad_request(
+            "The value of changes-since must be less than or equal to changes-before.",
+        ));
+    }
+    if statuses == ["DELETED"] {
+        if !ctx.is_admin() {
+            return Err(Error::forbidden("Only administrators may list deleted instances"));
+        }
+        deleted = Some(true);
+    }
+    if !statuses.is_empty() {
+        let valid = statuses.iter().any(|s| rules::STATUSES.contains(&s.as_str()));
+        if !valid && ctx.at_least(2, 38) {
+            return Err(Error::bad_request("Invalid status value"));
+        }
+        query.statuses = Some(statuses);
+    }
+    // Whoever asks for changes wants to hear of deletions too.
+    match deleted {
+        Some(true) => query.conditions.push("deleted_at IS NOT NULL".into()),
+        None if query.since.is_some() || query.until.is_some() => {}
+        _ => query.conditions.push("deleted_at IS NULL".into()),
+    }
+    if let Some(since) = query.since {
+        query.conditions.push(format!("updated_at >= {since}"));
+    }
+    if let Some(until) = query.until {
+        query.conditions.push(format!("updated_at <= {until}"));
+    }
+    query.sort = sorting(ctx, params)?;
+    Ok(query)
+}
+
+/// (key, descending)
+fn sorting(ctx: &Ctx, params: &Params) -> base::Result<Vec<(String, bool)>> {
+    let directions: Vec<&str> = params.all("sort_dir").collect();
+    for direction in &directions {
+        crate::query::one_of("sort_dir", direction, &["asc", "desc"])?;
+    }
+    let mut keys = Vec::new();
+    for (i, key) in params.all("sort_key").map(str::trim).enumerate() {
+        let ignored = IGNORED_SORT_KEYS.contains(&key) && !ctx.at_least(2, 75);
+        if !ignored {
+            crate::query::one_of("sort_key", key, SORT_KEYS)?;
+            if matches!(key, "host" | "node") && !ctx.is_admin() {
+                return Err(Error::forbidden(format!("Only administrators can sort servers by {key}")));
+            }
+            // Fewer directions than keys: the first goes for the rest.
+            let direction = directions.get(i).or(directions.first()).copied().unwrap_or("desc");
+            keys.push((key.to_owned(), direction == "desc"));
+        }
+    }
+    if keys.is_empty() && directions.first() == Some(&"asc") {
+        keys.push(("created_at".into(), false));
+    }
+    Ok(keys)
+}
+
+fn matches(query: &Query, server: &Server, zone: &str) -> bool {
+    if query.statuses.as_ref().is_some_and(|s| !s.iter().any(|s| s == rules::status(server))) {
+        return false;
+    }
+    if query.locked.is_some_and(|locked| locked != server.locked_by.is_some()) {
+        return false;
+    }
+    let text = |key: &str| -> String {
+        let instant = |at: Option<i64>| at.map(base::time::micros_naive).unwrap_or_default();
+        match key {
+            "name" | "display_name" => server.name.clone(),
+            "description" | "display_description" => server.description.clone().unwrap_or_default(),
+            "hostname" => server.hostname.clone(),
+            "key_name" => server.key_name.clone().unwrap_or_default(),
+            "flavor" => server.flavor.id.clone(),
+            "launched_at" => instant(server.launched_at),
+            "terminated_at" => instant(server.terminated_at),
+            "created_at" => instant(Some(server.created_at)),
+            "access_ip_v4" => server.access_ipv4.clone().unwrap_or_default(),
+            "access_ip_v6" => server.access_ipv6.clone().unwrap_or_default(),
+            "locked_by" => server.locked_by.clone().unwrap_or_default(),
+            "availability_zone" => server
+                .host
+                .as_ref()
+                .map_or_else(|| server.pinned_zone.clone().unwrap_or_default(), |_| zone.into()),
+            "power_state" => (server.power_state as i64).to_string(),
+            "launch_index" => server.launch_index.to_string(),
+            "progress" => "0".into(),
+            "config_drive" => if server.config_drive { "True" } else { "" }.into(),
+            "root_device_name" => crate::BOOT_DRIVE.into(),
+            "auto_disk_config" => (server.disk_config == "AUTO").to_string(),
+            _ => String::new(),
+        }
+    };
+    if !query.patterns.iter().all(|(key, pattern)| pattern.is_match(&text(key))) {
+        return false;
+    }
+    query.tags.iter().all(|(filter, tags)| {
+        let has = |t: &String| server.tags.contains(t);
+        match filter {
+            TagFilter::All => tags.iter().all(has),
+            TagFilter::Any => tags.iter().any(has),
+            TagFilter::NotAll => !tags.iter().all(has),
+            TagFilter::NotAny => !tags.iter().any(has),
+        }
+    })
+}
+
+fn compare(key: &str, a: &Server, b: &Server) -> Ordering {
+    match key {
+        "display_name" => a.name.cmp(&b.name),
+        "display_description" => a.description.cmp(&b.description),
+        "hostname" => a.hostname.cmp(&b.hostname),
+        "uuid" => a.id.cmp(&b.id),
+        "user_id" => a.user_id.cmp(&b.user_id),
+        "project_id" => a.project_id.cmp(&b.project_id),
+        "vm_state" => a.vm_state.as_str().cmp(b.vm_state.as_str()),
+        "task_state" => {
+            a.task_state.map(super::TaskState::as_str).cmp(&b.task_state.map(super::TaskState::as_str))
+        }
+        "power_state" => (a.power_state as i64).cmp(&(b.power_state as i64)),
+        "image_ref" => a.image_id.cmp(&b.image_id),
+        "instance_type_id" => a.flavor.id.cmp(&b.flavor.id),
+        "key_name" => a.key_name.cmp(&b.key_name),
+        "host" | "node" => a.host.cmp(&b.host),
+        "launch_index" => a.launch_index.cmp(&b.launch_index),
+        "launched_at" => a.launched_at.cmp(&b.launched_at),
+        "terminated_at" => a.terminated_at.cmp(&b.terminated_at),
+        "created_at" => a.created_at.cmp(&b.created_at),
+        "updated_at" => a.updated_at.cmp(&b.updated_at),
+        "locked" => a.locked_by.is_some().cmp(&b.locked_by.is_some()),
+        "locked_by" => a.locked_by.cmp(&b.locked_by),
+        "availability_zone" => a.pinned_zone.cmp(&b.pinned_zone),
+        "config_drive" => a.config_drive.cmp(&b.config_drive),
+        "access_ip_v4" => a.access_ipv4.cmp(&b.access_ipv4),
+        "access_ip_v6" => a.access_ipv6.cmp(&b.access_ipv6),
+        "auto_disk_config" => a.disk_config.cmp(&b.disk_config),
+        _ => Ordering::Equal,
+    }
+}
+
+struct Found {
+    servers: Vec<Server>,
+    more: bool,
+    /// Of all servers found, when they were needed to filter by address.
+    ports: Option<Ports>,
+}
+
+async fn find(nova: &Nova, ctx: &Ctx, params: &Params) -> base::Result<Found> {
+    let query = parse(ctx, params)?;
+    let page = crate::query::page(params)?;
+    let limit = page.limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
+    let no_marker =
+        || Error::bad_request(format!("marker [{}] not found", page.marker.clone().unwrap_or_default()));
+    let mut conditions = query.conditions.clone();
+    let mut values = query.values.clone();
+    let mut suffix = String::new();
+    if query.is_plain() {
+        if let Some(marker) = &page.marker {
+            let mut conn = nova.db.read().await?;
+            let last = super::store::get(&mut conn, marker).await?.filter(|s| ctx.owns(&s.project_id));
+            let last = last.ok_or_else(no_marker)?;
+            values.push(last.id);
+            conditions.push(format!(
+                "(created_at < {at} OR (created_at = {at} AND id > ${n}))",
+                at = last.created_at,
+                n = values.len()
+            ));
+        }
+        suffix = format!(" LIMIT {}", limit + 1);
+    }
+    let filter = if conditions.is_empty() { "1 = 1".into() } else { conditions.join(" AND ") };
+    let mut statement = sql_built(format!(
+        "SELECT {COLUMNS} FROM servers WHERE {filter} ORDER BY created_at DESC, id{suffix}"
+    ));
+    for value in &values {
+        statement = statement.bind(&**value);
+    }
+    let (mut servers, zone): (Vec<Server>, String) = {
+        let mut conn = nova.db.read().await?;
+        (statement.rows(&mut conn).await?, nova.zone(&mut conn).await?)
+    };
+    if query.is_plain() {
+        let more = servers.len() > limit;
+        servers.truncate(limit);
+        return Ok(Found { servers, more: more && limit > 0, ports: None });
+    }
+    servers.retain(|s| matches(&query, s, &zone));
+    let mut ports = None;
+    if !query.addresses.is_empty() {
+        let all = nova.ports(&servers).await?;
+        servers.retain(|s| {
+            let ips = all.get(&s.id).into_iter().flatten().flat_map(|p| &p.fixed_ips);
+            let texts: Vec<String> = ips
+                .flat_map(|ip| [Some(ip.address.to_string()), ip.floating.map(|f| f.to_string())])
+                .flatten()
+                .collect();
+            query.addresses.iter().all(|pattern| texts.iter().any(|text| pattern.is_match(text)))
+        });
+        ports = Some(all);
+    }
+    servers.sort_by(|a, b| {
+        query.sort.iter().fold(Ordering::Equal, |order, (key, descending)| {
+            let next = compare(key, a, b);
+            order.then(if *descending { next.reverse() } else { next })
+        })
+    });
+    let cut = Page { limit: Some(limit), marker: page.marker.clone(), ..Page::default() };
+    let (servers, more) = cut.cut(servers, MAX_LIMIT, |s| &s.id).ok_or_else(no_marker)?;
+    Ok(Found { servers, more: more && limit > 0, ports })
+}
+
+fn listing(params: &Params, origin: &Origin, views: Vec<Value>, found: &Found) -> Response {
+    let mut body = json!({"servers": views});
+    if let (true, Some(last)) = (found.more, found.servers.last()) {
+        body["servers_links"] = web::next_link(params, &origin.0, &last.id);
+    }
+    web::json(200, &body)
+}
+
+pub async fn list(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    params: Params,
+    origin: Origin,
+) -> Result<Response> {
+    let found = find(&nova, &ctx, &params).await?;
+    let links = Links::new(&origin);
+    let views = found.servers.iter().map(|s| view::brief(&links, s)).collect();
+    Ok(listing(&params, &origin, views, &found))
+}
+
+pub async fn detail(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    params: Params,
+    origin: Origin,
+) -> Result<Response> {
+    let mut found = find(&nova, &ctx, &params).await?;
+    let ports = match found.ports.take() {
+        Some(ports) => ports,
+        None => nova.ports(&found.servers).await?,
+    };
+    let views = nova.detailed(&ctx, &Links::new(&origin), &found.servers, &ports).await?;
+    Ok(listing(&params, &origin, views, &found))
+}

@@ -1,0 +1,255 @@
+//! Servers: the machines.
+//!
+//! ```text
+//!  POST /servers                     (task_state)
+//!   BUILDING ── scheduling ──► networking ──► spawning ──► ACTIVE
+//!      └─ a step fails for good ──► ERROR ◄── start, reboot fail for good
+//!
+//!   ACTIVE ── powering-off ──► STOPPED ── powering-on ──► ACTIVE
+//!   ACTIVE ── rebooting ──► ACTIVE ◄── rebooting_hard ── ACTIVE, STOPPED, PAUSED, ERROR
+//!   ACTIVE ── pausing ──► PAUSED ── unpausing ──► ACTIVE
+//!   ACTIVE ── the guest powers itself off ──► STOPPED
+//!   any state, any task ── deleting ──► DELETED
+//! ```
+//!
+//! A task_state is the wish: the API writes it with the request and wakes the reconciler `nova.servers`, which makes it
+//! true and clears it. One wish at a time, except that `deleting` replaces any. A row whose task_state is empty rests:
+//! then its vm_state is compared with the machine (after events, a restart of the daemon or a boot of the host).
+//!
+//! The row keeps what clients see; what the machine is made from (user data, networks, key) is in [`Spec`].
+
+pub(crate) mod actions;
+pub(crate) mod api;
+pub(crate) mod create;
+pub(crate) mod list;
+pub(crate) mod network_api;
+pub(crate) mod properties_api;
+pub(crate) mod reconcile;
+pub(crate) mod rules;
+pub(crate) mod store;
+#[cfg(test)]
+mod tests;
+pub(crate) mod view;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base::{Policy, Rule};
+use serde::{Deserialize, Serialize};
+
+use crate::flavors::Flavor;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Server {
+    pub id: String,
+    pub project_id: String,
+    pub user_id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub hostname: String,
+    pub reservation_id: String,
+    pub launch_index: i64,
+    /// As it was when the server was made.
+    pub flavor: Flavor,
+    pub image_id: Option<String>,
+    pub key_name: Option<String>,
+    pub config_drive: bool,
+    pub metadata: BTreeMap<String, String>,
+    /// Sorted.
+    pub tags: Vec<String>,
+    /// The availability zone that was asked for.
+    pub pinned_zone: Option<String>,
+    /// None until it is scheduled.
+    pub host: Option<String>,
+    pub group_id: Option<String>,
+    /// `owner` or `admin`
+    pub locked_by: Option<String>,
+    pub locked_reason: Option<String>,
+    pub access_ipv4: Option<String>,
+    pub access_ipv6: Option<String>,
+    /// `AUTO` or `MANUAL`
+    pub disk_config: String,
+    pub vm_state: VmState,
+    pub task_state: Option<TaskState>,
+    pub power_state: PowerState,
+    /// Failed activations of the present task.
+    pub attempts: i64,
+    pub fault: Option<Fault>,
+    /// `cumulet down` stopped it; it shall run again.
+    pub resume: bool,
+    /// The host's boot during which it was last seen running.
+    pub boot_id: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub launched_at: Option<i64>,
+    pub terminated_at: Option<i64>,
+    pub deleted_at: Option<i64>,
+    pub generation: i64,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name { $($variant),* }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == text)
+            }
+        }
+    };
+}
+
+words! {
+    VmState {
+        Building = "building",
+        Active = "active",
+        Stopped = "stopped",
+        Paused = "paused",
+        Error = "error",
+        Deleted = "deleted",
+    }
+}
+
+words! {
+    TaskState {
+        Scheduling = "scheduling",
+        Networking = "networking",
+        Spawning = "spawning",
+        PoweringOff = "powering-off",
+        PoweringOn = "powering-on",
+        Rebooting = "rebooting",
+        RebootingHard = "rebooting_hard",
+        Pausing = "pausing",
+        Unpausing = "unpausing",
+        Deleting = "deleting",
+    }
+}
+
+/// Nova's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PowerState {
+    NoState = 0,
+    Running = 1,
+    Paused = 3,
+    Shutdown = 4,
+}
+
+impl PowerState {
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            1 => PowerState::Running,
+            3 => PowerState::Paused,
+            4 => PowerState::Shutdown,
+            _ => PowerState::NoState,
+        }
+    }
+}
+
+impl From<host::VmState> for PowerState {
+    fn from(state: host::VmState) -> Self {
+        match state {
+            host::VmState::Running => PowerState::Running,
+            host::VmState::Paused => PowerState::Paused,
+            host::VmState::Stopped => PowerState::Shutdown,
+            host::VmState::Absent => PowerState::NoState,
+        }
+    }
+}
+
+/// Why a server is in ERROR.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fault {
+    pub code: i64,
+    pub message: String,
+    /// For admins.
+    pub details: String,
+    pub created: i64,
+}
+
+/// One of a server's NICs, as asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Nic {
+    pub network_id: String,
+    /// Given by the client, or known since it was allocated.
+    pub port_id: Option<String>,
+    pub fixed_ip: Option<IpAddr>,
+    pub tag: Option<String>,
+}
+
+/// What the machine is made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Spec {
+    /// Base64, as given.
+    pub user_data: Option<String>,
+    /// Injected files: (path, content in base64).
+    pub files: Vec<(String, String)>,
+    pub nics: Vec<Nic>,
+    /// Ids for the ports that Nova makes; empty: the project's default group.
+    pub security_groups: Vec<String>,
+    pub key_type: Option<String>,
+    pub public_key: Option<String>,
+    /// Only until the machine was made: it goes into the config drive and nowhere else.
+    pub admin_pass: Option<String>,
+    /// Where the image's data was when the disk was made: the disk may be an overlay over it for ever.
+    pub image_file: Option<String>,
+    pub image_format: Option<String>,
+}
+
+/// The ports as the request ordered its networks; later ones behind.
+pub(crate) fn in_order(spec: &Spec, mut ports: Vec<neutron::PortView>) -> Vec<neutron::PortView> {
+    let place = |port: &neutron::PortView| {
+        spec.nics.iter().position(|n| n.port_id.as_ref() == Some(&port.id)).unwrap_or(usize::MAX)
+    };
+    ports.sort_by_key(place);
+    ports
+}
+
+pub(crate) mod policy {
+    use super::{Policy, Rule};
+
+    pub const LIST: Policy = Policy::new("os_compute_api:servers:index", Rule::ProjectReader);
+    pub const DETAIL: Policy = Policy::new("os_compute_api:servers:detail", Rule::ProjectReader);
+    pub const LIST_ALL: Policy = Policy::new("os_compute_api:servers:index:get_all_tenants", Rule::Admin);
+    pub const SHOW: Policy = Policy::new("os_compute_api:servers:show", Rule::ProjectReader);
+    pub const CREATE: Policy = Policy::new("os_compute_api:servers:create", Rule::ProjectMember);
+    pub const FORCED_HOST: Policy = Policy::new("os_compute_api:servers:create:forced_host", Rule::Admin);
+    pub const ZERO_DISK: Policy = Policy::new("os_compute_api:servers:create:zero_disk_flavor", Rule::Admin);
+    pub const UPDATE: Policy = Policy::new("os_compute_api:servers:update", Rule::ProjectMember);
+    pub const DELETE: Policy = Policy::new("os_compute_api:servers:delete", Rule::ProjectMember);
+    /// Every action asks for its own policy too.
+    pub const ACTION: Policy = Policy::new("os_compute_api:servers:action", Rule::ProjectMember);
+    pub const START: Policy = Policy::new("os_compute_api:servers:start", Rule::ProjectMember);
+    pub const STOP: Policy = Policy::new("os_compute_api:servers:stop", Rule::ProjectMember);
+    pub const REBOOT: Policy = Policy::new("os_compute_api:servers:reboot", Rule::ProjectMember);
+    pub const PAUSE: Policy = Policy::new("os_compute_api:os-pause-server:pause", Rule::ProjectMember);
+    pub const UNPAUSE: Policy = Policy::new("os_compute_api:os-pause-server:unpause", Rule::ProjectMember);
+    pub const LOCK: Policy = Policy::new("os_compute_api:os-lock-server:lock", Rule::ProjectMember);
+    pub const UNLOCK: Policy = Policy::new("os_compute_api:os-lock-server:unlock", Rule::ProjectMember);
+    pub const UNLOCK_OVERRIDE: Policy =
+        Policy::new("os_compute_api:os-lock-server:unlock:unlock_override", Rule::Admin);
+    pub const RESET_STATE: Policy = Policy::new("os_compute_api:os-admin-actions:reset_state", Rule::Admin);
+    pub const CONSOLE: Policy = Policy::new("os_compute_api:os-console-output", Rule::ProjectMember);
+    pub const FORCE_DELETE: Policy =
+        Policy::new("os_compute_api:os-deferred-delete:force", Rule::ProjectMember);
+    pub const METADATA: Policy = Policy::new("os_compute_api:server-metadata:index", Rule::ProjectReader);
+    pub const METADATA_CHANGE: Policy =
+        Policy::new("os_compute_api:server-metadata:update", Rule::ProjectMember);
+    pub const METADATA_DELETE: Policy =
+        Policy::new("os_compute_api:server-metadata:delete", Rule::ProjectMember);
+    pub const TAGS: Policy = Policy::new("os_compute_api:os-server-tags:index", Rule::ProjectReader);
+    pub const TAGS_CHANGE: Policy = Policy::new("os_compute_api:os-server-tags:update", Rule::ProjectMember);
+    pub const TAGS_DELETE: Policy = Policy::new("os_compute_api:os-server-tags:delete", Rule::ProjectMember);
+    pub const INTERFACES: Policy =
+        Policy::new("os_compute_api:os-attach-interfaces:list", Rule::ProjectReader);
+    pub const IPS: Policy = Policy::new("os_compute_api:ips:index", Rule::ProjectReader);
+    pub const VOLUMES: Policy =
+        Policy::new("os_compute_api:os-volumes-attachments:index", Rule::ProjectReader);
+}

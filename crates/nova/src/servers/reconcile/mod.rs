@@ -1,0 +1,157 @@
+//! The reconciler `nova.servers`: one activation reads a server's row and brings the machine to what it wishes.
+//!
+//! Every step may be the last one before a kill: a step first looks whether its effect is there already, and a row is
+//! written only if its task is still the one that was read. Whoever replaced the task woke this server again.
+
+mod build;
+mod delete;
+mod observe;
+mod plan;
+mod power;
+mod trouble;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base::{Auth, Ctx, DomainRef, Error, ProjectRef, Result, Scope, UserRef};
+use reconcile::{Failure, Options, Outcome, Reconciler};
+
+use super::{PowerState, Server, TaskState, VmState, store};
+use crate::Nova;
+use crate::instance_actions::store as actions;
+
+/// Machines that are stopped gracefully wait inside an activation, so there are more of these than CPUs.
+pub(crate) const OPTIONS: Options = Options { parallel: 16, period: Duration::from_secs(60) };
+
+/// A passing failure is tried again this often before the server is in ERROR.
+const ATTEMPTS: i64 = 3;
+
+pub(crate) struct Servers(pub Arc<Nova>);
+
+#[async_trait]
+impl Reconciler for Servers {
+    fn name(&self) -> &'static str {
+        "nova.servers"
+    }
+
+    async fn reconcile(&self, key: &str) -> std::result::Result<Outcome, Failure> {
+        Ok(self.0.activate(key).await?)
+    }
+
+    async fn resync(&self) -> std::result::Result<Vec<String>, Failure> {
+        Ok(self.0.resync().await?)
+    }
+}
+
+impl Nova {
+    async fn activate(&self, id: &str) -> Result<Outcome> {
+        let server = store::get(&mut *self.db.read().await?, id).await?;
+        let Some(server) = server.filter(|s| s.deleted_at.is_none()) else {
+            return self.remove_stray(id).await;
+        };
+        match server.task_state {
+            Some(TaskState::Scheduling | TaskState::Networking | TaskState::Spawning) => {
+                self.build(&server).await
+            }
+            Some(TaskState::Deleting) => self.delete(&server).await,
+            Some(TaskState::PoweringOn) => self.power_on(&server).await,
+            Some(TaskState::PoweringOff) => self.power_off(&server).await,
+            Some(TaskState::Rebooting) => self.reboot(&server, false).await,
+            Some(TaskState::RebootingHard) => self.reboot(&server, true).await,
+            Some(TaskState::Pausing) => self.pause(&server).await,
+            Some(TaskState::Unpausing) => self.unpause(&server).await,
+            None => self.observe(&server).await,
+        }
+    }
+
+    /// Writes a change if the row still wishes what `server` says. False: it wishes something else now.
+    async fn settle(
+        &self,
+        server: &Server,
+        change: impl Fn(&mut Server) + Send + Sync,
+        spec: Option<&super::Spec>,
+        end: Option<End<'_>>,
+    ) -> Result<bool> {
+        let ctx = acting_for(server);
+        db::write!(self.db, |tx| {
+            let Some(mut now) = store::get(tx, &server.id).await? else { return Ok(false) };
+            if now.task_state != server.task_state || now.deleted_at.is_some() {
+                return Ok(false);
+            }
+            change(&mut now);
+            store::save(tx, &ctx, "server.update", &now).await?;
+            if let Some(spec) = spec {
+                store::save_spec(tx, &server.id, spec).await?;
+            }
+            match end {
+                None => {}
+                Some(End::Success) => actions::finish(tx, &server.id, None).await?,
+                Some(End::Error(message, details)) => {
+                    actions::finish(tx, &server.id, Some((message, details))).await?;
+                }
+            }
+            Ok::<_, Error>(true)
+        })
+    }
+
+    /// The task is done and the machine is in this state.
+    async fn rest(&self, server: &Server, vm_state: VmState, power_state: PowerState) -> Result<Outcome> {
+        let boot = self.boot_id.clone();
+        let now = base::time::now();
+        self.settle(
+            server,
+            |s| {
+                s.vm_state = vm_state;
+                s.power_state = power_state;
+                s.task_state = None;
+                s.attempts = 0;
+                s.resume = false;
+                s.boot_id = Some(boot.clone());
+                if vm_state != VmState::Error {
+                    s.fault = None;
+                }
+                if vm_state == VmState::Active && s.launched_at.is_none() {
+                    s.launched_at = Some(now);
+                }
+            },
+            None,
+            Some(End::Success),
+        )
+        .await?;
+        Ok(Outcome::Done)
+    }
+
+    /// A machine that no living row knows.
+    async fn remove_stray(&self, id: &str) -> Result<Outcome> {
+        if self.hypervisor.state(id).await.map_err(Error::internal)? != host::VmState::Absent {
+            tracing::warn!(server = id, "a machine without a server is removed");
+            self.hypervisor.destroy(id).await.map_err(Error::internal)?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// How the action under way ended.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Success,
+    /// Message and details.
+    Error(&'a str, &'a str),
+}
+
+/// Nova acts with all rights, in the server's project and for its user: ports belong to whom the server belongs to.
+fn acting_for(server: &Server) -> Ctx {
+    let domain = DomainRef { id: "default".into(), name: "Default".into() };
+    let internal = Ctx::internal("nova");
+    Ctx {
+        auth: Arc::new(Auth {
+            user: UserRef { id: server.user_id.clone(), name: String::new(), domain: domain.clone() },
+            scope: Scope::Project(ProjectRef { id: server.project_id.clone(), name: String::new(), domain }),
+            roles: internal.auth.roles.clone(),
+            expires_at: internal.auth.expires_at,
+            is_admin: true,
+        }),
+        ..internal
+    }
+}

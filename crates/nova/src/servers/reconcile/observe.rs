@@ -1,0 +1,85 @@
+//! Servers at rest: does the machine agree with its row? And who is to be looked at.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use base::{Error, Result};
+use reconcile::Outcome;
+
+use super::trouble::Trouble;
+use super::{PowerState, Server, VmState};
+use crate::Nova;
+use crate::servers::store;
+
+impl Nova {
+    /// A machine that stopped by itself is SHUTOFF if its guest did it, and is started again if the host went down
+    /// under it (another boot since) or `cumulet down` stopped it.
+    pub(super) async fn observe(&self, server: &Server) -> Result<Outcome> {
+        let found = self.hypervisor.state(&server.id).await.map_err(Error::internal)?;
+        let power = PowerState::from(found);
+        match (server.vm_state, found) {
+            (VmState::Building | VmState::Deleted | VmState::Error, _) => self.note(server, power).await,
+            (VmState::Active, host::VmState::Running) => {
+                let known = server.power_state == power && !server.resume;
+                if known && server.boot_id.as_deref() == Some(&*self.boot_id) {
+                    return Ok(Outcome::Done);
+                }
+                // After a restart of the daemon ports may still be told DOWN.
+                self.rest(server, VmState::Active, power).await
+            }
+            (VmState::Active, host::VmState::Stopped) => {
+                let fell = server.boot_id.as_deref() != Some(&*self.boot_id);
+                if server.resume || fell { self.power_on(server).await } else { self.went_off(server).await }
+            }
+            (VmState::Active | VmState::Stopped | VmState::Paused, host::VmState::Absent) => {
+                let trouble = Trouble::lasting(
+                    "The server's disk is gone from its host; delete the server and make it again.",
+                );
+                self.give_up(server, &trouble).await
+            }
+            (VmState::Stopped, host::VmState::Running | host::VmState::Paused) => {
+                // As Nova does: the row says off, so off it goes.
+                self.hypervisor.stop(&server.id, None).await.map_err(Error::internal)?;
+                self.note(server, PowerState::Shutdown).await
+            }
+            (VmState::Paused, host::VmState::Stopped) => self.went_off(server).await,
+            (VmState::Active | VmState::Paused | VmState::Stopped, _) => self.note(server, power).await,
+        }
+    }
+
+    async fn went_off(&self, server: &Server) -> Result<Outcome> {
+        if let Err(trouble) = self.ports_down(server).await {
+            tracing::warn!(
+                server = server.id,
+                ?trouble,
+                "the ports of a stopped server could not be told DOWN"
+            );
+        }
+        self.rest(server, VmState::Stopped, PowerState::Shutdown).await
+    }
+
+    async fn note(&self, server: &Server, power: PowerState) -> Result<Outcome> {
+        if server.power_state != power {
+            self.settle(server, |s| s.power_state = power, None, None).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Rows with a wish, machines without a row, rows whose machine is missing; the first time everything, since
+    /// nobody knows what happened while the daemon was away.
+    pub(super) async fn resync(&self) -> Result<Vec<String>> {
+        let machines: HashSet<String> =
+            self.hypervisor.list().await.map_err(Error::internal)?.into_iter().collect();
+        let rows = store::living(&mut *self.db.read().await?).await?;
+        let first = !self.looked_once.swap(true, Ordering::Relaxed);
+        let missing = |row: &store::Brief| {
+            matches!(row.vm_state, Some(VmState::Active | VmState::Stopped | VmState::Paused))
+                && !machines.contains(&row.id)
+        };
+        let mut keys: Vec<String> =
+            rows.iter().filter(|r| first || r.has_task || missing(r)).map(|r| r.id.clone()).collect();
+        let known: HashSet<&str> = rows.iter().map(|r| r.id.as_str()).collect();
+        keys.extend(machines.iter().filter(|id| !known.contains(id.as_str())).cloned());
+        Ok(keys)
+    }
+}

@@ -1,0 +1,109 @@
+//! Start, stop, reboot, pause, unpause.
+
+use std::time::Duration;
+
+use base::Result;
+use reconcile::Outcome;
+
+use super::plan::{ids, networks};
+use super::trouble::Trouble;
+use super::{PowerState, Server, VmState};
+use crate::Nova;
+
+/// Nova's default for a guest's own shutdown.
+const GRACE: Duration = Duration::from_secs(60);
+
+impl Nova {
+    pub(super) async fn power_on(&self, server: &Server) -> Result<Outcome> {
+        let done = self.run(server).await;
+        self.finish(server, done, VmState::Active, PowerState::Running).await
+    }
+
+    pub(super) async fn power_off(&self, server: &Server) -> Result<Outcome> {
+        let stopped = tokio::select! {
+            stopped = self.hypervisor.stop(&server.id, Some(GRACE)) => stopped,
+            () = self.preempted(server) => return Ok(Outcome::Done),
+        };
+        let done = match stopped {
+            Ok(()) => self.ports_down(server).await,
+            Err(error) => Err(error.into()),
+        };
+        self.finish(server, done, VmState::Stopped, PowerState::Shutdown).await
+    }
+
+    pub(super) async fn reboot(&self, server: &Server, hard: bool) -> Result<Outcome> {
+        let done = if hard {
+            self.power_cycle(server).await
+        } else {
+            tokio::select! {
+                done = self.ask_to_reboot(server) => done,
+                () = self.preempted(server) => return Ok(Outcome::Done),
+            }
+        };
+        self.finish(server, done, VmState::Active, PowerState::Running).await
+    }
+
+    pub(super) async fn pause(&self, server: &Server) -> Result<Outcome> {
+        let done = self.hypervisor.pause(&server.id).await.map_err(Trouble::from);
+        self.finish(server, done, VmState::Paused, PowerState::Paused).await
+    }
+
+    pub(super) async fn unpause(&self, server: &Server) -> Result<Outcome> {
+        let done = self.hypervisor.resume(&server.id).await.map_err(Trouble::from);
+        self.finish(server, done, VmState::Active, PowerState::Running).await
+    }
+
+    async fn finish(
+        &self,
+        server: &Server,
+        done: Result<(), Trouble>,
+        vm_state: VmState,
+        power_state: PowerState,
+    ) -> Result<Outcome> {
+        match done {
+            Ok(()) => self.rest(server, vm_state, power_state).await,
+            Err(trouble) => match self.again(server, &trouble).await {
+                Some(error) => Err(error),
+                None => self.give_up(server, &trouble).await,
+            },
+        }
+    }
+
+    /// The machine of a built server runs afterwards.
+    pub(super) async fn run(&self, server: &Server) -> Result<(), Trouble> {
+        if self.hypervisor.state(&server.id).await? == host::VmState::Absent {
+            // Starting it would make an empty disk from the image, as if nothing had been lost.
+            return Err(Trouble::lasting(
+                "The server's disk is gone from its host; delete the server and make it again.",
+            ));
+        }
+        let (plan, ports) = self.present_plan(server).await?;
+        self.neutron.ensure_plugged(&networks(&ports)).await?;
+        self.hypervisor.start(&plan).await?;
+        Ok(self.neutron.set_port_status(&ids(&ports), true).await?)
+    }
+
+    async fn power_cycle(&self, server: &Server) -> Result<(), Trouble> {
+        if self.hypervisor.state(&server.id).await? != host::VmState::Running {
+            self.hypervisor.stop(&server.id, None).await?;
+            return self.run(server).await;
+        }
+        let (plan, ports) = self.present_plan(server).await?;
+        self.neutron.ensure_plugged(&networks(&ports)).await?;
+        self.hypervisor.reboot(&plan, true).await?;
+        Ok(self.neutron.set_port_status(&ids(&ports), true).await?)
+    }
+
+    async fn ask_to_reboot(&self, server: &Server) -> Result<(), Trouble> {
+        if self.hypervisor.state(&server.id).await? != host::VmState::Running {
+            return self.run(server).await;
+        }
+        let (plan, _) = self.present_plan(server).await?;
+        Ok(self.hypervisor.reboot(&plan, false).await?)
+    }
+
+    pub(super) async fn ports_down(&self, server: &Server) -> Result<(), Trouble> {
+        let ports = self.ports(std::slice::from_ref(server)).await?.remove(&server.id).unwrap_or_default();
+        Ok(self.neutron.set_port_status(&ids(&ports), false).await?)
+    }
+}

@@ -1,0 +1,136 @@
+//! What may be done to a server in its state, and how its parts are named. No SQL, no HTTP.
+
+use base::{Ctx, Error, Policy, Result};
+
+use super::{Server, TaskState, VmState};
+
+/// The word that clients see.
+pub(crate) fn status(server: &Server) -> &'static str {
+    if server.deleted_at.is_some() {
+        return "DELETED";
+    }
+    match (server.vm_state, server.task_state) {
+        (VmState::Active, Some(TaskState::Rebooting)) => "REBOOT",
+        (VmState::Active, Some(TaskState::RebootingHard)) => "HARD_REBOOT",
+        (VmState::Active, _) => "ACTIVE",
+        (VmState::Building, _) => "BUILD",
+        (VmState::Stopped, _) => "SHUTOFF",
+        (VmState::Paused, _) => "PAUSED",
+        (VmState::Error, _) => "ERROR",
+        (VmState::Deleted, _) => "DELETED",
+    }
+}
+
+/// Every status that a server of Nova can have; those that ours never reach match no server.
+pub(crate) const STATUSES: &[&str] = &[
+    "ACTIVE",
+    "BUILD",
+    "DELETED",
+    "ERROR",
+    "HARD_REBOOT",
+    "MIGRATING",
+    "PASSWORD",
+    "PAUSED",
+    "REBOOT",
+    "REBUILD",
+    "RESCUE",
+    "RESIZE",
+    "REVERT_RESIZE",
+    "SHELVED",
+    "SHELVED_OFFLOADED",
+    "SHUTOFF",
+    "SOFT_DELETED",
+    "SUSPENDED",
+    "VERIFY_RESIZE",
+];
+
+/// 409 unless the server is in one of these states, with no task under way and, as Nova wants it, was built once.
+pub(crate) fn check_state(server: &Server, action: &str, states: &[VmState]) -> Result<()> {
+    check_vm_state(server, action, states)?;
+    if let Some(task) = server.task_state {
+        return Err(wrong(server, action, "task_state", task.as_str()));
+    }
+    if server.launched_at.is_none() {
+        return Err(Error::conflict(format!("Instance {} is in an invalid state for '{action}'", server.id)));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_vm_state(server: &Server, action: &str, states: &[VmState]) -> Result<()> {
+    if states.contains(&server.vm_state) {
+        Ok(())
+    } else {
+        Err(wrong(server, action, "vm_state", server.vm_state.as_str()))
+    }
+}
+
+pub(crate) fn wrong(server: &Server, action: &str, attribute: &str, state: &str) -> Error {
+    Error::conflict(format!("Cannot '{action}' instance {} while it is in {attribute} {state}", server.id))
+}
+
+/// 409 for a locked server unless the caller is an admin.
+pub(crate) fn check_lock(ctx: &Ctx, server: &Server) -> Result<()> {
+    if server.locked_by.is_some() && !ctx.is_admin() {
+        return Err(Error::conflict(format!("Instance {} is locked", server.id)));
+    }
+    Ok(())
+}
+
+/// A hard reboot may also cut short another reboot.
+pub(crate) fn check_hard_reboot(server: &Server) -> Result<()> {
+    let states = [VmState::Active, VmState::Stopped, VmState::Paused, VmState::Error];
+    let mut resting = server.clone();
+    if matches!(server.task_state, Some(TaskState::Rebooting | TaskState::RebootingHard)) {
+        resting.task_state = None;
+    }
+    check_state(&resting, "reboot", &states)
+}
+
+pub(crate) fn forbidden(policy: &Policy) -> Error {
+    Error::forbidden(format!("Policy doesn't allow {} to be performed.", policy.name))
+}
+
+/// A DNS label from a display name, as Nova makes it; empty when nothing of the name is left.
+pub(crate) fn hostname(name: &str) -> String {
+    let latin = name.chars().filter(|c| u32::from(*c) < 256);
+    let dashed: String = latin
+        .take(63)
+        .map(|c| if " _.".contains(c) { '-' } else { c })
+        .filter(|c| c.is_alphanumeric() || *c == '-')
+        .collect();
+    dashed.to_lowercase().trim_matches(['.', '-']).to_owned()
+}
+
+/// The names of the `index`-th of `count` servers of one request: (name, hostname).
+pub(crate) fn names(name: &str, asked: Option<&str>, id: &str, count: i64, index: i64) -> (String, String) {
+    let numbered = if count > 1 { format!("{name}-{}", index + 1) } else { name.to_owned() };
+    let host = match asked {
+        Some(asked) => asked.to_owned(),
+        None => match hostname(name) {
+            host if host.is_empty() => format!("server-{id}"),
+            host if count > 1 => {
+                let suffix = format!("-{}", index + 1);
+                let cut: String = host.chars().take(63 - suffix.len()).collect();
+                format!("{cut}{suffix}")
+            }
+            host => host,
+        },
+    };
+    (numbered, host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostnames_are_labels() {
+        assert_eq!(hostname("My Server_1.example"), "my-server-1-example");
+        assert_eq!(hostname("--a--"), "a");
+        assert_eq!(hostname("界"), "");
+        assert_eq!(hostname(&"x".repeat(80)).len(), 63);
+        assert_eq!(names("界", None, "i", 1, 0), ("界".into(), "server-i".into()));
+        assert_eq!(names("a b", None, "i", 2, 1), ("a b-2".into(), "a-b-2".into()));
+        assert_eq!(names("a", Some("h"), "i", 1, 0), ("a".into(), "h".into()));
+    }
+}
