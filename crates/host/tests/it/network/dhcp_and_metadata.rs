@@ -1,0 +1,140 @@
+//! A machine finds its address and itself.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use host::plan::*;
+use host::{MetadataAnswer, MetadataCaller, MetadataSource, Network};
+
+use super::plans::*;
+use super::sandbox::have;
+use super::{Guest, Sandbox};
+
+/// What udhcpc calls with each lease.
+const SCRIPT: &str = r#"#!/bin/sh
+case "$1" in
+bound|renew)
+	ip link set "$interface" mtu "$mtu"
+	ip address replace "$ip/$mask" dev "$interface"
+	set -- $staticroutes
+	while [ $# -ge 2 ]; do
+		if [ "$2" = 0.0.0.0 ]; then ip route replace "$1" dev "$interface"; else ip route replace "$1" via "$2"; fi
+		shift 2
+	done
+	echo "ip=$ip mask=$mask router=$router dns=$dns domain=$domain hostname=$hostname mtu=$mtu lease=$lease server=$serverid"
+	echo "routes=$staticroutes"
+	;;
+esac
+"#;
+
+struct Echo;
+
+#[async_trait]
+impl MetadataSource for Echo {
+    async fn get(&self, caller: &MetadataCaller, path: &str) -> Option<MetadataAnswer> {
+        path.starts_with("/openstack/").then(|| MetadataAnswer {
+            content_type: "text/plain",
+            body: format!("{} {} {path}", caller.port_id, caller.address).into_bytes(),
+        })
+    }
+}
+
+async fn lease(guest: &Guest, script: &str, more: &[&str]) -> String {
+    let mut arguments = vec!["udhcpc", "-f", "-q", "-n", "-t", "3", "-T", "1", "-i", "eth0", "-s", script];
+    arguments.extend(["-O", "staticroutes", "-O", "mtu"]);
+    arguments.extend(more);
+    guest.run("busybox", &arguments).await
+}
+
+async fn get(guest: &Guest, path: &str) -> String {
+    let url = format!("http://169.254.169.254{path}");
+    guest.run("curl", &["-sS", "--max-time", "5", "-w", " %{http_code} %{content_type}", &url]).await
+}
+
+#[test]
+fn a_machine_gets_its_address_and_metadata() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        if !have("busybox", "busybox") || !have("curl", "curl") {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("script");
+        std::fs::write(&script, SCRIPT).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let script = script.to_str().unwrap();
+
+        let network = sandbox.network;
+        network.serve_metadata(Arc::new(Echo));
+        // Not even an empty security group keeps a machine from its address and metadata.
+        let mut a = port("a", 11);
+        a.rules.clear();
+        let mut free = port("c", 13);
+        free.port_security = false;
+        let plan = tenant("net", vec![a, port("b", 12), free]);
+        network.apply_network(&plan).await.unwrap();
+        let a = Guest::plug(&network, &plan, &plan.ports[0]).await;
+        let said = lease(&a, script, &[]).await;
+        assert!(
+            said.contains(
+                "ip=10.0.0.11 mask=24 router=10.0.0.1 dns=192.0.2.53 domain=cloud.example hostname=machine-11 \
+                 mtu=1450 lease=3600 server=10.0.0.2"
+            ),
+            "{said}"
+        );
+        assert!(said.contains("routes=192.168.9.0/24 10.0.0.99 169.254.169.254/32 10.0.0.2 0.0.0.0/0 10.0.0.1"), "{said}");
+        // Broadcast answers, and an address that was another's.
+        let said = lease(&a, script, &["-B", "-r", "10.0.0.77"]).await;
+        assert!(said.contains("ip=10.0.0.11 "), "{said}");
+
+        let own = format!("{} 10.0.0.11 /openstack/latest/meta_data.json?x=1 200 text/plain", plan.ports[0].id);
+        assert_eq!(get(&a, "/openstack/latest/meta_data.json?x=1").await, own);
+        assert!(get(&a, "/elsewhere").await.contains("404"));
+        let posted = a.run("curl", &["-sS", "-d", "x", "-w", " %{http_code}", "http://169.254.169.254/openstack/"]);
+        assert!(posted.await.contains("405"));
+
+        // An address of no port has no metadata, whatever its headers say.
+        let c = Guest::start(&network, &plan, &plan.ports[2]).await;
+        c.run("ip", &["route", "add", "169.254.169.254", "via", "10.0.0.2"]).await;
+        assert!(get(&c, "/openstack/x").await.contains(" 10.0.0.13 /openstack/x 200"));
+        c.run("ip", &["address", "flush", "dev", "eth0"]).await;
+        c.address("10.0.0.200/24").await;
+        c.run("ip", &["route", "add", "169.254.169.254", "via", "10.0.0.2"]).await;
+        let forged = ["-sS", "-H", "X-Forwarded-For: 10.0.0.11", "-w", " %{http_code}", "http://169.254.169.254/openstack/"];
+        assert!(c.run("curl", &forged).await.contains("404"));
+
+        // A stranger is not even answered.
+        let stranger = PortPlan { mac: "fa:16:3e:00:00:77".into(), port_security: false, ..port("d", 14) };
+        let listed = PortPlan { mac: "fa:16:3e:00:00:0e".into(), ..stranger.clone() };
+        let more = NetworkPlan { ports: vec![plan.ports[0].clone(), listed], ..plan.clone() };
+        network.apply_network(&more).await.unwrap();
+        let d = Guest::plug(&network, &more, &stranger).await;
+        let arguments = ["udhcpc", "-f", "-q", "-n", "-t", "2", "-T", "1", "-i", "eth0", "-s", "/bin/true"];
+        let got = d.inside(move || Ok(super::sandbox::try_command("busybox", &arguments).0)).await;
+        assert!(!got);
+    });
+}
+
+#[test]
+fn behind_a_router_metadata_comes_from_the_router() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        if !have("curl", "curl") {
+            return;
+        }
+        let network = sandbox.network;
+        network.serve_metadata(Arc::new(Echo));
+        // Two tenants with the same addresses.
+        for (name, machine, router_name, last) in [("red", "r", "rr", 5), ("blue", "b", "rb", 6)] {
+            network.apply_network(&external(vec![])).await.unwrap();
+            let plan = tenant(name, vec![port(machine, 11)]);
+            network.apply_network(&plan).await.unwrap();
+            network.apply_router(&router(router_name, &plan, last, &[])).await.unwrap();
+            let guest = Guest::start(&network, &plan, &plan.ports[0]).await;
+            let answer = get(&guest, "/openstack/x").await;
+            assert_eq!(answer, format!("{} 10.0.0.11 /openstack/x 200 text/plain", uuid(machine)));
+        }
+        // From outside nobody asks.
+        super::sandbox::command("ip", &["route", "add", "169.254.169.254", "via", "198.51.100.5"]);
+        assert!(super::guest::connect("169.254.169.254:80".parse().unwrap()).is_none());
+    });
+}

@@ -1,0 +1,14 @@
+//! Networks and routers in real namespaces. Instead of virtual machines, namespaces with a veth end named like the
+//! tap; the host is a namespace of the test's own, so nothing of the machine's is touched.
+
+mod adoption;
+mod dhcp_and_metadata;
+mod guest;
+mod plans;
+mod routing;
+mod sandbox;
+mod security;
+mod speed;
+
+use guest::Guest;
+use sandbox::Sandbox;
