@@ -1,11 +1,71 @@
 //! Networks, addresses, routers, floating IPs and security groups: OpenStack's Networking API v2.0.
+//!
+//! ```text
+//!  /v2.0/networks  subnets  ports  routers  floatingips  security-groups  security-group-rules
+//!        │            │       │       │          │              │                  │
+//!        └─ rows ─────┴───────┴───────┴──────────┴──────────────┴──────────────────┘
+//!              │ Wakes: which networks and routers a change touches
+//!              ▼
+//!        plane/  neutron.networks, neutron.routers  ── plans ──►  host::Network
+//! ```
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`networks`], [`subnets`], [`ports`], [`routers`], [`floating_ips`], [`security_groups`], [`security_group_rules`] | the resources |
+//! | [`ipam`] | arithmetic of addresses |
+//! | [`plane`] | from rows to this machine |
+//! | [`compute`] | the calls that Nova makes |
+//! | [`tags`], [`quotas`], [`agents`], [`discovery`] | what goes with the resources |
+//! | [`request`] | bodies and lists in Neutron's manner |
+//!
+//! It calls no other service.
 
+pub mod agents;
 mod compute;
+pub mod discovery;
+mod fault;
+pub mod floating_ips;
+pub mod ipam;
+pub mod networks;
+pub mod plane;
+pub mod ports;
+pub mod quotas;
+pub mod request;
+pub mod routers;
+mod rows;
+pub mod security_group_rules;
+pub mod security_groups;
+mod standard;
+pub mod subnets;
+pub mod tags;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use base::{Error, Kind, Result};
 pub use compute::{AllocatePort, FixedIp, NetworkBrief, PortView};
-use reconcile::Waker;
+use db::Migration;
+use plane::Wakes;
+use plane::reconcile::{Networks, Routers};
+use reconcile::{Options, Status, Waker};
+use web::{Gate, Router, Routes, Service, Style};
+
+/// Where the binary mounts the routes; links in answers begin with it.
+const MOUNT: &str = "/network";
+
+const SERVICE: Service =
+    Service { name: "network", style: Style::Neutron, microversions: None, legacy_header: None };
+
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "neutron/0001_networks", sql: include_str!("../migrations/0001_networks.sql") },
+    Migration { name: "neutron/0002_ports", sql: include_str!("../migrations/0002_ports.sql") },
+    Migration {
+        name: "neutron/0003_security_groups",
+        sql: include_str!("../migrations/0003_security_groups.sql"),
+    },
+    Migration { name: "neutron/0004_routers", sql: include_str!("../migrations/0004_routers.sql") },
+    Migration { name: "neutron/0005_quotas", sql: include_str!("../migrations/0005_quotas.sql") },
+];
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -25,10 +85,86 @@ pub struct Neutron {
     config: Config,
     networks: Waker,
     routers: Waker,
+    /// Networks that were applied since the start: a router's interfaces need them.
+    applied: Mutex<HashSet<String>>,
 }
 
 impl Neutron {
     pub fn new(db: Arc<db::Db>, network: Arc<dyn host::Network>, config: Config) -> Arc<Self> {
-        Arc::new(Neutron { db, network, config, networks: Waker::new(), routers: Waker::new() })
+        let (networks, routers) = (Waker::new(), Waker::new());
+        Arc::new(Neutron { db, network, config, networks, routers, applied: Mutex::default() })
+    }
+
+    pub fn router(self: &Arc<Self>, gate: Gate) -> Router {
+        let routes = Routes::new(&SERVICE, gate, self.clone());
+        let routes = discovery::api::routes(routes);
+        let routes = networks::api::routes(routes);
+        let routes = subnets::api::routes(routes);
+        let routes = ports::api::routes(routes);
+        let routes = routers::api::routes(routes);
+        let routes = floating_ips::api::routes(routes);
+        let routes = security_groups::api::routes(routes);
+        let routes = security_group_rules::api::routes(routes);
+        let routes = tags::api::routes(routes);
+        let routes = quotas::api::routes(routes);
+        agents::api::routes(routes).into_router()
+    }
+
+    /// Starts the reconcilers.
+    pub async fn start(self: &Arc<Self>) {
+        let registered: Result<()> =
+            db::write!(self.db, |tx| agents::store::register(tx, &self.config.host).await);
+        if let Err(error) = registered {
+            tracing::error!(?error, "the agents' rows could not be written");
+        }
+        reconcile::spawn(self.networks.clone(), Arc::new(Networks(self.clone())), Options::default());
+        reconcile::spawn(self.routers.clone(), Arc::new(Routers(self.clone())), Options::default());
+    }
+
+    /// The reconcilers take no new work.
+    pub fn stop(&self) {
+        self.networks.stop();
+        self.routers.stop();
+    }
+
+    /// How the reconcilers fare, by name.
+    pub fn status(&self) -> Vec<(&'static str, Status)> {
+        vec![("neutron.networks", self.networks.status()), ("neutron.routers", self.routers.status())]
+    }
+
+    fn wake(&self, wakes: &Wakes) {
+        wakes.networks.iter().for_each(|id| self.networks.wake(id));
+        wakes.routers.iter().for_each(|id| self.routers.wake(id));
+    }
+
+    fn applied(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        // Nothing that can panic runs under this lock.
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_applied(&self, network_id: &str) {
+        self.applied().insert(network_id.into());
+    }
+
+    fn forget_applied(&self, network_id: &str) {
+        self.applied().remove(network_id);
+    }
+
+    /// Returns when the network has been applied at least once since the start.
+    async fn ensure_applied(&self, network_id: &str) -> Result<()> {
+        if self.applied().contains(network_id) {
+            return Ok(());
+        }
+        self.apply_now(network_id).await
+    }
+
+    /// Returns when the network's rows of now have been applied.
+    async fn apply_now(&self, network_id: &str) -> Result<()> {
+        self.networks.wake_and_wait(network_id).await.map_err(|reason| {
+            Error::new(
+                Kind::Internal,
+                format!("Network {network_id} could not be set up on host {}: {reason}", self.config.host),
+            )
+        })
     }
 }

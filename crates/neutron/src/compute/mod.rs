@@ -1,92 +1,165 @@
 //! The calls that Nova makes. All of them are also what a server's `networks` mean in Nova's API guide.
 
+mod bind;
+mod load;
 mod types;
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 use base::{Ctx, Error, Result};
+use futures::future::try_join_all;
+use ipnet::IpNet;
 pub use types::{AllocatePort, FixedIp, NetworkBrief, PortView};
 
-use crate::Neutron;
+use crate::networks::{self, Network};
+use crate::rows::{Bind, Where, texts};
+use crate::{Neutron, ipam, ports, request, security_groups};
+
+fn brief(network: &Network) -> NetworkBrief {
+    NetworkBrief {
+        id: network.standard.id.clone(),
+        name: network.standard.name.clone(),
+        mtu: u32::try_from(network.mtu).unwrap_or(1500),
+        shared: network.shared,
+        external: network.external,
+    }
+}
 
 impl Neutron {
     /// What a server without `networks` may attach to: the project's own and shared networks. External networks that
     /// are not shared can only be attached to on request.
     pub async fn default_networks(&self, ctx: &Ctx) -> Result<Vec<NetworkBrief>> {
-        let _ = ctx;
-        Err(Error::unavailable("not yet"))
+        let project = ctx.require_project()?;
+        let mut conditions = Where::default();
+        conditions.and("project_id = ? OR shared = 1", [Bind::Text(project.into())]);
+        conditions.and("external = 0 OR shared = 1", []);
+        let networks: Vec<Network> =
+            conditions.rows(&mut *self.db.read().await?, networks::SPEC.table).await?;
+        Ok(networks.iter().map(brief).collect())
     }
 
     /// 404 when there is none or the caller may not see it.
     pub async fn network(&self, ctx: &Ctx, id: &str) -> Result<NetworkBrief> {
-        let _ = (ctx, id);
-        Err(Error::unavailable("not yet"))
+        Ok(brief(&networks::store::visible(&mut *self.db.read().await?, ctx, id).await?))
     }
 
     /// 404 when there is none or the caller may not see it.
     pub async fn port(&self, ctx: &Ctx, id: &str) -> Result<PortView> {
-        let _ = (ctx, id);
-        Err(Error::unavailable("not yet"))
+        let mut conn = self.db.read().await?;
+        let (full, _) = ports::store::visible(&mut conn, ctx, id).await?;
+        load::one(&mut conn, full).await
     }
 
     /// 404 for an unknown one, 409 for a name that several groups bear.
     pub async fn security_group_ids(&self, ctx: &Ctx, names_or_ids: &[String]) -> Result<Vec<String>> {
-        let _ = (ctx, names_or_ids);
-        Err(Error::unavailable("not yet"))
-    }
-
-    /// Makes a port for a server.
-    pub async fn allocate_port(&self, ctx: &Ctx, request: AllocatePort) -> Result<PortView> {
-        let _ = (ctx, request);
-        Err(Error::unavailable("not yet"))
-    }
-
-    /// Gives an existing port to a server; 409 when it belongs to another device.
-    pub async fn bind_port(
-        &self,
-        ctx: &Ctx,
-        port_id: &str,
-        server_id: &str,
-        hostname: &str,
-        availability_zone: &str,
-    ) -> Result<PortView> {
-        let _ = (ctx, port_id, server_id, hostname, availability_zone);
-        Err(Error::unavailable("not yet"))
-    }
-
-    /// Takes a port from its server; a port that is gone is fine.
-    pub async fn unbind_port(&self, ctx: &Ctx, port_id: &str) -> Result<()> {
-        let _ = (ctx, port_id);
-        Err(Error::unavailable("not yet"))
-    }
-
-    /// Deletes a port; one that is gone is fine.
-    pub async fn delete_port(&self, ctx: &Ctx, port_id: &str) -> Result<()> {
-        let _ = (ctx, port_id);
-        Err(Error::unavailable("not yet"))
+        let project = ctx.require_project()?;
+        if names_or_ids.iter().any(|n| n == security_groups::DEFAULT) {
+            let made: Result<String> =
+                db::write!(self.db, |tx| security_groups::store::default_group(tx, ctx, project).await);
+            made?;
+        }
+        let mut conn = self.db.read().await?;
+        let groups: Vec<security_groups::SecurityGroup> =
+            Where::of("project_id", project).rows(&mut conn, security_groups::SPEC.table).await?;
+        let mut ids = Vec::new();
+        for wanted in names_or_ids {
+            // An id comes first: a group may be named like another one's id.
+            let by_id = groups.iter().find(|g| g.standard.id == *wanted).map(|g| g.standard.id.clone());
+            let id = match by_id {
+                Some(id) => id,
+                None if request::uuid_like(wanted) && ctx.is_admin() => {
+                    security_groups::store::visible(&mut conn, ctx, wanted).await?.standard.id
+                }
+                None => by_name(&groups, wanted)?,
+            };
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// The ports of these servers, each list in the order of attachment. Servers without ports are absent.
     pub async fn ports_of(&self, server_ids: &[String]) -> Result<HashMap<String, Vec<PortView>>> {
-        let _ = server_ids;
-        Err(Error::unavailable("not yet"))
+        let mut found: HashMap<String, Vec<PortView>> = HashMap::new();
+        let mut conn = self.db.read().await?;
+        for chunk in server_ids.chunks(500) {
+            let mut conditions = Where::default();
+            conditions.among("device_id", texts(chunk)).and("device_owner LIKE ?", ["compute:%".into()]);
+            let ports = conditions
+                .statement("SELECT * FROM port", " ORDER BY attached_at, created_at, id")
+                .rows(&mut conn)
+                .await?;
+            let full = ports::store::full(&mut conn, ports).await?;
+            for view in load::views(&mut conn, full).await? {
+                found.entry(view.device_id.clone()).or_default().push(view);
+            }
+        }
+        Ok(found)
     }
 
     /// Returns when the host has applied what the rows of these networks say now.
     pub async fn ensure_plugged(&self, network_ids: &[String]) -> Result<()> {
-        let _ = network_ids;
-        Err(Error::unavailable("not yet"))
+        try_join_all(network_ids.iter().map(|id| self.apply_now(id))).await?;
+        Ok(())
     }
 
     /// ACTIVE while its machine runs, DOWN otherwise.
     pub async fn set_port_status(&self, port_ids: &[String], active: bool) -> Result<()> {
-        let _ = (port_ids, active);
-        Err(Error::unavailable("not yet"))
+        let status = if active { "ACTIVE" } else { "DOWN" };
+        db::write!(self.db, |tx| ports::store::set_status(tx, port_ids, status).await)
     }
 
     /// The port that a metadata request came from.
     pub async fn port_for_metadata(&self, port_id: &str) -> Result<Option<PortView>> {
-        let _ = port_id;
-        Err(Error::unavailable("not yet"))
+        let mut conn = self.db.read().await?;
+        match ports::store::find(&mut conn, port_id).await? {
+            Some(full) => load::one(&mut conn, full).await.map(Some),
+            None => Ok(None),
+        }
     }
+
+    /// The external network and its subnet, made on the first start. Answers the network's id; a network that is
+    /// there already stays as it is.
+    pub async fn ensure_external(
+        &self,
+        ctx: &Ctx,
+        name: &str,
+        cidr: IpNet,
+        gateway: IpAddr,
+        pool: (IpAddr, IpAddr),
+    ) -> Result<String> {
+        let pool = ipam::Pool { start: pool.0, end: pool.1 };
+        let made: Result<(String, crate::plane::Wakes)> = db::write!(self.db, |tx| bind::external(
+            tx,
+            ctx,
+            name,
+            self.config.default_mtu,
+            cidr,
+            gateway,
+            pool
+        )
+        .await);
+        let (id, wakes) = made?;
+        self.wake(&wakes);
+        Ok(id)
+    }
+}
+
+fn by_name(groups: &[security_groups::SecurityGroup], name: &str) -> Result<String> {
+    let mut named = groups.iter().filter(|g| g.standard.name == name);
+    match (named.next(), named.next()) {
+        (Some(only), None) => Ok(only.standard.id.clone()),
+        (Some(_), Some(_)) => Err(Error::conflict(format!(
+            "Multiple security groups found matching '{name}'. Use an ID to be more specific."
+        ))),
+        (None, _) => Err(Error::not_found(format!("Unable to find security_group with name or id '{name}'"))
+            .code("SecurityGroupNotFound")),
+    }
+}
+
+/// IPv4 of a row's text.
+fn v4(text: &str) -> Option<Ipv4Addr> {
+    text.parse().ok()
 }

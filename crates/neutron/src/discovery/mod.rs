@@ -1,0 +1,4 @@
+//! What there is: versions, resources, extensions, availability zones, service providers.
+
+pub mod api;
+pub mod extensions;

@@ -1,0 +1,98 @@
+//! Networks: a broadcast domain each, ACTIVE from the start (its bridge is made when something is plugged in, and
+//! what waits for it waits by itself).
+//!
+//! ```text
+//! POST ─► ACTIVE ─► DELETE ─► gone          refused while ports of others than DHCP are on it
+//! ```
+
+pub mod api;
+pub mod rules;
+pub mod store;
+pub mod view;
+
+use db::{FromRow, Row};
+
+use crate::fault;
+use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::rows::{self, Columns};
+use crate::standard::Standard;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub standard: Standard,
+    pub admin_state_up: bool,
+    pub shared: bool,
+    pub external: bool,
+    pub is_default: bool,
+    pub mtu: i64,
+    pub port_security: bool,
+    /// `local`, or `flat` with a physical network.
+    pub network_type: String,
+    /// '' for none.
+    pub physical_network: String,
+    pub availability_zone_hints: Vec<String>,
+}
+
+impl FromRow for Network {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        Ok(Network {
+            standard: Standard::read(row)?,
+            admin_state_up: row.bool("admin_state_up")?,
+            shared: row.bool("shared")?,
+            external: row.bool("external")?,
+            is_default: row.bool("is_default")?,
+            mtu: row.int("mtu")?,
+            port_security: row.bool("port_security")?,
+            network_type: row.text("network_type")?,
+            physical_network: row.text("physical_network")?,
+            availability_zone_hints: row.json("availability_zone_hints")?,
+        })
+    }
+}
+
+impl Network {
+    pub fn columns(&self) -> Columns {
+        let mut columns = self.standard.columns();
+        columns.extend([
+            ("admin_state_up", self.admin_state_up.into()),
+            ("shared", self.shared.into()),
+            ("external", self.external.into()),
+            ("is_default", self.is_default.into()),
+            ("mtu", self.mtu.into()),
+            ("port_security", self.port_security.into()),
+            ("network_type", (&self.network_type).into()),
+            ("physical_network", (&self.physical_network).into()),
+            ("availability_zone_hints", rows::json(&self.availability_zone_hints)),
+        ]);
+        columns
+    }
+}
+
+const ATTRS: &[Attr] = &[
+    attr("admin_state_up", Kind::Flag).both().by(Filter::Flag("admin_state_up")),
+    attr("status", Kind::Text(16)).by(Filter::View),
+    attr("subnets", Kind::UuidList),
+    attr("shared", Kind::Flag).both().admin().by(Filter::Flag("shared")),
+    attr("router:external", Kind::Flag).both().admin().by(Filter::Flag("external")),
+    attr("is_default", Kind::Flag).both().admin().filter(Filter::Flag("is_default")),
+    attr("mtu", Kind::Int(0, 65_535)).both().by(Filter::Number("mtu")),
+    attr("port_security_enabled", Kind::Flag).both().by(Filter::Flag("port_security")),
+    attr("provider:network_type", Kind::Text(255)).both().admin().by(Filter::Text("network_type")),
+    attr("provider:physical_network", Kind::TextOrNull(128))
+        .both()
+        .admin()
+        .by(Filter::Text("physical_network")),
+    attr("provider:segmentation_id", Kind::IntOrNull(0, 16_777_215)).both().admin().filter(Filter::View),
+    attr("availability_zone_hints", Kind::TextList).post().filter(Filter::View),
+    attr("availability_zones", Kind::TextList).filter(Filter::View),
+];
+
+pub const SPEC: Spec = Spec {
+    member: "network",
+    collection: "networks",
+    table: "network",
+    attrs: ATTRS,
+    bulk: true,
+    plain: false,
+    not_found: fault::network_not_found,
+};

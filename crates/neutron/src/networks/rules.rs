@@ -1,0 +1,138 @@
+//! What a network may be, and who may see it.
+
+use base::{Ctx, Error, Result};
+
+use super::Network;
+use crate::fault;
+use crate::request::Input;
+use crate::rows::{Bind, Where};
+use crate::standard::Standard;
+
+/// The physical network of external networks: this machine's link to the outside.
+pub const PHYSICAL_NETWORK: &str = "public";
+
+/// The only availability zone.
+pub const ZONE: &str = "nova";
+
+pub fn visible(ctx: &Ctx, network: &Network) -> bool {
+    network.shared || network.external || ctx.owns(&network.standard.project_id)
+}
+
+/// What a list may show to the caller.
+pub fn scope(ctx: &Ctx, conditions: &mut Where) {
+    if let Some(project) = limited_to(ctx) {
+        conditions.and("project_id = ? OR shared = 1 OR external = 1", [Bind::Text(project)]);
+    }
+}
+
+/// The project whose things the caller sees; None for an admin, who sees all.
+pub fn limited_to(ctx: &Ctx) -> Option<String> {
+    // A token without a project owns nothing: no project has that id.
+    (!ctx.is_admin()).then(|| ctx.project().map_or_else(|| "-".to_owned(), |p| p.id.clone()))
+}
+
+pub fn create(ctx: &Ctx, input: &Input, default_mtu: u32) -> Result<Network> {
+    let external = input.flag("router:external").unwrap_or(false);
+    let mut network = Network {
+        standard: Standard::of(&input.owner(ctx)?, input),
+        admin_state_up: input.flag("admin_state_up").unwrap_or(true),
+        shared: input.flag("shared").unwrap_or(false),
+        external,
+        is_default: input.flag("is_default").unwrap_or(false),
+        mtu: i64::from(default_mtu),
+        port_security: input.flag("port_security_enabled").unwrap_or(true),
+        network_type: "local".into(),
+        physical_network: String::new(),
+        availability_zone_hints: zones(input)?,
+    };
+    if let Some(mtu) = input.int("mtu").filter(|m| *m > 0) {
+        network.mtu = mtu;
+    }
+    provider(input, &mut network)?;
+    check(&network)?;
+    Ok(network)
+}
+
+/// `provider:*`: what one machine can do is a bridge of its own (local) or the one link to the outside (flat).
+fn provider(input: &Input, network: &mut Network) -> Result<()> {
+    if input.int("provider:segmentation_id").is_some() {
+        return Err(fault::invalid_input("segmentation_id is not supported for local and flat networks"));
+    }
+    let physical = input.text("provider:physical_network");
+    match input.text("provider:network_type") {
+        None if physical.is_some() => return Err(fault::invalid_input("provider:network_type required")),
+        None => {}
+        Some("local") if physical.is_some() => {
+            return Err(fault::invalid_input("provider:physical_network specified for local network"));
+        }
+        Some("local") => {}
+        Some("flat") => match physical {
+            Some(PHYSICAL_NETWORK) => {
+                network.network_type = "flat".into();
+                network.physical_network = PHYSICAL_NETWORK.into();
+            }
+            Some(other) => {
+                return Err(fault::invalid_input(format!(
+                    "physical_network '{other}' unknown for flat provider network"
+                )));
+            }
+            None => return Err(fault::invalid_input("physical_network required for flat provider network")),
+        },
+        Some(other) => {
+            return Err(fault::invalid_input(format!("network_type value '{other}' not supported")));
+        }
+    }
+    Ok(())
+}
+
+pub fn zones(input: &Input) -> Result<Vec<String>> {
+    let hints: Vec<String> = input.parsed("availability_zone_hints")?.unwrap_or_default();
+    match hints.iter().find(|h| *h != ZONE) {
+        Some(other) => Err(Error::not_found(format!("AvailabilityZone {other} could not be found."))
+            .code("AvailabilityZoneNotFound")),
+        None => Ok(hints),
+    }
+}
+
+fn check(network: &Network) -> Result<()> {
+    if network.is_default && !network.external {
+        return Err(fault::invalid_input("Only an external network can be the default one (is_default)"));
+    }
+    Ok(())
+}
+
+pub fn apply(network: &mut Network, input: &Input) -> Result<()> {
+    let provider = ["provider:network_type", "provider:physical_network", "provider:segmentation_id"];
+    if provider.iter().any(|p| input.has(p)) {
+        return Err(fault::invalid_input("Plugin does not support updating provider attributes"));
+    }
+    let set = |name: &str, slot: &mut bool| {
+        if let Some(flag) = input.flag(name) {
+            *slot = flag;
+        }
+    };
+    set("admin_state_up", &mut network.admin_state_up);
+    set("shared", &mut network.shared);
+    set("router:external", &mut network.external);
+    set("is_default", &mut network.is_default);
+    set("port_security_enabled", &mut network.port_security);
+    if let Some(mtu) = input.int("mtu").filter(|m| *m > 0) {
+        network.mtu = mtu;
+    }
+    network.standard.apply(input);
+    check(network)
+}
+
+/// RFC 791 and RFC 8200: what a subnet of that version needs of its link.
+pub fn check_mtu(network_id: &str, mtu: i64, ip_versions: impl IntoIterator<Item = i64>) -> Result<()> {
+    for version in ip_versions {
+        let least = if version == 6 { 1280 } else { 68 };
+        if mtu < least {
+            return Err(fault::conflict(
+                "NetworkMTUSubnetConflict",
+                format!("MTU of {network_id} is not valid, subnet requires a minimum of {least}"),
+            ));
+        }
+    }
+    Ok(())
+}

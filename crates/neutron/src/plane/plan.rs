@@ -1,0 +1,203 @@
+//! Rows of one network or router as the host's plan. Pure: the same rows give the same plan, whatever their order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use host::plan::{
+    Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan, Protocol, RouterGateway,
+    RouterPlan, RouterPort, RulePlan, SubnetPlan,
+};
+use ipnet::IpNet;
+
+use super::store::{NetworkRows, RouterRows};
+use crate::networks::Network;
+use crate::ports::{DHCP, FullPort};
+use crate::security_group_rules::{Rule, protocol};
+use crate::subnets::Subnet;
+
+/// A day, as Neutron's `dhcp_lease_duration`.
+const LEASE_TIME: u32 = 86_400;
+
+pub fn network(rows: &NetworkRows, dns_domain: &str, external_gateway_hosts: bool) -> NetworkPlan {
+    let dhcp = rows.ports.iter().find(|p| p.port.device_owner == DHCP);
+    let mut subnets: Vec<SubnetPlan> = rows.subnets.iter().map(|s| subnet(s, dhcp, dns_domain)).collect();
+    subnets.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut ports: Vec<PortPlan> = rows.ports.iter().map(|p| port(p, rows)).collect();
+    ports.sort_by(|a, b| a.id.cmp(&b.id));
+    NetworkPlan {
+        id: rows.network.standard.id.clone(),
+        mtu: mtu(&rows.network),
+        subnets,
+        ports,
+        host_link: (rows.network.external && external_gateway_hosts).then(|| host_link(rows)),
+    }
+}
+
+fn mtu(network: &Network) -> u32 {
+    u32::try_from(network.mtu).unwrap_or(1500)
+}
+
+/// The host is the external subnets' gateway, unless a port has that address.
+fn host_link(rows: &NetworkRows) -> HostLinkPlan {
+    let taken =
+        |address: IpAddr| rows.ports.iter().any(|p| p.fixed_ips.iter().any(|ip| ip.address == address));
+    let mut addresses: Vec<IpNet> = rows
+        .subnets
+        .iter()
+        .filter_map(|s| Some((s.gateway.filter(|g| s.cidr.contains(g))?, s.cidr.prefix_len())))
+        .filter(|(gateway, _)| !taken(*gateway))
+        .filter_map(|(gateway, prefix)| IpNet::new(gateway, prefix).ok())
+        .collect();
+    addresses.sort();
+    HostLinkPlan { addresses }
+}
+
+fn subnet(subnet: &Subnet, dhcp: Option<&FullPort>, dns_domain: &str) -> SubnetPlan {
+    let id = &subnet.standard.id;
+    let dhcp_address = dhcp
+        .filter(|_| subnet.enable_dhcp)
+        .and_then(|p| p.fixed_ips.iter().find(|ip| ip.subnet_id == *id))
+        .map(|ip| ip.address);
+    SubnetPlan {
+        id: id.clone(),
+        cidr: subnet.cidr,
+        gateway: subnet.gateway,
+        dns_nameservers: subnet.nameservers.clone(),
+        host_routes: subnet.host_routes.iter().map(|r| (r.destination, r.nexthop)).collect(),
+        dhcp_address,
+        lease_time: LEASE_TIME,
+        dns_domain: dns_domain.into(),
+    }
+}
+
+/// The name that DHCP gives to a port that has none: Neutron's `host-10-0-0-5`.
+pub fn default_hostname(address: IpAddr) -> String {
+    format!("host-{}", address.to_string().replace(['.', ':'], "-"))
+}
+
+fn port(full: &FullPort, rows: &NetworkRows) -> PortPlan {
+    let port = &full.port;
+    let kind = match port.device_owner.as_str() {
+        DHCP => PortKind::Dhcp,
+        _ if port.is_router_port() => PortKind::Router,
+        owner if owner.starts_with("compute:") && !port.device_id.is_empty() => PortKind::Vm,
+        _ => PortKind::None,
+    };
+    let hostname = match full.fixed_ips.first() {
+        _ if !port.hostname.is_empty() => port.hostname.clone(),
+        Some(ip) => default_hostname(ip.address),
+        None => String::new(),
+    };
+    let mut pairs: Vec<(String, IpNet)> =
+        port.pairs.iter().filter_map(|p| Some((p.mac_address.clone(), p.net()?))).collect();
+    pairs.sort();
+    PortPlan {
+        id: port.standard.id.clone(),
+        mac: port.mac.clone(),
+        fixed_ips: full.fixed_ips.iter().map(|ip| (ip.subnet_id.clone(), ip.address)).collect(),
+        hostname,
+        kind,
+        // A network that is down carries nothing.
+        admin_up: port.admin_state_up && rows.network.admin_state_up,
+        port_security: port.port_security && !port.is_trusted(),
+        allowed_address_pairs: pairs,
+        rules: if port.port_security { rules(full, rows) } else { Vec::new() },
+    }
+}
+
+/// The union of the rules of the port's groups, each once, in an order of their own.
+fn rules(full: &FullPort, rows: &NetworkRows) -> Vec<RulePlan> {
+    let mut union: BTreeMap<String, RulePlan> = BTreeMap::new();
+    for rule in full.groups.iter().filter_map(|g| rows.rules.get(g)).flatten() {
+        let plan = resolve(rule, rows);
+        union.insert(format!("{plan:?}"), plan);
+    }
+    union.into_values().collect()
+}
+
+fn resolve(rule: &Rule, rows: &NetworkRows) -> RulePlan {
+    let ipv6 = rule.ethertype == "IPv6";
+    let number = protocol::effective(&rule.protocol, ipv6);
+    let is_icmp = matches!(number, Some(1 | 58));
+    let byte = |n: Option<i64>| n.and_then(|n| u8::try_from(n).ok());
+    let port = |n: Option<i64>| n.and_then(|n| u16::try_from(n).ok());
+    let remotes: BTreeSet<IpNet> = match &rule.remote_group {
+        Some(group) => rows
+            .members
+            .get(group)
+            .into_iter()
+            .flatten()
+            .filter(|net| net.addr().is_ipv6() == ipv6)
+            .copied()
+            .collect(),
+        // "From anywhere" is no condition at all.
+        None => rule
+            .remote_prefix
+            .parse::<IpNet>()
+            .into_iter()
+            .filter(|n| n.prefix_len() > 0)
+            .map(|n| n.trunc())
+            .collect(),
+    };
+    RulePlan {
+        direction: if rule.direction == "egress" { Direction::Egress } else { Direction::Ingress },
+        ipv6,
+        protocol: number.map(Protocol),
+        ports: if is_icmp { None } else { port(rule.port_min).zip(port(rule.port_max)) },
+        icmp: if is_icmp { byte(rule.port_min).map(|kind| (kind, byte(rule.port_max))) } else { None },
+        remotes: remotes.into_iter().collect(),
+        remote_is_group: rule.remote_group.is_some(),
+    }
+}
+
+pub fn router(rows: &RouterRows) -> RouterPlan {
+    let router = &rows.router.router;
+    let mut interfaces: Vec<RouterPort> =
+        rows.interfaces.iter().filter(|p| p.port.admin_state_up).map(|p| router_port(p, rows)).collect();
+    interfaces.sort_by(|a, b| a.port_id.cmp(&b.port_id));
+    let gateway = rows.router.gateway.as_ref().map(|gateway| {
+        let on = gateway.fixed_ips.iter().filter_map(|ip| rows.subnets.get(&ip.subnet_id));
+        let mut next_hops: Vec<IpAddr> = on.filter_map(|s| s.gateway).collect();
+        next_hops.sort();
+        next_hops.dedup();
+        RouterGateway { port: router_port(gateway, rows), next_hops, enable_snat: router.enable_snat }
+    });
+    let mut floating_ips: Vec<FloatingIpPlan> = rows
+        .floating_ips
+        .iter()
+        .filter_map(|f| {
+            let target = f.target.as_ref()?;
+            Some(FloatingIpPlan {
+                id: f.standard.id.clone(),
+                floating: f.floating_address,
+                fixed: target.fixed,
+            })
+        })
+        .collect();
+    floating_ips.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut routes: Vec<(IpNet, IpAddr)> = router.routes.iter().map(|r| (r.destination, r.nexthop)).collect();
+    routes.sort();
+    RouterPlan {
+        id: router.standard.id.clone(),
+        admin_up: router.admin_state_up,
+        interfaces,
+        gateway,
+        floating_ips,
+        routes,
+    }
+}
+
+fn router_port(full: &FullPort, rows: &RouterRows) -> RouterPort {
+    let prefix = |subnet: &str| rows.subnets.get(subnet).map(|s| s.cidr.prefix_len());
+    RouterPort {
+        port_id: full.port.standard.id.clone(),
+        network_id: full.port.network_id.clone(),
+        mac: full.port.mac.clone(),
+        mtu: rows.networks.get(&full.port.network_id).map_or(1500, mtu),
+        addresses: full
+            .fixed_ips
+            .iter()
+            .filter_map(|ip| IpNet::new(ip.address, prefix(&ip.subnet_id)?).ok())
+            .collect(),
+    }
+}

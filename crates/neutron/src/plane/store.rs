@@ -1,0 +1,180 @@
+//! The rows behind a plan, and whom a change touches.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use base::Result;
+use db::{AnyConnection, Row, Tx, sql};
+use ipnet::IpNet;
+
+use super::Wakes;
+use crate::floating_ips::{self, FloatingIp};
+use crate::networks::{self, Network};
+use crate::ports::{self, FullPort};
+use crate::routers::{self, FullRouter};
+use crate::rows::{Where, texts};
+use crate::security_group_rules::{self, Rule};
+use crate::subnets::Subnet;
+
+/// What the plan of a network is made of.
+#[derive(Debug, Clone)]
+pub struct NetworkRows {
+    pub network: Network,
+    pub subnets: Vec<Subnet>,
+    pub ports: Vec<FullPort>,
+    /// Group id -> its rules, of the groups of those ports.
+    pub rules: HashMap<String, Vec<Rule>>,
+    /// Group id -> addresses of its members, of the groups that those rules refer to.
+    pub members: HashMap<String, BTreeSet<IpNet>>,
+}
+
+/// What the plan of a router is made of.
+#[derive(Debug, Clone)]
+pub struct RouterRows {
+    pub router: FullRouter,
+    pub interfaces: Vec<FullPort>,
+    pub subnets: BTreeMap<String, Subnet>,
+    pub networks: BTreeMap<String, Network>,
+    pub floating_ips: Vec<FloatingIp>,
+}
+
+pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<NetworkRows>> {
+    let Some(network) = networks::store::find(conn, id).await? else { return Ok(None) };
+    let subnets = crate::subnets::store::of_network(conn, id).await?;
+    let ports = ports::store::load_where(conn, Where::of("network_id", id)).await?;
+    let groups: BTreeSet<&String> = ports.iter().flat_map(|p| &p.groups).collect();
+    let mut rules: HashMap<String, Vec<Rule>> = HashMap::new();
+    let mut remotes = BTreeSet::new();
+    if !groups.is_empty() {
+        let mut conditions = Where::default();
+        conditions.among("security_group_id", texts(groups));
+        for rule in conditions.rows::<Rule>(conn, security_group_rules::SPEC.table).await? {
+            remotes.extend(rule.remote_group.clone());
+            rules.entry(rule.security_group_id.clone()).or_default().push(rule);
+        }
+    }
+    let members = members(conn, &remotes).await?;
+    Ok(Some(NetworkRows { network, subnets, ports, rules, members }))
+}
+
+struct Member {
+    group: String,
+    port: String,
+    address: String,
+}
+
+impl db::FromRow for Member {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        Ok(Member { group: row.text("group_id")?, port: row.text("port_id")?, address: row.text("address")? })
+    }
+}
+
+/// The addresses of the groups' members, those that they may use besides included.
+async fn members(
+    conn: &mut AnyConnection,
+    groups: &BTreeSet<String>,
+) -> Result<HashMap<String, BTreeSet<IpNet>>> {
+    let mut members: HashMap<String, BTreeSet<IpNet>> = HashMap::new();
+    if groups.is_empty() {
+        return Ok(members);
+    }
+    let among = |column: &str| {
+        let mut conditions = Where::default();
+        conditions.among(column, texts(groups));
+        conditions
+    };
+    let addresses: Vec<Member> = among("b.security_group_id")
+        .statement(
+            "SELECT b.security_group_id AS group_id, b.port_id AS port_id, a.address AS address \
+             FROM port_security_group b JOIN ip_allocation a ON a.port_id = b.port_id",
+            "",
+        )
+        .rows(conn)
+        .await?;
+    // `address` holds the JSON of the pairs here.
+    let mut conditions = among("b.security_group_id");
+    conditions.and("p.allowed_address_pairs <> ?", ["[]".into()]);
+    let pairs: Vec<Member> = conditions
+        .statement(
+            "SELECT b.security_group_id AS group_id, b.port_id AS port_id, p.allowed_address_pairs AS address \
+             FROM port_security_group b JOIN port p ON p.id = b.port_id",
+            "",
+        )
+        .rows(conn)
+        .await?;
+    for member in addresses {
+        if let Ok(address) = member.address.parse::<std::net::IpAddr>() {
+            members.entry(member.group).or_default().insert(address.into());
+        }
+    }
+    for member in pairs {
+        let pairs: Vec<ports::AddressPair> = serde_json::from_str(&member.address).unwrap_or_else(|error| {
+            tracing::error!(port = member.port, %error, "unreadable address pairs");
+            Vec::new()
+        });
+        members.entry(member.group).or_default().extend(pairs.iter().filter_map(ports::AddressPair::net));
+    }
+    Ok(members)
+}
+
+pub async fn router_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<RouterRows>> {
+    let Some(router) = routers::store::find(conn, id).await? else { return Ok(None) };
+    let interfaces = routers::store::interfaces(conn, id).await?;
+    let all: Vec<&FullPort> = interfaces.iter().chain(&router.gateway).collect();
+    let subnets = routers::routes::subnets_of(conn, &all).await?;
+    let mut conditions = Where::default();
+    conditions.among("id", texts(all.iter().map(|p| &p.port.network_id)));
+    let networks: Vec<Network> = conditions.rows(conn, networks::SPEC.table).await?;
+    let floating_ips = Where::of("router_id", id).rows(conn, floating_ips::SPEC.table).await?;
+    Ok(Some(RouterRows {
+        subnets: subnets.into_iter().map(|s| (s.standard.id.clone(), s)).collect(),
+        networks: networks.into_iter().map(|n| (n.standard.id.clone(), n)).collect(),
+        router,
+        interfaces,
+        floating_ips,
+    }))
+}
+
+pub async fn ids(conn: &mut AnyConnection, table: &'static str) -> Result<Vec<String>> {
+    Ok(Where::default().statement(&format!("SELECT id FROM {table}"), "").rows(conn).await?)
+}
+
+/// Routers with an interface or gateway on the network.
+pub async fn routers_on(conn: &mut AnyConnection, network_id: &str) -> Result<Vec<String>> {
+    Ok(sql("SELECT DISTINCT device_id FROM port WHERE network_id = $1 AND device_owner IN ($2, $3)")
+        .bind(network_id)
+        .bind(ports::ROUTER_INTERFACE)
+        .bind(ports::ROUTER_GATEWAY)
+        .rows(conn)
+        .await?)
+}
+
+/// Networks with members of the group: its rules are theirs.
+pub async fn networks_using(conn: &mut AnyConnection, group_id: &str) -> Result<Vec<String>> {
+    Ok(sql("SELECT DISTINCT p.network_id FROM port p JOIN port_security_group b ON b.port_id = p.id \
+         WHERE b.security_group_id = $1")
+    .bind(group_id)
+    .rows(conn)
+    .await?)
+}
+
+/// Networks with rules that refer to the group: its members are theirs.
+pub async fn networks_referring(conn: &mut AnyConnection, group_id: &str) -> Result<Vec<String>> {
+    Ok(sql("SELECT DISTINCT p.network_id FROM security_group_rule r \
+         JOIN port_security_group b ON b.security_group_id = r.security_group_id \
+         JOIN port p ON p.id = b.port_id WHERE r.remote_group_id = $1")
+    .bind(group_id)
+    .rows(conn)
+    .await?)
+}
+
+/// Whom the coming, going or readdressing of a port touches.
+pub async fn port_wakes(tx: &mut Tx, full: &FullPort) -> Result<Wakes> {
+    let mut wakes = Wakes::network(&full.port.network_id);
+    for group in &full.groups {
+        wakes.networks.extend(networks_referring(tx, group).await?);
+    }
+    if full.port.is_router_port() {
+        wakes.routers.insert(full.port.device_id.clone());
+    }
+    Ok(wakes)
+}

@@ -1,0 +1,87 @@
+//! Routers: a namespace between networks.
+//!
+//! ```text
+//! POST ─► DOWN ─► ACTIVE (applied by the reconciler) ─► DELETE ─► gone     refused while it has interfaces
+//! ```
+//! Its interfaces and its gateway are ports that name it as their device.
+
+pub mod actions;
+pub mod api;
+pub mod gateway;
+pub mod interfaces;
+pub mod routes;
+pub mod store;
+pub mod view;
+
+use db::{FromRow, Row};
+
+use crate::fault;
+use crate::ipam::Route;
+use crate::ports::FullPort;
+use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::rows::{self, Columns};
+use crate::standard::Standard;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Router {
+    pub standard: Standard,
+    pub admin_state_up: bool,
+    /// DOWN, ACTIVE
+    pub status: String,
+    pub enable_snat: bool,
+    pub routes: Vec<Route>,
+    pub availability_zone_hints: Vec<String>,
+}
+
+/// A router with its gateway port.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FullRouter {
+    pub router: Router,
+    pub gateway: Option<FullPort>,
+}
+
+impl FromRow for Router {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        Ok(Router {
+            standard: Standard::read(row)?,
+            admin_state_up: row.bool("admin_state_up")?,
+            status: row.text("status")?,
+            enable_snat: row.bool("enable_snat")?,
+            routes: row.json("routes")?,
+            availability_zone_hints: row.json("availability_zone_hints")?,
+        })
+    }
+}
+
+impl Router {
+    pub fn columns(&self) -> Columns {
+        let mut columns = self.standard.columns();
+        columns.extend([
+            ("admin_state_up", self.admin_state_up.into()),
+            ("status", (&self.status).into()),
+            ("enable_snat", self.enable_snat.into()),
+            ("routes", rows::json(&self.routes)),
+            ("availability_zone_hints", rows::json(&self.availability_zone_hints)),
+        ]);
+        columns
+    }
+}
+
+const ATTRS: &[Attr] = &[
+    attr("admin_state_up", Kind::Flag).both().by(Filter::Flag("admin_state_up")),
+    attr("status", Kind::Text(16)).by(Filter::Text("status")),
+    attr("external_gateway_info", Kind::ObjectOrNull).both(),
+    attr("routes", Kind::Routes).put(),
+    attr("availability_zone_hints", Kind::TextList).post().filter(Filter::View),
+    attr("availability_zones", Kind::TextList).filter(Filter::View),
+];
+
+pub const SPEC: Spec = Spec {
+    member: "router",
+    collection: "routers",
+    table: "router",
+    attrs: ATTRS,
+    bulk: true,
+    plain: false,
+    not_found: fault::router_not_found,
+};

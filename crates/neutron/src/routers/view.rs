@@ -1,0 +1,29 @@
+use serde_json::{Map, Value, json};
+
+use super::FullRouter;
+use crate::networks::rules::ZONE;
+
+pub fn view(full: &FullRouter) -> Map<String, Value> {
+    let router = &full.router;
+    let mut view = router.standard.open();
+    view.insert("admin_state_up".into(), json!(router.admin_state_up));
+    view.insert("status".into(), json!(router.status));
+    let gateway = full.gateway.as_ref().map(|gateway| {
+        let ips: Vec<Value> = gateway
+            .fixed_ips
+            .iter()
+            .map(|ip| json!({"subnet_id": ip.subnet_id, "ip_address": ip.address}))
+            .collect();
+        json!({
+            "network_id": gateway.port.network_id,
+            "external_fixed_ips": ips,
+            "enable_snat": router.enable_snat,
+        })
+    });
+    view.insert("external_gateway_info".into(), json!(gateway));
+    view.insert("routes".into(), json!(router.routes));
+    view.insert("availability_zone_hints".into(), json!(router.availability_zone_hints));
+    view.insert("availability_zones".into(), json!([ZONE]));
+    router.standard.close(&mut view);
+    view
+}
