@@ -74,7 +74,8 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     drivers.network.serve_metadata(nova.clone());
 
     let url = config.public_url();
-    let endpoint = |kind: &str, name: &str, path: &str| (kind.to_owned(), name.to_owned(), format!("{url}{path}"));
+    let endpoint =
+        |kind: &str, name: &str, path: &str| (kind.to_owned(), name.to_owned(), format!("{url}{path}"));
     keystone
         .bootstrap(keystone::Bootstrap {
             admin_password: password.to_owned(),
@@ -117,8 +118,10 @@ impl Cloud {
         self.nova.ensure_flavors(&ctx).await?;
         let hosts: Vec<_> = config.external.hosts().collect();
         let pool = (hosts.get(1).copied(), hosts.last().copied());
+        let mut external = Vec::new();
         if let (Some(first), Some(last)) = pool {
-            self.neutron
+            let id = self
+                .neutron
                 .ensure_external(
                     &ctx,
                     "public",
@@ -127,25 +130,21 @@ impl Cloud {
                     (first.into(), last.into()),
                 )
                 .await?;
+            external.push(id);
         }
         self.neutron.start().await;
+        // This machine's end of the external network carries the address that guests and clients will use.
+        self.neutron.ensure_plugged(&external).await?;
         self.nova.start().await;
         Ok(())
     }
 }
 
 impl Cloud {
-    /// Waits until this machine's end of the external network is there.
-    pub async fn external_ready(&self) -> anyhow::Result<()> {
-        let networks = self.drivers.network.list().await?.networks;
-        let _ = networks;
-        Ok(())
-    }
-
     /// Stops every virtual machine (those that ran will run again at the next start) and takes the networks down.
     pub async fn shut_down(&self) -> anyhow::Result<()> {
         self.nova.quiesce().await?;
-        self.neutron.stop().await;
+        self.neutron.stop();
         remove_networks(self.drivers.network.as_ref()).await
     }
 }

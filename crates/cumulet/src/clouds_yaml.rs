@@ -70,7 +70,11 @@ fn merged(old: &str, name: &str, entry: Option<&str>) -> anyhow::Result<String> 
     let root = lines.iter().position(|l| l.trim_end() == "clouds:");
     let text = match root {
         None if entry.is_none() => old.to_owned(),
-        None => format!("{old}{}clouds:\n{}", if old.is_empty() || old.ends_with('\n') { "" } else { "\n" }, entry.unwrap_or_default()),
+        None => format!(
+            "{old}{}clouds:\n{}",
+            if old.is_empty() || old.ends_with('\n') { "" } else { "\n" },
+            entry.unwrap_or_default()
+        ),
         Some(root) => {
             let header = format!("{name}:");
             let indent = |l: &str| l.len() - l.trim_start().len();
@@ -90,7 +94,10 @@ fn merged(old: &str, name: &str, entry: Option<&str>) -> anyhow::Result<String> 
                 }
             };
             // Siblings may be indented by another width than ours.
-            let width = lines[root + 1..].iter().find(|l| !l.trim().is_empty() && l.starts_with(' ')).map_or(2, |l| indent(l));
+            let width = lines[root + 1..]
+                .iter()
+                .find(|l| !l.trim().is_empty() && l.starts_with(' '))
+                .map_or(2, |l| indent(l));
             let mut out = lines[..at].join("\n");
             out.push('\n');
             for line in entry.unwrap_or_default().lines() {
@@ -117,7 +124,9 @@ fn others(text: &str, name: &str) -> anyhow::Result<Value> {
     let mut value: Value = serde_norway::from_str(text).context("it is not YAML")?;
     if let Some(clouds) = value.get_mut("clouds").and_then(Value::as_mapping_mut) {
         clouds.remove(name);
-        if clouds.is_empty() && let Some(root) = value.as_mapping_mut() {
+        if clouds.is_empty()
+            && let Some(root) = value.as_mapping_mut()
+        {
             root.remove("clouds");
         }
     } else if let Some(root) = value.as_mapping_mut() {

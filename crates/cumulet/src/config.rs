@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use host::AcceleratorChoice;
 use ipnet::Ipv4Net;
 
 /// Flags that every command about the cloud understands.
@@ -31,6 +32,12 @@ pub struct UpArgs {
     /// The same APIs over a fake host: no root, no virtual machines, no networks
     #[arg(long, env = "CUMULET_SIMULATE")]
     pub simulate: bool,
+    /// How virtual machines run: `auto` takes KVM where a test guest really runs on it, else emulates
+    #[arg(long, env = "CUMULET_ACCEL", default_value = "auto", value_name = "kvm|tcg|auto")]
+    pub accel: AcceleratorChoice,
+    /// Ignore guests' flushes: faster test clouds, whose disks a crash of this machine may damage
+    #[arg(long, env = "CUMULET_UNSAFE_DISK_CACHE")]
+    pub unsafe_disk_cache: bool,
 }
 
 /// Everything resolved: nothing below asks the environment again.
@@ -42,6 +49,8 @@ pub struct Config {
     pub simulate: bool,
     pub region: String,
     pub host: String,
+    pub accelerator: AcceleratorChoice,
+    pub unsafe_disk_cache: bool,
 }
 
 impl UpArgs {
@@ -58,6 +67,8 @@ impl UpArgs {
             simulate: self.simulate,
             region: "RegionOne".into(),
             host: host::daemon::hostname(),
+            accelerator: self.accel,
+            unsafe_disk_cache: self.unsafe_disk_cache,
         })
     }
 }
@@ -69,11 +80,8 @@ impl CloudArgs {
             None if host::daemon::is_root() => "/var/lib/cumulet".into(),
             None => home()?.join(".local/share/cumulet/cloud"),
         };
-        let dir = if dir.is_absolute() {
-            dir
-        } else {
-            Utf8PathBuf::try_from(std::env::current_dir()?)?.join(dir)
-        };
+        let dir =
+            if dir.is_absolute() { dir } else { Utf8PathBuf::try_from(std::env::current_dir()?)?.join(dir) };
         Ok(DataDir(dir))
     }
 }

@@ -68,9 +68,9 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) -> anyhow::
 
 /// Asks the daemon of this data directory.
 pub async fn ask(data: &DataDir, request: &Request) -> anyhow::Result<serde_json::Value> {
-    let stream = UnixStream::connect(data.control_socket()).await.with_context(|| {
-        format!("no cloud is running with {}: start it with `cumulet up`", data.path())
-    })?;
+    let stream = UnixStream::connect(data.control_socket())
+        .await
+        .with_context(|| format!("no cloud is running with {}: start it with `cumulet up`", data.path()))?;
     let (read, mut write) = stream.into_split();
     write.write_all(format!("{}\n", serde_json::to_string(request)?).as_bytes()).await?;
     let mut line = String::new();

@@ -10,12 +10,25 @@ use crate::assemble::Drivers;
 use crate::config::{Config, DataDir};
 
 pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
-    if config.simulate { fake(config) } else { real(&config.data).await }
+    if config.simulate {
+        return fake(config);
+    }
+    let options = host::qemu::Options {
+        accelerator: config.accelerator,
+        unsafe_disk_cache: config.unsafe_disk_cache,
+        ..host::qemu::Options::new(config.data.path())
+    };
+    with_qemu(options).await
 }
 
+/// The real drivers for looking at and removing what is there; they start no machine.
 pub async fn real(data: &DataDir) -> anyhow::Result<Drivers> {
+    with_qemu(host::qemu::Options::new(data.path())).await
+}
+
+async fn with_qemu(options: host::qemu::Options) -> anyhow::Result<Drivers> {
     let network = Arc::new(LinuxNetwork::new(host::network::Options::default())?);
-    let hypervisor = QemuHypervisor::new(host::qemu::Options::new(data.path()), network.clone()).await?;
+    let hypervisor = QemuHypervisor::new(options, network.clone()).await?;
     Ok(Drivers { hypervisor: Arc::new(hypervisor), network })
 }
 

@@ -15,7 +15,9 @@ pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> 
     let mut listeners = Vec::new();
     for address in addresses {
         let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}: is another cloud running there? Pass another --listen ADDR:PORT")
+            format!(
+                "cannot listen on {address}: is another cloud running there? Pass another --listen ADDR:PORT"
+            )
         })?;
         listeners.push(listener);
     }
@@ -23,7 +25,11 @@ pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> 
 }
 
 /// Serves until `ended` is set (or its sender gone), then lets running requests finish.
-pub async fn serve(router: Router, listeners: Vec<TcpListener>, ended: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn serve(
+    router: Router,
+    listeners: Vec<TcpListener>,
+    ended: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let app = whole(router);
     let mut servers = tokio::task::JoinSet::new();
     for listener in listeners {
@@ -79,7 +85,8 @@ fn trim_last_slash(mut request: Request) -> Request {
 }
 
 async fn front_page(Origin(origin): Origin) -> impl IntoResponse {
-    let service = |name: &str, path: &str| serde_json::json!({"service": name, "url": format!("{origin}{path}")});
+    let service =
+        |name: &str, path: &str| serde_json::json!({"service": name, "url": format!("{origin}{path}")});
     web::json(
         200,
         &serde_json::json!({"cumulet": env!("CARGO_PKG_VERSION"), "services": [
@@ -91,4 +98,3 @@ async fn front_page(Origin(origin): Origin) -> impl IntoResponse {
         ]}),
     )
 }
-

@@ -56,7 +56,8 @@ impl Client {
 
     /// Makes a project and a user of that name, with role `member` and the test's password.
     pub async fn make_member(&self, name: &str) {
-        let project = self.post("/identity/v3/projects", json!({"project": {"name": name}})).await.expect(201);
+        let project =
+            self.post("/identity/v3/projects", json!({"project": {"name": name}})).await.expect(201);
         let user = json!({"user": {"name": name, "password": crate::PASSWORD}});
         let user = self.post("/identity/v3/users", user).await.expect(201);
         let roles = self.get("/identity/v3/roles?name=member").await.expect(200);

@@ -37,7 +37,8 @@ impl Cloud {
 
     async fn start_in(dir: tempfile::TempDir) -> Cloud {
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).expect("a path of UTF-8");
-        let listeners = serve::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]).await.expect("a free port");
+        let listeners =
+            serve::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]).await.expect("a free port");
         let config = Config {
             data: DataDir(path),
             listen: listeners[0].local_addr().expect("an address"),
@@ -45,6 +46,8 @@ impl Cloud {
             simulate: true,
             region: "RegionOne".into(),
             host: "test-host".into(),
+            accelerator: host::AcceleratorChoice::Auto,
+            unsafe_disk_cache: false,
         };
         let drivers = drivers::make(&config).await.expect("the fake host");
         let assembled = Arc::new(assemble(&config, drivers, PASSWORD).await.expect("the services"));

@@ -104,6 +104,9 @@ pub struct DeleteArgs {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Only remove what this machine knows of it: its cloud no longer exists
+    #[arg(long)]
+    forget: bool,
     /// Give up after so many minutes; another run goes on
     #[arg(long, default_value_t = 20, value_name = "MINUTES")]
     timeout: u64,
@@ -206,12 +209,17 @@ fn list(store: &Store, json: bool) -> anyhow::Result<()> {
 
 async fn delete(args: DeleteArgs, store: &Store) -> anyhow::Result<()> {
     let begin = std::time::Instant::now();
+    let options = Options { timeout: minutes(args.timeout), kubeconfig: None };
+    if args.forget {
+        engine::forget_cluster(&args.name, store, &options)?;
+        say(&format!("Cluster {} is forgotten; its cloud was not asked", args.name));
+        return Ok(());
+    }
     let client = connect(args.cloud.os_cloud, store, &args.name).await?;
     if !args.yes {
         let remains = engine::remains_of(&args.name, &client, store).await?;
         confirm(&args.name, &remains)?;
     }
-    let options = Options { timeout: minutes(args.timeout), kubeconfig: None };
     engine::delete_cluster(&args.name, &client, store, &options, &Display::default()).await?;
     say(&format!("\nCluster {} is gone after {}", args.name, human(begin.elapsed())));
     Ok(())

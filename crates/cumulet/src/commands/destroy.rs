@@ -48,7 +48,11 @@ async fn from_the_machine(data: &DataDir) -> anyhow::Result<()> {
     }
     let drivers = drivers::real(data).await?;
     for id in drivers.hypervisor.list().await? {
-        drivers.hypervisor.destroy(&id).await.with_context(|| format!("cannot remove the virtual machine {id}"))?;
+        drivers
+            .hypervisor
+            .destroy(&id)
+            .await
+            .with_context(|| format!("cannot remove the virtual machine {id}"))?;
     }
     remove_networks(drivers.network.as_ref()).await
 }

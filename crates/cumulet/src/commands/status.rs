@@ -40,9 +40,20 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<u8> {
         other => other.to_string(),
     };
     let up = std::time::Duration::from_secs(report["uptime_seconds"].as_u64().unwrap_or(0));
-    print(&format!("cloud      {} (pid {}, up {}, {} MiB resident)", text("url"), text("pid"), human(up), text("resident_mib")));
+    print(&format!(
+        "cloud      {} (pid {}, up {}, {} MiB resident)",
+        text("url"),
+        text("pid"),
+        human(up),
+        text("resident_mib")
+    ));
     print(&format!("host       {} ({}, {})", text("host"), text("hypervisor"), text("accelerator")));
-    print(&format!("on it      {} servers, {} networks, {} routers", text("servers"), text("networks"), text("routers")));
+    print(&format!(
+        "on it      {} servers, {} networks, {} routers",
+        text("servers"),
+        text("networks"),
+        text("routers")
+    ));
     print(&format!("data       {}", text("data_dir")));
     Ok(0)
 }

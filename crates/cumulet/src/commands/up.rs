@@ -88,8 +88,11 @@ async fn start(args: &UpArgs, config: &Config) -> anyhow::Result<State> {
     flag("data-dir", config.data.path().to_string());
     flag("listen", args.listen.to_string());
     flag("external-cidr", args.external_cidr.to_string());
-    if args.simulate {
-        flags.push("--simulate".into());
+    flag("accel", args.accel.to_string());
+    for (wanted, name) in [(args.simulate, "--simulate"), (args.unsafe_disk_cache, "--unsafe-disk-cache")] {
+        if wanted {
+            flags.push(name.into());
+        }
     }
     let log = config.data.log();
     let logged = std::fs::metadata(&log).map_or(0, |m| m.len());
@@ -103,7 +106,10 @@ async fn start(args: &UpArgs, config: &Config) -> anyhow::Result<State> {
             bail!("{}", last_words(&log, logged));
         }
         if Instant::now() > deadline {
-            bail!("the cloud is not ready after {}: see {log}, stop it with `cumulet down`", human(READY_WITHIN));
+            bail!(
+                "the cloud is not ready after {}: see {log}, stop it with `cumulet down`",
+                human(READY_WITHIN)
+            );
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -112,7 +118,8 @@ async fn start(args: &UpArgs, config: &Config) -> anyhow::Result<State> {
 /// Why the daemon ended: its last line, which is its error.
 fn last_words(log: &camino::Utf8Path, from: u64) -> String {
     let text = std::fs::read(log).unwrap_or_default();
-    let new = String::from_utf8_lossy(text.get(usize::try_from(from).unwrap_or(0)..).unwrap_or_default()).into_owned();
+    let new = String::from_utf8_lossy(text.get(usize::try_from(from).unwrap_or(0)..).unwrap_or_default())
+        .into_owned();
     let line = new.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("the cloud ended without a word");
     line.trim_start_matches("error: ").to_owned()
 }
@@ -172,7 +179,6 @@ async fn foreground(config: &Config) -> anyhow::Result<()> {
     cloud.start(config).await?;
     let public = config.public_address();
     if public != config.listen && !config.listen.ip().is_unspecified() {
-        cloud.external_ready().await?;
         listeners.extend(serve::bind(&[public]).await?);
     }
     let (end, ended) = watch::channel(false);
@@ -212,7 +218,8 @@ fn write_state(config: &Config) -> anyhow::Result<()> {
 
 /// SIGTERM and SIGINT end the daemon and nothing else: virtual machines and networks go on without it.
 async fn on_signal(end: watch::Sender<bool>) {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return;
     };
     tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }

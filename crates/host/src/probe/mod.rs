@@ -47,6 +47,16 @@ pub enum AcceleratorChoice {
     Tcg,
 }
 
+impl std::fmt::Display for AcceleratorChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        })
+    }
+}
+
 impl FromStr for AcceleratorChoice {
     type Err = String;
 
