@@ -60,7 +60,10 @@ fn execute(netlink: &mut Netlink, step: &Step, peer_namespace: &dyn Fn(&str) -> 
             let bridge = Some(index(netlink, bridge)?);
             change(netlink, link, LinkChange { bridge, ..LinkChange::default() })
         }
-        Step::SetUp { link } => change(netlink, link, LinkChange { up: Some(true), ..LinkChange::default() }),
+        Step::SetUp { link } => {
+            change(netlink, link, LinkChange { up: Some(true), ..LinkChange::default() })?;
+            netlink.settle(link)
+        }
         Step::DeleteAddress { link, address } => {
             let index = index(netlink, link)?;
             netlink.delete_address(index, *address)

@@ -30,6 +30,7 @@ pub async fn open_tap(namespace: &NetnsName, port_id: &str, mtu: u32) -> Result<
             index,
             &LinkChange { up: Some(true), mtu: Some(mtu), bridge: Some(bridge), ..LinkChange::default() },
         )?;
+        netlink.settle(&name)?;
         Ok(tap)
     })
     .await

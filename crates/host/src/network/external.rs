@@ -40,13 +40,13 @@ impl LinuxNetwork {
         let subnets: Vec<IpNet> = plan.subnets.iter().map(|subnet| subnet.cidr).collect();
         let rules = self.options.host_nat.then(|| nft::host::render(&table, &link, &subnets));
         let mut loaded = state.host_rules.take();
-        state.host_rules = netns::on_own_thread(move || {
+        let (rules, changed) = netns::on_own_thread(move || {
             let mut netlink = Netlink::open()?;
             let mut observed = observe::observe(&mut netlink)?;
             // The rest of the host is not even looked at.
             observed.links.retain(|candidate| candidate.name == link);
             let observed = Observed { routes: Vec::new(), ..observed };
-            execute::reconcile(&mut netlink, &observed, &wanted, &|_| {
+            let steps = execute::reconcile(&mut netlink, &observed, &wanted, &|_| {
                 Err(Error::Link(format!("the host's end {link} is not there: apply its network again")))
             })?;
             if let Some(rules) = rules {
@@ -57,9 +57,14 @@ impl LinuxNetwork {
                     );
                 }
             }
-            Ok(loaded)
+            Ok((loaded, !steps.is_empty()))
         })
         .await?;
+        state.host_rules = rules;
+        if changed {
+            let settle = || Netlink::open()?.settle(names::HOST_LINK_PEER);
+            netns::inside(&self.namespace(&plan.id), settle).await?;
+        }
         Ok(())
     }
 

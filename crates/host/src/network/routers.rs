@@ -55,9 +55,13 @@ impl LinuxNetwork {
             };
             peers.insert(link, self.open_network(&port.network_id, &plan.id)?);
         }
+        let links: Vec<String> = peers.keys().cloned().collect();
         let namespace = self.router_namespace(&plan.id);
         if netns::create(&namespace, &plan.id).await? {
             *state = State::default();
+            for port in &ports {
+                self.delete_peer(port).await?;
+            }
         }
         self.callers.set_router(plan);
         let visitor = Visitor {
@@ -68,8 +72,16 @@ impl LinuxNetwork {
         };
         let visit = netns::inside(&namespace, move || visitor.work()).await?;
         state.rules = visit.rules;
+        let mut connected = false;
         for port in ports {
-            self.connect_peer(port).await?;
+            connected |= self.connect_peer(port).await?;
+        }
+        if connected {
+            netns::inside(&namespace, move || {
+                let mut netlink = Netlink::open()?;
+                links.iter().try_for_each(|link| netlink.settle(link))
+            })
+            .await?;
         }
         if let (Some(listener), Some(source)) = (visit.metadata, self.metadata.get()) {
             let place = Place::Router(plan.id.clone());
@@ -107,16 +119,26 @@ impl LinuxNetwork {
         })
     }
 
-    /// Puts the other end of a router's link on its network's bridge.
-    async fn connect_peer(&self, port: RouterPort) -> Result<()> {
+    /// For a new namespace: a predecessor that lost its name may linger, and the other ends of its links with it.
+    async fn delete_peer(&self, port: &RouterPort) -> Result<()> {
+        let peer = names::router_peer(&port.port_id);
+        netns::inside(&self.namespace(&port.network_id), move || {
+            let mut netlink = Netlink::open()?;
+            netlink.index(&peer)?.map_or(Ok(()), |index| netlink.delete_link(index))
+        })
+        .await
+    }
+
+    /// Puts the other end of a router's link on its network's bridge; false if it was there.
+    async fn connect_peer(&self, port: RouterPort) -> Result<bool> {
         let namespace = self.namespace(&port.network_id);
         netns::inside(&namespace, move || {
             let mut netlink = Netlink::open()?;
             let observed = Observed { links: observe::observe_links(&mut netlink)?, routes: Vec::new() };
-            execute::reconcile(&mut netlink, &observed, &wanted::router_peer(&port), &|link| {
+            let steps = execute::reconcile(&mut netlink, &observed, &wanted::router_peer(&port), &|link| {
                 Err(Error::Link(format!("{link} is not there: apply its router again")))
-            })
-            .map(drop)
+            })?;
+            Ok(!steps.is_empty())
         })
         .await
     }

@@ -28,6 +28,7 @@ impl Guest {
         let inside = File::open(namespace.path()).unwrap();
         let here = VethEnd { name: names::tap(&port.id), mac: None, mtu: plan.mtu };
         let there = VethEnd { name: "eth0".into(), mac: parse_mac(&port.mac), mtu: plan.mtu };
+        let tap_name = here.name.clone();
         netns::inside(&network.namespace(&plan.id), move || {
             let mut netlink = Netlink::open()?;
             let bridge = netlink.index(names::BRIDGE)?;
@@ -39,6 +40,8 @@ impl Guest {
         .unwrap();
         let guest = Self { namespace };
         guest.run("ip", &["link", "set", "eth0", "up"]).await;
+        netns::inside(&network.namespace(&plan.id), move || Netlink::open()?.settle(&tap_name)).await.unwrap();
+        guest.inside(|| Netlink::open()?.settle("eth0")).await;
         guest
     }
 
@@ -59,8 +62,9 @@ impl Guest {
         self.inside(move || Ok(command(&program, &borrowed(&arguments)))).await
     }
 
+    /// Whether any answer comes. The first may be lost to a neighbour's address that is just being set up.
     pub async fn pings(&self, address: &str) -> bool {
-        let (program, arguments) = owned("ping", &["-c1", "-W1", address]);
+        let (program, arguments) = owned("ping", &["-c3", "-i0.4", "-W1", address]);
         self.inside(move || Ok(try_command(&program, &borrowed(&arguments)).0)).await
     }
 
