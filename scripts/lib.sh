@@ -3,6 +3,8 @@
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${CUMULET_CACHE:-$HOME/.cache/cumulet}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+# CUMULET_PROFILE=debug judges the debug build, for quick rounds.
+profile=${CUMULET_PROFILE:-release}
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
