@@ -1,1 +1,267 @@
+//! Plans from rows by hand.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use host::plan::{Direction, PortKind};
+use ipnet::IpNet;
+
+use super::plan;
+use super::store::{NetworkRows, RouterRows};
+use crate::floating_ips::{FloatingIp, Target};
+use crate::ipam::Route;
+use crate::networks::Network;
+use crate::ports::{AddressPair, DHCP, FixedIp, FullPort, Port, ROUTER_GATEWAY, ROUTER_INTERFACE};
+use crate::routers::{FullRouter, Router};
+use crate::security_group_rules::{Rule, rules};
+use crate::standard::Standard;
+use crate::subnets::Subnet;
+
+fn standard(id: &str) -> Standard {
+    Standard { id: id.into(), ..Standard::new("p", id, "") }
+}
+
+fn network(id: &str, external: bool) -> Network {
+    Network {
+        standard: standard(id),
+        admin_state_up: true,
+        shared: false,
+        external,
+        is_default: false,
+        mtu: 1400,
+        port_security: true,
+        network_type: "local".into(),
+        physical_network: String::new(),
+        availability_zone_hints: Vec::new(),
+    }
+}
+
+fn subnet(id: &str, network: &str, cidr: &str, gateway: &str) -> Subnet {
+    Subnet {
+        standard: standard(id),
+        network_id: network.into(),
+        cidr: cidr.parse().unwrap(),
+        gateway: gateway.parse().ok(),
+        enable_dhcp: true,
+        pools: Vec::new(),
+        nameservers: vec!["9.9.9.9".parse().unwrap()],
+        host_routes: Vec::new(),
+        ra_mode: String::new(),
+        address_mode: String::new(),
+        next_address: None,
+    }
+}
+
+fn port(id: &str, network: &str, owner: &str, ips: &[(&str, &str)]) -> FullPort {
+    let mut port = Port::internal("p", network, owner, "device");
+    port.standard = standard(id);
+    port.mac = format!("fa:16:3e:00:00:{:02x}", id.len());
+    port.port_security = true;
+    let fixed_ips = ips
+        .iter()
+        .map(|(subnet, ip)| FixedIp { subnet_id: (*subnet).into(), address: ip.parse().unwrap() })
+        .collect();
+    FullPort { port, fixed_ips, groups: Vec::new() }
+}
+
+fn rule(group: &str, protocol: &str, ports: Option<(i64, i64)>, prefix: &str, remote: Option<&str>) -> Rule {
+    let mut rule = rules::rule("p", group, "ingress", "IPv4");
+    rule.protocol = protocol.into();
+    (rule.port_min, rule.port_max) = (ports.map(|p| p.0), ports.map(|p| p.1));
+    rule.remote_prefix = prefix.into();
+    rule.remote_group = remote.map(Into::into);
+    rule
+}
+
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
+fn rows(ports: Vec<FullPort>) -> NetworkRows {
+    NetworkRows {
+        network: network("n", false),
+        subnets: vec![subnet("s", "n", "10.0.0.0/24", "10.0.0.1")],
+        ports,
+        rules: HashMap::new(),
+        members: HashMap::new(),
+    }
+}
+
+#[test]
+fn ports_are_what_their_owners_say() {
+    let mut unbound = port("unbound", "n", "compute:nova", &[]);
+    unbound.port.device_id.clear();
+    let plan = plan::network(
+        &rows(vec![
+            port("vm", "n", "compute:nova", &[("s", "10.0.0.9")]),
+            port("dhcp", "n", DHCP, &[("s", "10.0.0.2")]),
+            port("interface", "n", ROUTER_INTERFACE, &[("s", "10.0.0.1")]),
+            unbound,
+        ]),
+        "cloud",
+        true,
+    );
+    let kinds: Vec<_> = plan.ports.iter().map(|p| (p.id.as_str(), p.kind, p.port_security)).collect();
+    assert_eq!(
+        kinds,
+        [
+            ("dhcp", PortKind::Dhcp, false),
+            ("interface", PortKind::Router, false),
+            ("unbound", PortKind::None, true),
+            ("vm", PortKind::Vm, true),
+        ]
+    );
+    assert_eq!(plan.ports[3].hostname, "host-10-0-0-9");
+    assert_eq!(plan.subnets[0].dhcp_address.unwrap().to_string(), "10.0.0.2");
+    assert_eq!(plan.host_link, None);
+    assert_eq!(plan.mtu, 1400);
+}
+
+#[test]
+fn a_network_that_is_down_has_no_port_up() {
+    let mut rows = rows(vec![port("vm", "n", "compute:nova", &[])]);
+    assert!(plan::network(&rows, "", false).ports[0].admin_up);
+    rows.network.admin_state_up = false;
+    assert!(!plan::network(&rows, "", false).ports[0].admin_up);
+}
+
+#[test]
+fn the_order_of_rows_does_not_matter() {
+    let mut a = port("a", "n", "compute:nova", &[("s", "10.0.0.9")]);
+    a.groups = vec!["g".into(), "h".into()];
+    let b = port("b", "n", "compute:nova", &[("s", "10.0.0.8")]);
+    let mut one = rows(vec![a.clone(), b.clone()]);
+    one.rules
+        .insert("g".into(), vec![rule("g", "tcp", Some((1, 2)), "", None), rule("g", "udp", None, "", None)]);
+    one.rules.insert("h".into(), vec![rule("h", "6", Some((1, 2)), "0.0.0.0/0", None)]);
+    let mut two = one.clone();
+    two.ports.reverse();
+    two.rules.get_mut("g").unwrap().reverse();
+    let plan = plan::network(&one, "", false);
+    assert_eq!(plan, plan::network(&two, "", false));
+    // The same rule of two groups is there once.
+    assert_eq!(plan.ports[0].rules.len(), 2);
+}
+
+#[test]
+fn rules_are_resolved() {
+    let mut vm = port("vm", "n", "compute:nova", &[("s", "10.0.0.9")]);
+    vm.groups = vec!["g".into()];
+    let mut rows = rows(vec![vm]);
+    let mut icmp6 = rule("g", "icmp", None, "", None);
+    icmp6.ethertype = "IPv6".into();
+    let mut egress = rule("g", "", None, "192.168.0.7/16", None);
+    egress.direction = "egress".into();
+    rows.rules.insert(
+        "g".into(),
+        vec![
+            rule("g", "tcp", Some((80, 90)), "", Some("h")),
+            rule("g", "tcp", Some((1, 1)), "", Some("nobody")),
+            rule("g", "icmp", Some((8, 0)), "", None),
+            rule("g", "vrrp", None, "10.0.0.0/8", None),
+            icmp6,
+            egress,
+        ],
+    );
+    let members: BTreeSet<IpNet> = [net("10.0.0.5/32"), net("fd00::5/128"), net("10.9.0.0/16")].into();
+    rows.members.insert("h".into(), members);
+    let plan = plan::network(&rows, "", false);
+    let find = |number: Option<u8>, ports: Option<(u16, u16)>, ipv6: bool| {
+        plan.ports[0]
+            .rules
+            .iter()
+            .find(|r| r.protocol.map(|p| p.0) == number && r.ports == ports && r.ipv6 == ipv6)
+            .unwrap()
+    };
+    let web = find(Some(6), Some((80, 90)), false);
+    assert_eq!(web.remotes, [net("10.0.0.5/32"), net("10.9.0.0/16")]);
+    assert!(web.remote_is_group && find(Some(6), Some((1, 1)), false).remotes.is_empty());
+    let ping = find(Some(1), None, false);
+    assert_eq!((ping.icmp, ping.remote_is_group), (Some((8, Some(0))), false));
+    assert_eq!(find(Some(112), None, false).remotes, [net("10.0.0.0/8")]);
+    assert_eq!(find(Some(58), None, true).icmp, None);
+    let out = find(None, None, false);
+    assert_eq!(
+        (out.direction, out.remotes.as_slice()),
+        (Direction::Egress, [net("192.168.0.0/16")].as_slice())
+    );
+}
+
+#[test]
+fn a_port_without_security_has_no_rules_and_pairs_are_networks() {
+    let mut vm = port("vm", "n", "compute:nova", &[]);
+    vm.groups = vec!["g".into()];
+    let pair = |ip: &str| AddressPair { mac_address: "fa:16:3e:00:00:01".into(), ip_address: ip.into() };
+    vm.port.pairs = vec![pair("10.2.0.0/16"), pair("10.0.0.9")];
+    let mut rows = rows(vec![vm]);
+    rows.rules.insert("g".into(), vec![rule("g", "", None, "", None)]);
+    let with = plan::network(&rows, "", false);
+    let pairs: Vec<IpNet> = with.ports[0].allowed_address_pairs.iter().map(|p| p.1).collect();
+    assert_eq!(pairs, [net("10.0.0.9/32"), net("10.2.0.0/16")]);
+    assert_eq!(with.ports[0].rules.len(), 1);
+    rows.ports[0].port.port_security = false;
+    assert!(plan::network(&rows, "", false).ports[0].rules.is_empty());
+}
+
+#[test]
+fn the_host_is_the_outer_gateway_unless_a_port_is() {
+    let mut rows = rows(vec![]);
+    rows.network.external = true;
+    let link =
+        |rows: &NetworkRows, hosts: bool| plan::network(rows, "", hosts).host_link.map(|l| l.addresses);
+    assert_eq!(link(&rows, true), Some(vec![net("10.0.0.1/24")]));
+    assert_eq!(link(&rows, false), None);
+    rows.ports = vec![port("interface", "n", ROUTER_INTERFACE, &[("s", "10.0.0.1")])];
+    assert_eq!(link(&rows, true), Some(vec![]));
+}
+
+#[test]
+fn a_router_has_its_interfaces_gateway_and_floating_ips() {
+    let router = Router {
+        standard: standard("r"),
+        admin_state_up: true,
+        status: "DOWN".into(),
+        enable_snat: true,
+        routes: vec![Route { destination: net("10.9.0.0/16"), nexthop: "10.0.0.9".parse().unwrap() }],
+        availability_zone_hints: Vec::new(),
+    };
+    let mut down = port("zdown", "n", ROUTER_INTERFACE, &[]);
+    down.port.admin_state_up = false;
+    let floating = |id: &str, target: Option<Target>| FloatingIp {
+        standard: standard(id),
+        floating_network_id: "ext".into(),
+        floating_port_id: "fp".into(),
+        floating_address: "172.24.4.9".parse().unwrap(),
+        target,
+        status: "DOWN".into(),
+        carried_by: "r".into(),
+    };
+    let target = Target { port_id: "vm".into(), fixed: "10.0.0.7".parse().unwrap(), router_id: "r".into() };
+    let rows = RouterRows {
+        router: FullRouter {
+            router,
+            gateway: Some(port("gw", "ext", ROUTER_GATEWAY, &[("es", "172.24.4.2")])),
+        },
+        interfaces: vec![port("in", "n", ROUTER_INTERFACE, &[("s", "10.0.0.1")]), down],
+        subnets: BTreeMap::from([
+            ("s".to_owned(), subnet("s", "n", "10.0.0.0/24", "10.0.0.1")),
+            ("es".to_owned(), subnet("es", "ext", "172.24.4.0/24", "172.24.4.1")),
+        ]),
+        networks: BTreeMap::from([
+            ("n".to_owned(), network("n", false)),
+            ("ext".to_owned(), network("ext", true)),
+        ]),
+        floating_ips: vec![floating("free", None), floating("led", Some(target))],
+    };
+    let plan = plan::router(&rows);
+    assert_eq!(plan.interfaces.len(), 1);
+    assert_eq!(
+        (plan.interfaces[0].mtu, plan.interfaces[0].addresses.as_slice()),
+        (1400, [net("10.0.0.1/24")].as_slice())
+    );
+    let gateway = plan.gateway.unwrap();
+    assert_eq!(gateway.port.addresses, [net("172.24.4.2/24")]);
+    assert_eq!(gateway.next_hops, ["172.24.4.1".parse::<std::net::IpAddr>().unwrap()]);
+    let ids: Vec<_> = plan.floating_ips.iter().map(|f| (f.id.as_str(), f.fixed.to_string())).collect();
+    assert_eq!(ids, [("led", "10.0.0.7".to_owned())]);
+    assert_eq!(plan.routes.len(), 1);
+}
