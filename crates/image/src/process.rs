@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 
@@ -40,6 +40,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("pv", "pv"),
     ("qemu-img", "qemu-utils"),
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("setpriv", "util-linux"),
     ("sfdisk", "fdisk"),
     ("ssh", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
@@ -57,6 +58,7 @@ pub struct Command {
     args: Vec<OsString>,
     envs: Vec<(OsString, OsString)>,
     clear_env: bool,
+    apart: bool,
     dir: Option<Utf8PathBuf>,
     stdin: Option<Vec<u8>>,
     stdout: Option<Utf8PathBuf>,
@@ -69,6 +71,7 @@ impl Command {
             args: Vec::new(),
             envs: Vec::new(),
             clear_env: false,
+            apart: false,
             dir: None,
             stdin: None,
             stdout: None,
@@ -97,6 +100,14 @@ impl Command {
     #[must_use]
     pub fn clear_env(mut self) -> Self {
         self.clear_env = true;
+        self
+    }
+
+    /// Runs it in a process group of its own, for programs that signal their whole group when they fail; it would
+    /// be ours. It is terminated when this process ends before it does.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 
@@ -188,7 +199,14 @@ impl Command {
     }
 
     fn prepare(&self) -> Result<std::process::Command> {
-        let mut command = std::process::Command::new(find(&self.program)?);
+        let program = find(&self.program)?;
+        let mut command = if self.apart {
+            let mut command = std::process::Command::new(find("setpriv")?);
+            command.args(["--pdeathsig", "TERM", "--", program.as_str()]).process_group(0);
+            command
+        } else {
+            std::process::Command::new(program)
+        };
         command.args(&self.args);
         if self.clear_env {
             command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -368,6 +386,13 @@ mod tests {
         let script = "echo 'cp: error writing: No space left on device' >&2; exit 1";
         let err = Command::new("sh").args(["-c", script]).dir("/tmp").run().unwrap_err();
         assert!(matches!(err, Error::DiskFull { .. }), "{err}");
+    }
+
+    #[test]
+    fn program_that_hangs_up_on_its_group_does_not_reach_us() {
+        let err = Command::new("sh").args(["-c", "kill -HUP 0; sleep 5"]).apart().run().unwrap_err();
+        let Error::CommandFailed { status, .. } = err else { panic!("{err}") };
+        assert_eq!(status, "signal 1");
     }
 
     #[test]

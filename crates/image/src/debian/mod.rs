@@ -9,7 +9,7 @@ mod apt;
 use camino::Utf8Path;
 
 use crate::process::{self, Command};
-use crate::{Key, Result};
+use crate::{Error, Key, Result};
 
 /// Which packages come along without being named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,15 @@ impl Bootstrap<'_> {
 pub fn bootstrap(plan: &Bootstrap<'_>, out: &Utf8Path) -> Result<()> {
     process::require(&["mmdebstrap", "tar"])?;
     process::require_root("installing Debian packages into an image")?;
-    command(plan, out, &apt::sources(plan.suite)?, &apt::options()).run()
+    // Unpacked beside the result: on the disk that was meant for it, and swept with it after a kill. Apart, because
+    // mmdebstrap hangs up on its process group when it fails.
+    let beside = out.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let run =
+        command(plan, out, &apt::sources(plan.suite)?, &apt::options()).env("TMPDIR", beside).apart().run();
+    run.map_err(|err| match err {
+        Error::DiskFull { .. } => Error::DiskFull { path: beside.to_owned() },
+        other => other,
+    })
 }
 
 fn command(plan: &Bootstrap<'_>, out: &Utf8Path, sources: &[String], aptopts: &[String]) -> Command {
