@@ -132,7 +132,7 @@ impl Nova {
 
     /// Starts the reconciler and listens to machines that stop by themselves.
     pub async fn start(self: &Arc<Self>) {
-        if let Err(error) = services::store::ensure(&self.db, &self.config.host).await {
+        if let Err(error) = self.ensure_host().await {
             tracing::error!(?error, "the row of this host could not be written");
         }
         let changes = self.hypervisor.changes();
@@ -142,6 +142,13 @@ impl Nova {
             servers::reconcile::OPTIONS,
         );
         tokio::spawn(listen(Arc::downgrade(self), changes));
+    }
+
+    async fn ensure_host(&self) -> Result<()> {
+        let name = self.hypervisor.capacity().await.map_err(base::Error::internal)?.hostname;
+        let providers = placement::providers::store::list(&mut self.db.read().await?).await?;
+        let provider = providers.into_iter().find(|p| p.name == name).map(|p| p.uuid);
+        services::store::ensure(&self.db, &self.config.host, provider).await
     }
 
     /// For `cumulet down`: takes no new work and stops all machines gracefully; those that ran will run again at the

@@ -27,9 +27,10 @@ pub(crate) async fn get(conn: &mut Conn, name: &str) -> Result<Option<HostRow>> 
     .await?)
 }
 
-/// Makes the row at the first start; later starts keep its ids.
-pub(crate) async fn ensure(db: &Db, name: &str) -> Result<HostRow> {
-    let (hypervisor, service) = (base::id::uuid(), base::id::uuid());
+/// Makes the row at the first start; later starts keep its ids. `provider` is the host's id in Placement, which is the
+/// hypervisor's too.
+pub(crate) async fn ensure(db: &Db, name: &str, provider: Option<String>) -> Result<()> {
+    let (hypervisor, service) = (provider.unwrap_or_else(base::id::uuid), base::id::uuid());
     db::write!(db, |tx| {
         sql("INSERT INTO hosts (name, hypervisor_id, service_id, disabled, forced_down, updated_at) \
              VALUES ($1, $2, $3, 0, 0, $4) ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at")
@@ -39,10 +40,8 @@ pub(crate) async fn ensure(db: &Db, name: &str) -> Result<HostRow> {
         .bind(base::time::now())
         .run(tx)
         .await?;
-        Ok::<_, base::Error>(())
-    })?;
-    let row = get(&mut db.read().await?, name).await?;
-    row.ok_or_else(|| base::Error::internal(format!("host {name} has no row after it was written")))
+        Ok(())
+    })
 }
 
 pub(crate) async fn save(db: &Db, ctx: &Ctx, host: &HostRow) -> Result<()> {

@@ -1,0 +1,196 @@
+//! Random requests, guests that power off, and a daemon that is killed at random moments: whatever happened, in the
+//! end every row rests and agrees with its machine, and nothing is held by nobody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::Hypervisor as _;
+use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions, Operation};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::cloud::{ADMIN, Cloud};
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Create,
+    /// On the n-th server ever made, if it is still there.
+    Act(usize, &'static str),
+    Delete(usize),
+    GuestPowersOff(usize),
+    /// After so many milliseconds the daemon is gone, in the middle of whatever it does.
+    Kill(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let action =
+        prop_oneof![Just("os-stop"), Just("os-start"), Just("reboot"), Just("pause"), Just("unpause")];
+    prop_oneof![
+        3 => Just(Step::Create),
+        4 => (0..4usize, action).prop_map(|(n, a)| Step::Act(n, a)),
+        1 => (0..4usize).prop_map(Step::Delete),
+        1 => (0..4usize).prop_map(Step::GuestPowersOff),
+        3 => (0..25u64).prop_map(Step::Kill),
+    ]
+}
+
+/// One life of the daemon; dropping it is a `kill -9`.
+struct Life {
+    runtime: Option<Runtime>,
+    cloud: Option<Cloud>,
+}
+
+impl Life {
+    fn start(
+        dir: &Arc<tempfile::TempDir>,
+        machines: &Arc<FakeHypervisor>,
+        network: &Arc<FakeNetwork>,
+    ) -> Life {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let cloud = runtime.block_on(Cloud::start_on(dir.clone(), machines.clone(), network.clone()));
+        Life { runtime: Some(runtime), cloud: Some(cloud) }
+    }
+
+    fn run<T>(&self, work: impl AsyncFnOnce(&Cloud) -> T) -> T {
+        self.runtime.as_ref().unwrap().block_on(work(self.cloud.as_ref().unwrap()))
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        // Tasks end where they are; what they had not committed is rolled back with their connections.
+        self.runtime.take().unwrap().shutdown_timeout(Duration::from_secs(5));
+        self.cloud.take();
+    }
+}
+
+async fn settled(cloud: &Cloud) -> Vec<Value> {
+    for _ in 0..4000 {
+        let list = cloud.as_(ADMIN).get("/servers/detail?all_tenants=1").await.expect(200);
+        let servers = list["servers"].as_array().unwrap().clone();
+        if servers.iter().all(|s| s["OS-EXT-STS:task_state"].is_null() && s["status"] != "BUILD") {
+            return servers;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the servers do not come to rest: {:?}", cloud.nova.status());
+}
+
+async fn ports(cloud: &Cloud) -> BTreeMap<String, usize> {
+    let path = "/network/v2.0/ports?device_owner=compute:nova";
+    let list = cloud.as_("demo").call("GET", path, None).await.expect(200);
+    let mut count = BTreeMap::new();
+    for port in list["ports"].as_array().unwrap() {
+        *count.entry(port["device_id"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    count
+}
+
+/// Every row agrees with its machine, and only living servers hold anything.
+async fn check(cloud: &Cloud, servers: &[Value]) {
+    let mut holders = BTreeMap::new();
+    for server in servers {
+        let id = server["id"].as_str().unwrap();
+        let machine = cloud.hypervisor.state(id).await.unwrap();
+        let wanted = match server["status"].as_str().unwrap() {
+            "ACTIVE" => host::VmState::Running,
+            "SHUTOFF" => host::VmState::Stopped,
+            "PAUSED" => host::VmState::Paused,
+            "ERROR" => {
+                assert!(server["fault"]["message"].is_string(), "an error without a reason: {server}");
+                continue;
+            }
+            other => panic!("{other} is no state to rest in"),
+        };
+        assert_eq!(machine, wanted, "{server}");
+        holders.insert(id.to_owned(), 1usize);
+    }
+    assert_eq!(ports(cloud).await, holders, "one port for each server and no other");
+    let used = cloud.placement.usage().await.unwrap();
+    assert_eq!(used.vcpus as usize, holders.len());
+    let mut machines = cloud.hypervisor.list().await.unwrap();
+    machines.retain(|id| !holders.contains_key(id));
+    assert_eq!(machines, Vec::<String>::new(), "machines without a server");
+}
+
+fn play(steps: &[Step]) {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let machines = Arc::new(FakeHypervisor::new(FakeOptions::default()).unwrap());
+    let network = Arc::new(FakeNetwork::new(Duration::from_millis(1)));
+    for operation in
+        [Operation::Prepare, Operation::Start, Operation::Stop, Operation::Reboot, Operation::Destroy]
+    {
+        machines.faults().set_delay(operation, Duration::from_millis(3));
+    }
+    let mut life = Life::start(&dir, &machines, &network);
+    let (image, net) =
+        life.run(async |cloud| (cloud.image("demo").await, cloud.network("demo", "net", 0).await));
+    let mut made: Vec<String> = Vec::new();
+    for step in steps {
+        match *step {
+            Step::Create if made.len() < 4 => {
+                let body =
+                    json!({"name": "s", "imageRef": image, "flavorRef": "42", "networks": [{"uuid": net}]});
+                made.push(life.run(async |cloud| cloud.as_("demo").server(body).await));
+            }
+            Step::Create => {}
+            Step::Act(n, action) => {
+                let Some(id) = made.get(n) else { continue };
+                let body = if action == "reboot" {
+                    json!({"reboot": {"type": "HARD"}})
+                } else {
+                    json!({action: null})
+                };
+                let status = life.run(async |cloud| cloud.as_("demo").action(id, body).await.status);
+                assert!([202, 404, 409].contains(&status), "{action}: {status}");
+            }
+            Step::Delete(n) => {
+                let Some(id) = made.get(n) else { continue };
+                let path = format!("/servers/{id}");
+                let status = life.run(async |cloud| cloud.as_("demo").delete(&path).await.status);
+                assert!([204, 404].contains(&status), "{status}");
+            }
+            Step::GuestPowersOff(n) => {
+                let Some(id) = made.get(n) else { continue };
+                // A machine that is not there cannot power off.
+                drop(machines.end(id));
+            }
+            Step::Kill(after) => {
+                std::thread::sleep(Duration::from_millis(after));
+                drop(life);
+                life = Life::start(&dir, &machines, &network);
+            }
+        }
+    }
+    life.run(async |cloud| {
+        let servers = settled(cloud).await;
+        check(cloud, &servers).await;
+        for server in &servers {
+            let path = format!("/servers/{}", server["id"].as_str().unwrap());
+            cloud.as_(ADMIN).delete(&path).await.expect(204);
+        }
+        for server in &servers {
+            cloud.as_(ADMIN).wait_gone(server["id"].as_str().unwrap()).await;
+        }
+        check(cloud, &[]).await;
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 40, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn rows_and_machines_agree_in_the_end(steps in prop::collection::vec(step(), 1..14)) {
+        play(&steps);
+    }
+}
+
+/// The demand on the product: ten kills while servers are being made.
+#[test]
+fn ten_kills_during_creation() {
+    let steps: Vec<Step> = (0..10).flat_map(|n| [Step::Create, Step::Kill(n * 2)]).collect();
+    play(&steps);
+}

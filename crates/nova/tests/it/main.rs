@@ -1,0 +1,12 @@
+//! The Compute API over HTTP's own types, with the other services real and the machine fake.
+
+mod cloud;
+mod flavors;
+mod keypairs;
+mod kills;
+mod lifecycle;
+mod metadata;
+mod quotas;
+mod server_groups;
+mod servers;
+mod services;

@@ -1,0 +1,65 @@
+//! What guests read, asked as the host asks: by port and address.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use crate::cloud::Cloud;
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl u@h";
+
+#[tokio::test]
+async fn guests_read_openstacks_and_ec2s_trees() {
+    let cloud = Cloud::start().await;
+    let demo = cloud.as_("demo");
+    let (image, network) = (cloud.image("demo").await, cloud.network("demo", "net", 0).await);
+    demo.post("/os-keypairs", json!({"keypair": {"name": "k", "public_key": KEY}})).await.expect(201);
+    let id = demo
+        .server(json!({
+            "name": "node-1", "imageRef": image, "flavorRef": "1", "networks": [{"uuid": network}], "key_name": "k",
+            "user_data": "I2Nsb3VkLWNvbmZpZwo=", "metadata": {"role": "worker"}, "config_drive": true,
+            "adminPass": "secret",
+        }))
+        .await;
+    let server = demo.wait(&id, "ACTIVE").await;
+    let address: IpAddr = server["addresses"]["net"][0]["addr"].as_str().unwrap().parse().unwrap();
+    let get = async |path: &str| cloud.network.metadata(&network, address, path).await.map(|a| a.body);
+    let text = async |path: &str| String::from_utf8(get(path).await.unwrap()).unwrap();
+    let data = async |path: &str| serde_json::from_slice::<Value>(&get(path).await.unwrap()).unwrap();
+
+    let meta = data("/openstack/latest/meta_data.json").await;
+    assert_eq!(meta["uuid"], json!(id));
+    assert_eq!(meta["hostname"], "node-1", "a node is named as its server");
+    assert_eq!(meta["availability_zone"], "nova");
+    assert_eq!(meta["project_id"], "demo");
+    assert_eq!(meta["meta"], json!({"role": "worker"}));
+    assert_eq!(meta["public_keys"], json!({"k": KEY}));
+    assert!(meta.get("admin_pass").is_none(), "the password is for the drive alone");
+    assert!(data("/openstack/2012-08-10/meta_data.json").await.get("random_seed").is_none());
+    assert!(text("/openstack").await.ends_with("2020-10-14\nlatest"));
+    assert!(text("/openstack/latest/").await.contains("network_data.json"));
+    assert_eq!(text("/openstack/latest/user_data").await, "#cloud-config\n");
+    assert_eq!(data("/openstack/latest/vendor_data.json").await, json!({}));
+    let net = data("/openstack/latest/network_data.json").await;
+    assert_eq!(net["networks"][0]["type"], "ipv4_dhcp");
+    assert_eq!(net["links"][0]["id"], net["networks"][0]["link"]);
+    assert_eq!(net["services"], json!([{"type": "dns", "address": "9.9.9.9"}]));
+    assert!(get("/openstack/1999-01-01/meta_data.json").await.is_none());
+    assert!(get("/nonsense").await.is_none());
+
+    assert!(text("/").await.ends_with("2009-04-04\nlatest"));
+    assert_eq!(text("/latest").await, "meta-data/\nuser-data");
+    assert_eq!(text("/latest/meta-data/hostname").await, "node-1");
+    assert_eq!(text("/latest/meta-data/instance-type").await, "m1.tiny");
+    assert_eq!(text("/latest/meta-data/local-ipv4").await, address.to_string());
+    assert_eq!(text("/latest/meta-data/public-keys/").await, "0=k");
+    assert_eq!(text("/latest/meta-data/public-keys/0/openssh-key").await, KEY);
+    assert_eq!(text("/latest/meta-data/placement/availability-zone").await, "nova");
+    assert_eq!(text("/2009-04-04/user-data").await, "#cloud-config\n");
+
+    let drive = cloud.hypervisor.plan(&id).unwrap().config_drive.unwrap();
+    let meta: Value = serde_json::from_slice(&drive["openstack/latest/meta_data.json"]).unwrap();
+    assert_eq!(meta["admin_pass"], "secret");
+    assert_eq!(drive["openstack/latest/user_data"], b"#cloud-config\n");
+    assert!(drive.contains_key("ec2/latest/meta-data.json"));
+}

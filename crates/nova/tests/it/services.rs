@@ -1,0 +1,66 @@
+use serde_json::json;
+
+use crate::cloud::{ADMIN, Cloud};
+
+#[tokio::test]
+async fn versions_are_told_without_a_token() {
+    let cloud = Cloud::start().await;
+    let list = cloud.as_("").call("GET", "/compute", None).await.expect(200);
+    assert_eq!(list["versions"][0]["version"], "2.96");
+    assert_eq!(list["versions"][0]["links"][0]["href"], "http://cloud/compute/v2.1/");
+    let one = cloud.as_("").call("GET", "/compute/v2.1", None).await.expect(200);
+    assert_eq!(one["version"]["id"], "v2.1");
+    assert_eq!(one["version"]["min_version"], "2.1");
+    assert_eq!(one["version"]["status"], "CURRENT");
+}
+
+#[tokio::test]
+async fn the_host_is_a_service_a_hypervisor_and_a_zone() {
+    let cloud = Cloud::start().await;
+    let admin = cloud.as_(ADMIN);
+    let services = admin.get("/os-services").await.expect(200);
+    let service = &services["services"][0];
+    assert_eq!(service["binary"], "nova-compute");
+    assert_eq!(service["state"], "up");
+    let hypervisors = admin.get("/os-hypervisors/detail").await.expect(200);
+    let hypervisor = &hypervisors["hypervisors"][0];
+    assert_eq!(hypervisor["hypervisor_hostname"], "simulated");
+    assert_eq!(hypervisor["hypervisor_type"], "fake");
+    assert!(hypervisor.get("vcpus").is_none() && hypervisor["uptime"].is_string(), "{hypervisor}");
+    let old = cloud.as_(ADMIN).at("2.87").get("/os-hypervisors/statistics").await.expect(200);
+    assert_eq!(old["hypervisor_statistics"]["vcpus"], 4096);
+    admin.get("/os-hypervisors/statistics").await.fault(404, "itemNotFound");
+    let id = hypervisor["id"].as_str().unwrap();
+    admin.get(&format!("/os-hypervisors/{id}")).await.expect(200);
+    admin.get("/os-hypervisors/1").await.fault(400, "badRequest");
+    cloud.as_("demo").get("/os-hypervisors").await.fault(403, "forbidden");
+    let zones = cloud.as_("demo").get("/os-availability-zone").await.expect(200);
+    assert_eq!(
+        zones["availabilityZoneInfo"],
+        json!([{"zoneName": "nova", "zoneState": {"available": true}, "hosts": null}])
+    );
+    cloud.as_("demo").get("/os-availability-zone/detail").await.fault(403, "forbidden");
+    let id = service["id"].as_str().unwrap();
+    let off = json!({"status": "disabled", "disabled_reason": "repair"});
+    admin.put(&format!("/os-services/{id}"), off).await.expect(200);
+    let zones = cloud.as_("demo").get("/os-availability-zone").await.expect(200);
+    assert_eq!(zones["availabilityZoneInfo"][0]["zoneState"]["available"], false);
+}
+
+#[tokio::test]
+async fn an_aggregate_moves_the_host_to_its_zone() {
+    let cloud = Cloud::start().await;
+    let admin = cloud.as_(ADMIN);
+    let body = json!({"aggregate": {"name": "a", "availability_zone": "east"}});
+    let made = admin.post("/os-aggregates", body).await.expect(200);
+    assert_eq!(made["aggregate"]["id"], 1);
+    let add = json!({"add_host": {"host": "simulated"}});
+    admin.post("/os-aggregates/1/action", add.clone()).await.expect(200);
+    admin.post("/os-aggregates/1/action", add).await.fault(409, "conflictingRequest");
+    let zones = cloud.as_("demo").get("/os-availability-zone").await.expect(200);
+    assert_eq!(zones["availabilityZoneInfo"][0]["zoneName"], "east");
+    admin.delete("/os-aggregates/1").await.fault(400, "badRequest");
+    let remove = json!({"remove_host": {"host": "simulated"}});
+    admin.post("/os-aggregates/1/action", remove).await.expect(200);
+    assert_eq!(admin.delete("/os-aggregates/1").await.status, 200);
+}
