@@ -43,9 +43,21 @@ const RULES: &[Rule] = &[
         forbidden: &["axum", "web::", "host::"],
         because: "SQL sees neither HTTP nor the host",
     },
-    Rule { file: "api.rs", forbidden: &["sqlx", "db::sql", "host::"], because: "HTTP touches neither SQL nor drivers" },
-    Rule { file: "view.rs", forbidden: &["sqlx", "db::sql", "host::"], because: "JSON out is made from values" },
-    Rule { file: "rules.rs", forbidden: &["axum", "sqlx", "db::sql"], because: "decisions are made on loaded values" },
+    Rule {
+        file: "api.rs",
+        forbidden: &["sqlx", "db::sql", "host::"],
+        because: "HTTP touches neither SQL nor drivers",
+    },
+    Rule {
+        file: "view.rs",
+        forbidden: &["sqlx", "db::sql", "host::"],
+        because: "JSON out is made from values",
+    },
+    Rule {
+        file: "rules.rs",
+        forbidden: &["axum", "sqlx", "db::sql"],
+        because: "decisions are made on loaded values",
+    },
     Rule {
         file: "plan.rs",
         forbidden: &["async fn", ".await", "SystemTime::now", "Instant::now", "time::now", "rand::"],
@@ -69,7 +81,15 @@ pub fn check() -> anyhow::Result<()> {
     if found.is_empty() {
         return Ok(());
     }
-    bail!("layers are crossed:\n  {}", found.join("\n  "))
+    for crossing in &found {
+        tell(crossing);
+    }
+    bail!("layers are crossed in {} places", found.len())
+}
+
+#[allow(clippy::print_stderr)]
+fn tell(line: &str) {
+    eprintln!("{line}");
 }
 
 fn crates(root: &Utf8Path) -> anyhow::Result<BTreeMap<String, Utf8PathBuf>> {
@@ -141,7 +161,8 @@ fn in_file(krate: &str, place: &Utf8Path, text: &str) -> Vec<String> {
         if line.starts_with("#[cfg(test)]") {
             break;
         }
-        let code = line.split("//").next().unwrap_or_default();
+        let code = without_literals(line.split("//").next().unwrap_or_default());
+        let code = code.as_str();
         for rule in RULES.iter().filter(|r| r.file == name) {
             for word in rule.forbidden.iter().filter(|w| mentions(code, w)) {
                 tell(number, word, rule.because);
@@ -159,6 +180,11 @@ fn in_file(krate: &str, place: &Utf8Path, text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Text in quotes mentions nothing.
+fn without_literals(line: &str) -> String {
+    line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
 }
 
 /// `word` in `code`, and not as the end of a longer name.
@@ -179,6 +205,7 @@ mod tests {
         assert_eq!(crossed("nova", "crates/nova/src/servers/store.rs", "use web::Json;"), 1);
         assert_eq!(crossed("nova", "crates/nova/src/servers/store.rs", "let myweb::x = 1; // web::"), 0);
         assert_eq!(crossed("nova", "crates/nova/src/servers/api.rs", "db::sql(\"SELECT\")"), 1);
+        assert_eq!(crossed("nova", "crates/nova/src/x.rs", "say(\"unsafe \")"), 0);
         assert_eq!(crossed("neutron", "crates/neutron/src/plan.rs", "pub async fn plan() {}"), 1);
         assert_eq!(crossed("nova", "crates/nova/src/x.rs", "use std::process::Command;"), 1);
         assert_eq!(crossed("host", "crates/host/src/x.rs", "use std::process::Command;\nunsafe {}"), 0);
