@@ -58,5 +58,20 @@ async fn from_the_machine(data: &DataDir) -> anyhow::Result<()> {
 }
 
 fn remove_data(data: &DataDir) -> anyhow::Result<()> {
-    std::fs::remove_dir_all(data.path()).with_context(|| format!("cannot remove {}", data.path()))
+    let remove = || {
+        for entry in data.path().read_dir_utf8()? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                std::fs::remove_dir_all(entry.path())?;
+            } else {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        match std::fs::remove_dir(data.path()) {
+            // A disk of its own is mounted there: the directory is not ours to take away.
+            Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => Ok(()),
+            done => done,
+        }
+    };
+    remove().with_context(|| format!("cannot remove {}", data.path()))
 }
