@@ -1,6 +1,7 @@
 //! The calls that Nova makes. All of them are also what a server's `networks` mean in Nova's API guide.
 
 mod bind;
+mod groups;
 mod load;
 mod types;
 
@@ -9,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use base::{Ctx, Error, Result};
 use futures::future::try_join_all;
+pub use groups::{GroupRule, GroupView};
 use ipnet::IpNet;
 pub use types::{AllocatePort, FixedIp, NetworkBrief, PortView};
 

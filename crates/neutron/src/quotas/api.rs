@@ -93,8 +93,11 @@ async fn details(
     Ok(web::json(200, &json!({ "quota": quota })))
 }
 
+/// A resource, its table and its new limit.
+type Limit = (&'static str, &'static str, i64);
+
 /// The new limits, and whether they may be below what is used already.
-fn asked(body: &Value) -> Result<(Vec<(&'static str, &'static str, i64)>, bool)> {
+fn asked(body: &Value) -> Result<(Vec<Limit>, bool)> {
     let quota = body
         .get("quota")
         .and_then(Value::as_object)

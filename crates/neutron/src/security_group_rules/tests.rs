@@ -7,7 +7,8 @@ const GROUP: &str = "5a6b3c1e-0000-4000-8000-000000000001";
 
 fn made(extra: Value) -> base::Result<Rule> {
     let mut rule = json!({"security_group_id": GROUP, "direction": "ingress"});
-    rule.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    let Value::Object(extra) = extra else { panic!("attributes are an object") };
+    rule.as_object_mut().unwrap().extend(extra);
     let ctx = Ctx::internal("test");
     rules::create(&ctx, &SPEC.create_one(&ctx, &json!({ "security_group_rule": rule }))?)
 }

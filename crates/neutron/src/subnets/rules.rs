@@ -203,7 +203,8 @@ pub fn apply(subnet: &mut Subnet, input: &Input) -> Result<()> {
         subnet.gateway = input.address("gateway_ip");
     }
     if let Some(flag) = input.flag("enable_dhcp") {
-        if !flag && !(subnet.ra_mode.is_empty() && subnet.address_mode.is_empty()) {
+        let has_modes = !subnet.ra_mode.is_empty() || !subnet.address_mode.is_empty();
+        if !flag && has_modes {
             return Err(fault::invalid_input("Cannot disable enable_dhcp with ipv6 attributes set"));
         }
         subnet.enable_dhcp = flag;

@@ -259,21 +259,14 @@ impl Cloud {
     }
 
     /// Waits until what `look` sees is true.
-    #[track_caller]
-    pub fn until<'a, F, R>(&'a self, what: &'a str, look: F) -> impl Future<Output = ()> + 'a
-    where
-        F: Fn() -> R + 'a,
-        R: Future<Output = bool> + 'a,
-    {
-        async move {
-            for _ in 0..1000 {
-                if look().await {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+    pub async fn until<R: Future<Output = bool>>(&self, what: &str, look: impl Fn() -> R) {
+        for _ in 0..1000 {
+            if look().await {
+                return;
             }
-            panic!("never came true: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        panic!("never came true: {what}");
     }
 
     /// Waits until `path` shows that value at `/member/attribute`.

@@ -132,17 +132,17 @@ async fn lists_are_filtered_by_what_ports_have() {
         id(&cloud.make("ports", "port", json!({"network_id": network, "security_groups": [group]})).await);
     let get =
         async |query: &str| ids(&cloud.get("alice", &format!("/v2.0/ports?{query}")).await.ok(200)["ports"]);
-    assert_eq!(get("device_id=vm1").await, [a.clone()]);
-    assert_eq!(get(&format!("device_id=&network_id={network}")).await, [b.clone()]);
-    assert_eq!(get("device_owner=compute:nova&device_owner=network:router_interface").await, [a.clone()]);
-    assert_eq!(get("fixed_ips=ip_address=10.0.0.100").await, [a.clone()]);
-    assert_eq!(get("fixed_ips=ip_address_substr=0.0.1").await, [a.clone()]);
+    assert_eq!(get("device_id=vm1").await, [a.as_str()]);
+    assert_eq!(get(&format!("device_id=&network_id={network}")).await, [b.as_str()]);
+    assert_eq!(get("device_owner=compute:nova&device_owner=network:router_interface").await, [a.as_str()]);
+    assert_eq!(get("fixed_ips=ip_address=10.0.0.100").await, [a.as_str()]);
+    assert_eq!(get("fixed_ips=ip_address_substr=0.0.1").await, [a.as_str()]);
     assert_eq!(get(&format!("fixed_ips=subnet_id={subnet}")).await.len(), 3);
     assert_eq!(
         get(&format!("fixed_ips=subnet_id={subnet}&fixed_ips=ip_address=10.0.0.100")).await,
-        [a.clone()]
+        [a.as_str()]
     );
-    assert_eq!(get(&format!("security_groups={group}")).await, [b.clone()]);
+    assert_eq!(get(&format!("security_groups={group}")).await, [b.as_str()]);
     assert_eq!(get(&format!("id={a}&id={b}")).await, [a, b]);
     cloud.get("alice", "/v2.0/ports?fixed_ips=10.0.0.1").await.refused(400, "HTTPBadRequest");
 }
