@@ -18,9 +18,15 @@ fn file_error(operation: &'static str, path: &Utf8Path, source: std::io::Error) 
 
 /// Starts this same program with `args` in a session of its own, its output appended to `log`.
 pub fn start(args: &[String], log: &Utf8Path) -> Result<Child> {
-    let program = std::env::current_exe().map_err(|e| file_error("find the program", Utf8Path::new("itself"), e))?;
+    let program =
+        std::env::current_exe().map_err(|e| file_error("find the program", Utf8Path::new("itself"), e))?;
     let open = || {
-        OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(|e| file_error("open", log, e))
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(log)
+            .map_err(|e| file_error("open", log, e))
     };
     let mut command = Command::new(&program);
     command.args(args).stdin(Stdio::null()).stdout(open()?).stderr(open()?);

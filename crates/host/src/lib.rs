@@ -11,9 +11,9 @@
 
 pub mod conntrack;
 pub mod daemon;
+pub mod dhcp;
 mod driver;
 pub mod fake;
-pub mod dhcp;
 pub mod files;
 pub mod link;
 pub mod metadata;

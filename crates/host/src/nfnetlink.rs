@@ -70,7 +70,11 @@ impl Nfnetlink {
                     NLMSG_DONE => return Ok(answers),
                     NLMSG_ERROR => {
                         let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
-                        return if code == 0 { Ok(answers) } else { Err(io::Error::from_raw_os_error(-code)) };
+                        return if code == 0 {
+                            Ok(answers)
+                        } else {
+                            Err(io::Error::from_raw_os_error(-code))
+                        };
                     }
                     _ => answers.push(body.get(FAMILY_HEADER..).unwrap_or_default().to_vec()),
                 }

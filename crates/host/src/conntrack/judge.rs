@@ -44,6 +44,36 @@ impl<'a> NetworkJudge<'a> {
     }
 }
 
+/// Whether connections that `before` allowed may not be allowed by `after`. Listing them all to find out costs the
+/// kernel milliseconds, however few there are; most changes only add.
+pub fn network_narrows(before: &NetworkPlan, after: &NetworkPlan) -> bool {
+    let machines = |plan: &'_ NetworkPlan| {
+        plan.ports.iter().filter(|port| port.kind == PortKind::Vm).cloned().collect::<Vec<PortPlan>>()
+    };
+    let (before, after) = (machines(before), machines(after));
+    let narrows = |old: &PortPlan| match after.iter().find(|new| new.id == old.id) {
+        // Its tap carries nothing any more.
+        None => false,
+        Some(new) if !new.port_security || !new.admin_up => false,
+        Some(_) if !old.port_security => true,
+        Some(new) => {
+            new.fixed_ips != old.fixed_ips
+                || new.allowed_address_pairs != old.allowed_address_pairs
+                || !old.rules.iter().all(|rule| new.rules.iter().any(|candidate| covers(candidate, rule)))
+        }
+    };
+    before.iter().any(narrows)
+}
+
+/// Whether `wide` allows all that `narrow` does, as far as that is plain to see.
+fn covers(wide: &RulePlan, narrow: &RulePlan) -> bool {
+    let same = |rule: &RulePlan| RulePlan { remotes: Vec::new(), ..rule.clone() };
+    same(wide) == same(narrow)
+        && (wide.remotes == narrow.remotes
+            || (!narrow.remotes.is_empty()
+                && narrow.remotes.iter().all(|remote| wide.remotes.contains(remote))))
+}
+
 /// DHCP and metadata.
 fn is_exempt(tuple: &Tuple) -> bool {
     const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
@@ -82,7 +112,9 @@ fn rule_matches(rule: &RulePlan, peer: IpAddr, tuple: &Tuple) -> bool {
 pub fn router_allows(plan: &RouterPlan, entry: &Entry) -> bool {
     let (original, reply) = (&entry.original, &entry.reply);
     let pair = |floating: IpAddr, fixed: IpAddr| {
-        plan.floating_ips.iter().any(|pair| IpAddr::V4(pair.floating) == floating && IpAddr::V4(pair.fixed) == fixed)
+        plan.floating_ips
+            .iter()
+            .any(|pair| IpAddr::V4(pair.floating) == floating && IpAddr::V4(pair.fixed) == fixed)
     };
     let gateway = plan.gateway.as_ref().and_then(router::gateway_address).map(IpAddr::V4);
     let destination_kept = original.destination == reply.source;
@@ -185,6 +217,33 @@ mod tests {
         let by_group = plan(vec![rule(Direction::Egress)], vec![group]);
         assert!(NetworkJudge::new(&by_group).allows(&connection));
         assert!(!NetworkJudge::new(&by_group).allows(&from_outside));
+    }
+
+    #[test]
+    fn additions_narrow_nothing() {
+        let plan =
+            |ports| NetworkPlan { id: "net".into(), mtu: 1500, subnets: vec![], ports, host_link: None };
+        let group = |members: &[&str]| RulePlan {
+            remotes: members.iter().map(|member| member.parse().unwrap()).collect(),
+            remote_is_group: true,
+            ..rule(Direction::Ingress)
+        };
+        let before = plan(vec![port(1, vec![ssh(), group(&["10.0.0.1/32"])])]);
+        let grown = group(&["10.0.0.1/32", "10.0.0.2/32"]);
+        let more =
+            plan(vec![port(1, vec![ssh(), grown.clone(), rule(Direction::Egress)]), port(2, vec![grown])]);
+        assert!(!network_narrows(&before, &before));
+        assert!(!network_narrows(&before, &more));
+        assert!(network_narrows(&more, &before));
+        assert!(!network_narrows(&before, &plan(vec![])), "the machine is gone");
+        let emptied = plan(vec![port(1, vec![ssh(), group(&[])])]);
+        assert!(network_narrows(&before, &emptied));
+        let anybody = plan(vec![port(1, vec![ssh(), rule(Direction::Ingress)])]);
+        let somebody = RulePlan { remotes: vec!["10.0.0.1/32".parse().unwrap()], ..rule(Direction::Ingress) };
+        assert!(network_narrows(&anybody, &plan(vec![port(1, vec![ssh(), somebody])])));
+        let free = plan(vec![PortPlan { port_security: false, ..port(1, vec![]) }]);
+        assert!(network_narrows(&free, &before));
+        assert!(!network_narrows(&before, &free));
     }
 
     #[test]

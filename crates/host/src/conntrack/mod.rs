@@ -13,8 +13,12 @@ use crate::{Error, Result};
 
 pub use wire::{Entry, Tuple};
 
-/// Forgets what the network's security groups no longer allow. Gives the number of forgotten connections.
-pub fn sweep_network(plan: &NetworkPlan) -> Result<usize> {
+/// Forgets what the network's security groups no longer allow. `before` is the plan that was applied last, if that is
+/// known. Gives the number of forgotten connections.
+pub fn sweep_network(before: Option<&NetworkPlan>, plan: &NetworkPlan) -> Result<usize> {
+    if before.is_some_and(|before| !judge::network_narrows(before, plan)) {
+        return Ok(0);
+    }
     let judge = judge::NetworkJudge::new(plan);
     sweep(|entry| judge.allows(entry))
 }

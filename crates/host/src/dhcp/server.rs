@@ -105,7 +105,9 @@ async fn serve(receive: UdpSocket, send: PacketSocket, bridge: u32, table: Arc<R
 }
 
 fn deliver(send: &PacketSocket, bridge: u32, answer: &Answer) -> std::io::Result<()> {
-    let payload = answer.message.to_vec().map_err(std::io::Error::other)?;
+    let mut payload = answer.message.to_vec().map_err(std::io::Error::other)?;
+    // Old clients drop what is shorter than a BOOTP message (RFC 1542, 2.1).
+    payload.resize(payload.len().max(300), 0);
     let packet = packet::udp((answer.from, SERVER_PORT), (answer.to, CLIENT_PORT), &payload);
     send.send(bridge, answer.to_mac, EtherType::Ipv4, &packet)
 }

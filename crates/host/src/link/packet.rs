@@ -23,7 +23,9 @@ impl PacketSocket {
     pub fn open() -> Result<Self> {
         // SAFETY: a plain system call; the result is checked before it is owned.
         #[allow(unsafe_code)]
-        let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) };
+        let fd = unsafe {
+            libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0)
+        };
         if fd < 0 {
             return Err(Error::Link(format!("cannot open a packet socket: {}", io::Error::last_os_error())));
         }

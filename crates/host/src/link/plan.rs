@@ -36,7 +36,9 @@ pub enum WantedKind {
     Present,
     Bridge,
     /// The peer is made along with it, in the namespace that the executor knows by this link's name.
-    Veth { peer: String },
+    Veth {
+        peer: String,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

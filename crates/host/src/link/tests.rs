@@ -91,8 +91,10 @@ fn only_differences_are_repaired() {
     };
     observed.links.push(tap.clone());
     observed.links.push(ObservedLink { index: 10, name: "qr-gone".into(), bridge: None, ..tap });
-    observed.routes =
-        vec![(net("0.0.0.0/0"), "10.0.0.8".parse().unwrap()), (net("10.9.0.0/16"), "10.0.0.8".parse().unwrap())];
+    observed.routes = vec![
+        (net("0.0.0.0/0"), "10.0.0.8".parse().unwrap()),
+        (net("10.9.0.0/16"), "10.0.0.8".parse().unwrap()),
+    ];
     insta::assert_debug_snapshot!(plan_links(&observed, &wanted()));
     insta::assert_debug_snapshot!(plan_routes(&observed, &wanted()));
 }

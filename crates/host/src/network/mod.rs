@@ -62,7 +62,8 @@ impl LinuxNetwork {
         }
         if !rustix::process::geteuid().is_root() {
             return Err(Error::Refused(
-                "networks of virtual machines need root: start the cloud as root, or with --simulate".to_owned(),
+                "networks of virtual machines need root: start the cloud as root, or with --simulate"
+                    .to_owned(),
             ));
         }
         Ok(Self {

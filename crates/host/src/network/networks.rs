@@ -19,6 +19,8 @@ use crate::{Error, Result, conntrack, names, netns};
 #[derive(Default)]
 pub struct State {
     rules: Option<Loaded>,
+    /// The plan whose rules those are.
+    applied: Option<NetworkPlan>,
     pub(super) host_rules: Option<Loaded>,
     dhcp: Option<dhcp::Server>,
     metadata: Option<metadata::Server>,
@@ -37,11 +39,14 @@ impl LinuxNetwork {
         let namespace = self.namespace(&plan.id);
         if netns::create(&namespace, &plan.id).await? {
             // Whatever this process knew was of a namespace that is gone.
-            *state = State { host_rules: state.host_rules.take(), ..State::default() };
+            // In a new one there are no connections, as under a plan without ports.
+            let empty = NetworkPlan { ports: Vec::new(), ..plan.clone() };
+            *state = State { host_rules: state.host_rules.take(), applied: Some(empty), ..State::default() };
         }
         self.callers.set_network(plan);
         let visitor = Visitor {
             plan: plan.clone(),
+            applied: state.applied.take(),
             rules: state.rules.take(),
             dhcp_bridge: state.dhcp.as_ref().map(|server| server.bridge),
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
@@ -49,6 +54,7 @@ impl LinuxNetwork {
         };
         let visit = netns::inside(&namespace, move || visitor.work()).await?;
         state.rules = visit.rules;
+        state.applied = Some(plan.clone());
 
         let table = dhcp::Table::new(plan);
         match (visit.dhcp, &state.dhcp) {
@@ -88,6 +94,7 @@ impl LinuxNetwork {
 /// The work inside the namespace.
 struct Visitor {
     plan: NetworkPlan,
+    applied: Option<NetworkPlan>,
     rules: Option<Loaded>,
     dhcp_bridge: Option<u32>,
     listen: bool,
@@ -101,7 +108,9 @@ impl Visitor {
         // Rules first: they name links, so they may be there before them, and nothing ever passes unjudged.
         let changed = nft::load(&nft::network::render(&self.plan), &mut self.rules)?;
         if changed {
-            let forgotten = conntrack::sweep_network(&self.plan)?;
+            // Loading the same again means that somebody had taken the rules away: anything may have begun since.
+            let before = self.applied.as_ref().filter(|applied| **applied != self.plan);
+            let forgotten = conntrack::sweep_network(before, &self.plan)?;
             tracing::debug!(network = self.plan.id, forgotten, "rules loaded");
         }
         let mut netlink = Netlink::open()?;
@@ -142,7 +151,8 @@ fn sysctls() -> Result<()> {
         let _ = Command::new("modprobe").arg("br_netfilter").output();
         if !std::path::Path::new("/proc/sys/net/bridge").exists() {
             return Err(Error::Refused(
-                "security groups need the kernel module br_netfilter: load it with `modprobe br_netfilter`".to_owned(),
+                "security groups need the kernel module br_netfilter: load it with `modprobe br_netfilter`"
+                    .to_owned(),
             ));
         }
     }

@@ -44,7 +44,12 @@ struct Announcement {
 impl LinuxNetwork {
     pub(super) async fn apply_router_to(&self, plan: &RouterPlan, state: &mut State) -> Result<()> {
         let ports: Vec<RouterPort> = match plan.admin_up {
-            true => plan.interfaces.iter().chain(plan.gateway.iter().map(|gateway| &gateway.port)).cloned().collect(),
+            true => plan
+                .interfaces
+                .iter()
+                .chain(plan.gateway.iter().map(|gateway| &gateway.port))
+                .cloned()
+                .collect(),
             false => Vec::new(),
         };
         let mut peers = HashMap::new();
@@ -174,10 +179,10 @@ impl Visitor {
         if !steps.is_empty() {
             tracing::debug!(router = self.plan.id, ?steps, "router changed");
         }
-        let announcements = announcements(&steps, &Observed {
-            links: observe::observe_links(&mut netlink)?,
-            routes: Vec::new(),
-        });
+        let announcements = announcements(
+            &steps,
+            &Observed { links: observe::observe_links(&mut netlink)?, routes: Vec::new() },
+        );
         Ok(Visit {
             rules: self.rules,
             metadata: self.listen.then(metadata::listen).transpose()?,
@@ -248,7 +253,8 @@ mod tests {
             mac: Some([2, 0, 0, 0, 0, index as u8]),
             ..ObservedLink::default()
         };
-        let observed = Observed { links: vec![link(1, "lo"), link(2, "qg-1"), link(3, "qr-1")], routes: vec![] };
+        let observed =
+            Observed { links: vec![link(1, "lo"), link(2, "qg-1"), link(3, "qr-1")], routes: vec![] };
         let add = |link: &str, address: &str| Step::AddAddress {
             link: link.into(),
             address: address.parse().unwrap(),

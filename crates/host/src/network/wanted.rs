@@ -80,7 +80,10 @@ pub fn router(plan: &RouterPlan) -> (Wanted, Vec<(IpNet, IpAddr)>) {
         routes.extend(plan.routes.iter().copied());
     }
     let reachable = |next_hop: &IpAddr| {
-        links.iter().flat_map(|link| link.addresses.iter().flatten()).any(|network| network.contains(next_hop))
+        links
+            .iter()
+            .flat_map(|link| link.addresses.iter().flatten())
+            .any(|network| network.contains(next_hop))
     };
     let (routes, unreachable) = routes.into_iter().partition(|(_, next_hop)| reachable(next_hop));
     (Wanted { links, routes: Some(routes), port_mtu: None, ours: &["qr-", "qg-"] }, unreachable)

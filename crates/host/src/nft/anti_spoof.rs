@@ -65,7 +65,8 @@ pub(super) fn render(text: &mut Text, ports: &[Port<'_>]) {
 }
 
 fn sets(text: &mut Text, ports: &[Port<'_>]) {
-    let links: Vec<String> = ports.iter().map(|port| format!("\"{}\" : {:#x}", port.link, port.mark)).collect();
+    let links: Vec<String> =
+        ports.iter().map(|port| format!("\"{}\" : {:#x}", port.link, port.mark)).collect();
     text.elements("map ports", "type ifname : mark", &links);
 
     let mut macs = Vec::new();

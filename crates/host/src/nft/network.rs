@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::{TABLE, Text, anti_spoof, security_group};
 pub(crate) use super::security_group::{effective_protocol, remotes};
+use super::{TABLE, Text, anti_spoof, security_group};
 use crate::link::plan::{Mac, parse_mac};
 use crate::names;
 use crate::plan::{NetworkPlan, PortKind, PortPlan};

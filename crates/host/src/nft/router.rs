@@ -31,7 +31,8 @@ fn with_gateway(text: &mut Text, plan: &RouterPlan, gateway: &RouterGateway) {
     let mut pairs: Vec<_> = plan.floating_ips.iter().map(|pair| (pair.floating, pair.fixed)).collect();
     pairs.sort();
     pairs.dedup();
-    let floating: Vec<String> = pairs.iter().map(|(floating, fixed)| format!("{floating} : {fixed}")).collect();
+    let floating: Vec<String> =
+        pairs.iter().map(|(floating, fixed)| format!("{floating} : {fixed}")).collect();
     // A fixed address may have several floating ones; what it begins itself goes out by the first.
     pairs.sort_by_key(|(floating, fixed)| (*fixed, *floating));
     pairs.dedup_by_key(|(_, fixed)| *fixed);

@@ -45,13 +45,8 @@ fn chains(text: &mut Text, ports: &[Port<'_>], direction: Direction) {
     let mut chains: Vec<Vec<String>> = Vec::new();
     let mut elements = Vec::new();
     for port in ports.iter().filter(|port| port.is_protected()) {
-        let mut rules: Vec<String> = port
-            .plan
-            .rules
-            .iter()
-            .filter(|rule| rule.direction == direction)
-            .filter_map(rule)
-            .collect();
+        let mut rules: Vec<String> =
+            port.plan.rules.iter().filter(|rule| rule.direction == direction).filter_map(rule).collect();
         rules.sort();
         rules.dedup();
         let number = match chains.iter().position(|known| *known == rules) {

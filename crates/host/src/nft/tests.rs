@@ -19,7 +19,15 @@ fn port(id: char, kind: PortKind) -> PortPlan {
 }
 
 fn rule(direction: Direction, ipv6: bool) -> RulePlan {
-    RulePlan { direction, ipv6, protocol: None, ports: None, icmp: None, remotes: vec![], remote_is_group: false }
+    RulePlan {
+        direction,
+        ipv6,
+        protocol: None,
+        ports: None,
+        icmp: None,
+        remotes: vec![],
+        remote_is_group: false,
+    }
 }
 
 fn rules() -> Vec<RulePlan> {

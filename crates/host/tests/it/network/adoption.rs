@@ -14,7 +14,9 @@ use super::{Guest, Sandbox};
 /// Everything that `ip` and `nft` tell of the cloud's namespaces and the host.
 fn picture() -> String {
     let mut text = String::new();
-    for namespace in command("ip", &["netns", "list"]).lines().filter_map(|line| line.split_whitespace().next()) {
+    for namespace in
+        command("ip", &["netns", "list"]).lines().filter_map(|line| line.split_whitespace().next())
+    {
         for what in ["link", "address", "route"] {
             text += &command("ip", &["-n", namespace, what]);
         }
@@ -41,7 +43,7 @@ fn a_new_daemon_adopts_what_is_there() {
 
         let network = Sandbox::driver();
         let present = network.list().await.unwrap();
-        assert_eq!(present.routers, [rtr.id.clone()]);
+        assert_eq!(present.routers, std::slice::from_ref(&rtr.id));
         assert_eq!(present.networks.len(), 2);
         for id in [&ext.id, &plan.id] {
             assert!(present.networks.contains(id), "{present:?}");
@@ -71,7 +73,8 @@ fn damage_is_repaired() {
         apply().await;
         let a = Guest::start(&network, &plan, &plan.ports[0]).await;
         a.echo("10.0.0.11:22").await;
-        let works = || connect("198.51.100.7:22".parse().unwrap()).is_some_and(|mut stream| talks(&mut stream));
+        let works =
+            || connect("198.51.100.7:22".parse().unwrap()).is_some_and(|mut stream| talks(&mut stream));
         assert!(works());
         let tenant_name = network.namespace(&plan.id);
         let router_name = names::NetnsName::router("test", &rtr.id);
@@ -117,7 +120,10 @@ fn a_tap_lives_as_long_as_its_descriptor() {
         let tap = link::open_tap(&namespace, &id, 1450).await.unwrap();
         assert!(tap.as_raw_fd() > 2);
         let shown = command("ip", &["-n", namespace.as_str(), "link", "show", &names::tap(&id)]);
-        assert!(shown.contains("master br0") && shown.contains("mtu 1450") && shown.contains("UP"), "{shown}");
+        assert!(
+            shown.contains("master br0") && shown.contains("mtu 1450") && shown.contains("UP"),
+            "{shown}"
+        );
         let taken = link::open_tap(&namespace, &id, 1450).await.unwrap_err();
         assert!(taken.to_string().contains("in use"), "{taken}");
 

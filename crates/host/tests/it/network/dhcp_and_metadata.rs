@@ -82,15 +82,20 @@ fn a_machine_gets_its_address_and_metadata() {
             ),
             "{said}"
         );
-        assert!(said.contains("routes=192.168.9.0/24 10.0.0.99 169.254.169.254/32 10.0.0.2 0.0.0.0/0 10.0.0.1"), "{said}");
+        assert!(
+            said.contains("routes=192.168.9.0/24 10.0.0.99 169.254.169.254/32 10.0.0.2 0.0.0.0/0 10.0.0.1"),
+            "{said}"
+        );
         // Broadcast answers, and an address that was another's.
         let said = lease(&a, script, &["-B", "-r", "10.0.0.77"]).await;
         assert!(said.contains("ip=10.0.0.11 "), "{said}");
 
-        let own = format!("{} 10.0.0.11 /openstack/latest/meta_data.json?x=1 200 text/plain", plan.ports[0].id);
+        let own =
+            format!("{} 10.0.0.11 /openstack/latest/meta_data.json?x=1 200 text/plain", plan.ports[0].id);
         assert_eq!(get(&a, "/openstack/latest/meta_data.json?x=1").await, own);
         assert!(get(&a, "/elsewhere").await.contains("404"));
-        let posted = a.run("curl", &["-sS", "-d", "x", "-w", " %{http_code}", "http://169.254.169.254/openstack/"]);
+        let posted =
+            a.run("curl", &["-sS", "-d", "x", "-w", " %{http_code}", "http://169.254.169.254/openstack/"]);
         assert!(posted.await.contains("405"));
 
         // An address of no port has no metadata, whatever its headers say.
@@ -100,7 +105,14 @@ fn a_machine_gets_its_address_and_metadata() {
         c.run("ip", &["address", "flush", "dev", "eth0"]).await;
         c.address("10.0.0.200/24").await;
         c.run("ip", &["route", "add", "169.254.169.254", "via", "10.0.0.2"]).await;
-        let forged = ["-sS", "-H", "X-Forwarded-For: 10.0.0.11", "-w", " %{http_code}", "http://169.254.169.254/openstack/"];
+        let forged = [
+            "-sS",
+            "-H",
+            "X-Forwarded-For: 10.0.0.11",
+            "-w",
+            " %{http_code}",
+            "http://169.254.169.254/openstack/",
+        ];
         assert!(c.run("curl", &forged).await.contains("404"));
 
         // A stranger is not even answered.

@@ -40,7 +40,9 @@ impl Guest {
         .unwrap();
         let guest = Self { namespace };
         guest.run("ip", &["link", "set", "eth0", "up"]).await;
-        netns::inside(&network.namespace(&plan.id), move || Netlink::open()?.settle(&tap_name)).await.unwrap();
+        netns::inside(&network.namespace(&plan.id), move || Netlink::open()?.settle(&tap_name))
+            .await
+            .unwrap();
         guest.inside(|| Netlink::open()?.settle("eth0")).await;
         guest
     }

@@ -7,19 +7,18 @@ use host::plan::*;
 pub fn uuid(text: &str) -> String {
     let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     let digits = format!("{digits:0<32}");
-    format!(
-        "{}-{}-{}-{}-{}",
-        &digits[..8],
-        &digits[8..12],
-        &digits[12..16],
-        &digits[16..20],
-        &digits[20..32]
-    )
+    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..32])
 }
 
 /// A tenant's network with a subnet 10.0.0.0/24 whose DHCP server is at .2 and gateway at .1.
 pub fn tenant(name: &str, ports: Vec<PortPlan>) -> NetworkPlan {
-    NetworkPlan { id: uuid(name), mtu: 1450, subnets: vec![subnet([10, 0, 0, 0], true)], ports, host_link: None }
+    NetworkPlan {
+        id: uuid(name),
+        mtu: 1450,
+        subnets: vec![subnet([10, 0, 0, 0], true)],
+        ports,
+        host_link: None,
+    }
 }
 
 /// 198.51.100.0/24, with the host at .1.
@@ -68,7 +67,15 @@ pub fn with_rules(mut port: PortPlan, rules: impl IntoIterator<Item = RulePlan>)
 }
 
 pub fn any(direction: Direction) -> RulePlan {
-    RulePlan { direction, ipv6: false, protocol: None, ports: None, icmp: None, remotes: vec![], remote_is_group: false }
+    RulePlan {
+        direction,
+        ipv6: false,
+        protocol: None,
+        ports: None,
+        icmp: None,
+        remotes: vec![],
+        remote_is_group: false,
+    }
 }
 
 pub fn ingress(protocol: Protocol, port: u16) -> RulePlan {

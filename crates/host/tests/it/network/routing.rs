@@ -90,7 +90,8 @@ fn two_tenants_with_the_same_addresses_meet_only_by_floating_ones() {
             guest.echo("10.0.0.11:22").await;
             guests.push(guest);
         }
-        let mut stream = guests[0].connect("198.51.100.8:22").await.expect("the other tenant's floating address");
+        let mut stream =
+            guests[0].connect("198.51.100.8:22").await.expect("the other tenant's floating address");
         assert!(talks(&mut stream));
         assert_eq!(moved_to_from(&guests[1], "198.51.100.7").await, 1);
 
@@ -186,7 +187,11 @@ fn the_hosts_own_traffic_is_translated_on_its_way_out() {
         let a = Guest::start(&network, &plan, &plan.ports[0]).await;
         assert!(a.pings("203.0.113.2").await);
         let listener = TcpListener::bind("198.51.100.1:8080").unwrap();
-        assert_eq!(seen_by_host(&a, &listener).await.as_deref(), Some("198.51.100.5"), "not for the host itself");
+        assert_eq!(
+            seen_by_host(&a, &listener).await.as_deref(),
+            Some("198.51.100.5"),
+            "not for the host itself"
+        );
         echo(listener);
     });
 }

@@ -20,11 +20,13 @@ impl Sandbox {
         #[allow(unsafe_code)]
         // SAFETY: only namespaces of this thread change, before it starts any other.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET | UnshareFlags::NEWNS) }.unwrap();
-        rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+            .unwrap();
         std::fs::create_dir_all("/run/netns").unwrap();
         rustix::mount::mount("tmpfs", "/run/netns", "tmpfs", MountFlags::empty(), None).unwrap();
         command("ip", &["link", "set", "lo", "up"]);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(test(Self { network: Self::driver() }));
     }
 

@@ -118,7 +118,10 @@ fn nobody_speaks_in_anothers_name() {
         }
         let answers = async |from: &str| {
             let arguments = ["-c1", "-W1", "-I", from, "10.0.0.12"].map(str::to_owned);
-            a.inside(move || Ok(super::sandbox::try_command("ping", &arguments.each_ref().map(String::as_str)).0)).await
+            a.inside(move || {
+                Ok(super::sandbox::try_command("ping", &arguments.each_ref().map(String::as_str)).0)
+            })
+            .await
         };
         assert!(answers("10.0.0.50").await && answers("10.0.0.66").await, "allowed pairs");
         assert!(!answers("10.0.0.99").await, "not its address");
@@ -126,7 +129,8 @@ fn nobody_speaks_in_anothers_name() {
         // A neighbour is not made to believe that somebody's address is at a's MAC.
         let neighbours = b.run("ip", &["neighbour"]).await;
         assert!(!neighbours.contains("10.0.0.99"), "{neighbours}");
-        let announced = a.run("arping", &["-c", "2", "-w", "2", "-U", "-I", "eth0", "-s", "10.0.0.66", "10.0.0.66"]);
+        let announced =
+            a.run("arping", &["-c", "2", "-w", "2", "-U", "-I", "eth0", "-s", "10.0.0.66", "10.0.0.66"]);
         announced.await;
         let neighbours = b.run("ip", &["neighbour"]).await;
         assert!(neighbours.contains("10.0.0.66"), "{neighbours}");

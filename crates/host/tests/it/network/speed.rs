@@ -9,7 +9,8 @@ use super::Sandbox;
 use super::plans::*;
 
 fn ports(count: u8) -> Vec<PortPlan> {
-    let members: Vec<_> = (0..count).map(|last| format!("10.0.0.{}/32", last + 10).parse().unwrap()).collect();
+    let members: Vec<_> =
+        (0..count).map(|last| format!("10.0.0.{}/32", last + 10).parse().unwrap()).collect();
     let group = RulePlan { remotes: members, remote_is_group: true, ..any(Direction::Ingress) };
     (0..count)
         .map(|last| {
@@ -34,11 +35,13 @@ fn one_more_port_costs_milliseconds() {
             network.apply_network(&tenant("net", ports(count + 1))).await.unwrap();
             let same = began.elapsed();
             eprintln!("{count} ports: {first:?}; one more: {more:?}; unchanged: {same:?}");
-            assert!(more < Duration::from_secs(1) && same < Duration::from_millis(200), "{more:?} {same:?}");
+            assert!(more < Duration::from_secs(1) && same < Duration::from_millis(500), "{more:?} {same:?}");
         }
         network.apply_network(&external(vec![])).await.unwrap();
         let plan = tenant("net", ports(1));
-        for (what, floating) in [("router", &[][..]), ("with a floating address", &[(7, 10)]), ("unchanged", &[(7, 10)])] {
+        for (what, floating) in
+            [("router", &[][..]), ("with a floating address", &[(7, 10)]), ("unchanged", &[(7, 10)])]
+        {
             let began = Instant::now();
             network.apply_router(&router("rtr", &plan, 5, floating)).await.unwrap();
             eprintln!("{what}: {:?}", began.elapsed());
