@@ -169,6 +169,35 @@ fn two_networks_and_extra_routes() {
 }
 
 #[test]
+fn between_two_subnets_of_one_network_every_packet_passes_twice() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        network.apply_network(&external(vec![])).await.unwrap();
+        let mut far = with_rules(port("c", 13), [ingress(Protocol::TCP, 22)]);
+        far.fixed_ips[0].1 = [10, 0, 1, 13].into();
+        let plan = tenant("net", vec![port("a", 11), far]);
+        network.apply_network(&plan).await.unwrap();
+        let mut both = router("rtr", &plan, 5, &[]);
+        let mut second = both.interfaces[0].clone();
+        second.port_id = uuid("second");
+        second.mac = "fa:16:3e:00:00:fe".into();
+        second.addresses = vec!["10.0.1.1/24".parse().unwrap()];
+        both.interfaces.push(second);
+        network.apply_router(&both).await.unwrap();
+        let a = Guest::start(&network, &plan, &plan.ports[0]).await;
+        let c = Guest::plug(&network, &plan, &plan.ports[1]).await;
+        c.address("10.0.1.13/24").await;
+        c.run("ip", &["route", "add", "default", "via", "10.0.1.1"]).await;
+        c.echo("10.0.1.13:22").await;
+        c.echo("10.0.1.13:23").await;
+        let mut ssh = a.connect("10.0.1.13:22").await.expect("between subnets");
+        assert!(talks(&mut ssh) && talks(&mut ssh));
+        assert!(a.connect("10.0.1.13:23").await.is_none());
+        assert!(!a.pings("10.0.1.13").await);
+    });
+}
+
+#[test]
 fn the_hosts_own_traffic_is_translated_on_its_way_out() {
     Sandbox::run(async |sandbox: Sandbox| {
         let network = sandbox.network;
