@@ -60,6 +60,7 @@ fn server_parts(routes: All) -> All {
         .get("/v2.1/servers/{id}/ips/{network}", &server::IPS, network::ips_of_network)
         .get("/v2.1/servers/{id}/os-interface", &server::INTERFACES, network::interfaces)
         .get("/v2.1/servers/{id}/os-interface/{port}", &server::INTERFACES, network::show_interface)
+        .get("/v2.1/servers/{id}/os-security-groups", &server::GROUPS, network::groups)
         .get("/v2.1/servers/{id}/os-volume_attachments", &server::VOLUMES, network::volumes)
         .get("/v2.1/servers/{id}/os-instance-actions", &instance_action::LIST, instance_actions::list)
         .get(

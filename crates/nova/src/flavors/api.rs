@@ -21,7 +21,7 @@ async fn find(nova: &Nova, ctx: &Ctx, params: &Params) -> Result<(Vec<Flavor>, b
         .ok_or_else(|| Error::bad_request(format!("marker [{marker}] not found")).into())
 }
 
-fn listing(params: &Params, origin: &Origin, views: Vec<Value>, flavors: &[Flavor], more: bool) -> Response {
+fn listing(params: &Params, origin: &Origin, views: &[Value], flavors: &[Flavor], more: bool) -> Response {
     let mut body = json!({"flavors": views});
     if let (true, Some(last)) = (more, flavors.last()) {
         body["flavors_links"] = web::next_link(params, &origin.0, &last.id);
@@ -37,8 +37,8 @@ pub async fn list(
 ) -> Result {
     let links = Links::new(&origin);
     let (flavors, more) = find(&nova, &ctx, &params).await?;
-    let views = flavors.iter().map(|f| view::brief(&ctx, &links, f)).collect();
-    Ok(listing(&params, &origin, views, &flavors, more))
+    let views: Vec<Value> = flavors.iter().map(|f| view::brief(&ctx, &links, f)).collect();
+    Ok(listing(&params, &origin, &views, &flavors, more))
 }
 
 pub async fn detail(
@@ -49,8 +49,8 @@ pub async fn detail(
 ) -> Result {
     let links = Links::new(&origin);
     let (flavors, more) = find(&nova, &ctx, &params).await?;
-    let views = flavors.iter().map(|f| view::full(&ctx, &links, f)).collect();
-    Ok(listing(&params, &origin, views, &flavors, more))
+    let views: Vec<Value> = flavors.iter().map(|f| view::full(&ctx, &links, f)).collect();
+    Ok(listing(&params, &origin, &views, &flavors, more))
 }
 
 pub async fn show(

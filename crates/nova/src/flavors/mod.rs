@@ -3,8 +3,6 @@
 pub(crate) mod api;
 mod rules;
 pub(crate) mod store;
-#[cfg(test)]
-mod tests;
 mod view;
 
 use std::collections::BTreeMap;

@@ -4,8 +4,6 @@
 pub(crate) mod api;
 mod ssh;
 pub(crate) mod store;
-#[cfg(test)]
-mod tests;
 mod view;
 mod x509;
 

@@ -13,8 +13,6 @@
 mod ec2;
 mod network_data;
 mod openstack;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 

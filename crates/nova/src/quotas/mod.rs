@@ -4,8 +4,6 @@
 pub(crate) mod api;
 mod limits_api;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use base::{Error, Policy, Result, Rule};
 

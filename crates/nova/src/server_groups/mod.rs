@@ -3,8 +3,6 @@
 
 pub(crate) mod api;
 pub(crate) mod store;
-#[cfg(test)]
-mod tests;
 mod view;
 
 use base::{Policy, Rule};

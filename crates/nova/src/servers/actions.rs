@@ -6,7 +6,7 @@ use base::{Ctx, Error, Policy};
 use serde_json::{Value, json};
 use web::{Caller, Json, Path, Response, Result, State, no_content};
 
-use super::{PowerState, Server, TaskState, VmState, api, policy, rules, store};
+use super::{PowerState, Server, TaskState, VmState, api, network_api, policy, rules, store};
 use crate::Nova;
 use crate::instance_actions::store as actions;
 use crate::schema::{self, Field, Kind};
@@ -47,6 +47,8 @@ pub async fn action(
         }
         "os-resetState" => reset_state(&nova, &ctx, &id, &body).await?,
         "os-getConsoleOutput" => return console(&nova, &ctx, &id, &body).await,
+        "addSecurityGroup" => network_api::add_group(&nova, &ctx, &id, &body).await?,
+        "removeSecurityGroup" => network_api::remove_group(&nova, &ctx, &id, &body).await?,
         other => return Err(crate::query::no_such_action(other).into()),
     }
     Ok(no_content(202))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base::{Ctx, Error};
+use base::Ctx;
 use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
 
@@ -154,7 +154,7 @@ pub async fn update(
             server.disk_config = config;
         }
         store::save(tx, &ctx, "server.update", &server).await?;
-        Ok::<_, Error>(store::find(tx, &ctx, &id).await?)
+        store::find(tx, &ctx, &id).await
     })?;
     let body = nova.one(&ctx, &Links::new(&origin), &server, view::updated).await?;
     Ok(web::json(200, &json!({"server": body})))

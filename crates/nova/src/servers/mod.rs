@@ -27,8 +27,6 @@ pub(crate) mod properties_api;
 pub(crate) mod reconcile;
 pub(crate) mod rules;
 pub(crate) mod store;
-#[cfg(test)]
-mod tests;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;
@@ -239,6 +237,10 @@ pub(crate) mod policy {
     pub const CONSOLE: Policy = Policy::new("os_compute_api:os-console-output", Rule::ProjectMember);
     pub const FORCE_DELETE: Policy =
         Policy::new("os_compute_api:os-deferred-delete:force", Rule::ProjectMember);
+    pub const GROUPS: Policy = Policy::new("os_compute_api:os-security-groups:list", Rule::ProjectReader);
+    pub const GROUPS_ADD: Policy = Policy::new("os_compute_api:os-security-groups:add", Rule::ProjectMember);
+    pub const GROUPS_REMOVE: Policy =
+        Policy::new("os_compute_api:os-security-groups:remove", Rule::ProjectMember);
     pub const METADATA: Policy = Policy::new("os_compute_api:server-metadata:index", Rule::ProjectReader);
     pub const METADATA_CHANGE: Policy =
         Policy::new("os_compute_api:server-metadata:update", Rule::ProjectMember);

@@ -1,14 +1,16 @@
-//! `/v2.1/servers/{id}/ips` and `/os-interface`, and its volumes (there are none yet).
+//! `/v2.1/servers/{id}/ips`, `/os-interface`, `/os-security-groups`, and its volumes (there are none yet).
 
 use std::sync::Arc;
 
-use base::{Ctx, Error};
-use neutron::PortView;
+use base::{Ctx, Error, Policy};
+use neutron::{GroupRule, GroupView, PortView};
 use serde_json::{Value, json};
 use web::{Caller, Path, Response, Result, State};
 
-use super::{Server, store, view};
+use super::{Server, policy, rules, store, view};
 use crate::Nova;
+use crate::instance_actions::store as actions;
+use crate::schema::{self, Field, Kind};
 
 async fn ports_of(nova: &Nova, ctx: &Ctx, id: &str) -> Result<(Server, Vec<PortView>)> {
     let server = store::find(&mut *nova.db.read().await?, ctx, id).await?;
@@ -92,4 +94,141 @@ pub async fn volumes(
 ) -> Result<Response> {
     store::find(&mut *nova.db.read().await?, &ctx, &id).await?;
     Ok(web::json(200, &json!({"volumeAttachments": []})))
+}
+
+fn group_view(group: &GroupView, known: &[GroupView]) -> Value {
+    let rule = |rule: &GroupRule| {
+        // The old API knew incoming traffic only.
+        if rule.direction != "ingress" {
+            return None;
+        }
+        let protocol = Some(rule.protocol.to_uppercase()).filter(|p| !p.is_empty());
+        let remote = rule.remote_group.as_ref().and_then(|id| known.iter().find(|g| g.id == *id));
+        let range = match (&rule.remote_group, &*rule.remote_prefix) {
+            (Some(_), _) => json!({}),
+            (None, "") if rule.ethertype == "IPv6" => json!({"cidr": "::/0"}),
+            (None, "") => json!({"cidr": "0.0.0.0/0"}),
+            (None, cidr) => json!({"cidr": cidr}),
+        };
+        // A rule for any protocol, or for all ports of one, has no numbers of its own.
+        let (from, to) = match (rule.ports, protocol.as_deref()) {
+            ((Some(from), to), _) => (Some(from), to),
+            (_, None) => (None, None),
+            (_, Some("ICMP")) => (Some(-1), Some(-1)),
+            _ => (Some(1), Some(65535)),
+        };
+        Some(json!({
+            "id": rule.id,
+            "parent_group_id": group.id,
+            "ip_protocol": protocol.map(|p| p.to_lowercase()),
+            "from_port": from,
+            "to_port": to,
+            "ip_range": range,
+            "group": remote.map_or_else(|| json!({}), |g| json!({"name": g.name, "tenant_id": g.project_id})),
+        }))
+    };
+    json!({
+        "id": group.id,
+        "name": group.name,
+        "tenant_id": group.project_id,
+        "description": group.description,
+        "rules": group.rules.iter().filter_map(rule).collect::<Vec<_>>(),
+    })
+}
+
+pub async fn groups(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let (_, ports) = ports_of(&nova, &ctx, &id).await?;
+    let ids: Vec<String> = view::security_groups(&ports).into_iter().map(|(id, _)| id.to_owned()).collect();
+    let groups = nova.neutron.security_groups(&ids).await?;
+    let remote = |g: &GroupView| g.rules.iter().filter_map(|r| r.remote_group.clone()).collect::<Vec<_>>();
+    let remotes: Vec<String> = groups.iter().flat_map(remote).filter(|id| !ids.contains(id)).collect();
+    let mut known = nova.neutron.security_groups(&remotes).await?;
+    known.extend(groups.iter().cloned());
+    let views: Vec<Value> = groups.iter().map(|g| group_view(g, &known)).collect();
+    Ok(web::json(200, &json!({"security_groups": views})))
+}
+
+const GROUP: &[Field] = &[Field::new("name", Kind::Text(1, 255, schema::ANY_CHAR, "")).required()];
+
+struct Change {
+    server: Server,
+    ports: Vec<PortView>,
+    /// Id of the group.
+    group: String,
+    name: String,
+}
+
+async fn change(
+    nova: &Nova,
+    ctx: &Ctx,
+    id: &str,
+    body: &Value,
+    key: &str,
+    policy: &Policy,
+) -> base::Result<Change> {
+    let fields = schema::body(body, key, GROUP, ctx.microversion.minor)?;
+    let name = fields["name"].as_str().unwrap_or_default().to_owned();
+    let server = store::find(&mut *nova.db.read().await?, ctx, id).await?;
+    ctx.authorize(policy, Some(&server.project_id))?;
+    rules::check_lock(ctx, &server)?;
+    let groups = nova.neutron.security_group_ids(ctx, std::slice::from_ref(&name)).await?;
+    let ports = nova.ports(std::slice::from_ref(&server)).await?.remove(id).unwrap_or_default();
+    if ports.is_empty() {
+        return Err(Error::not_found(format!(
+            "Security group {name} not found: instance {id} has no port that it could be applied to."
+        )));
+    }
+    Ok(Change { server, ports, group: groups.into_iter().next().unwrap_or_default(), name })
+}
+
+fn groups_of(port: &PortView) -> Vec<String> {
+    port.security_groups.iter().map(|(id, _)| id.clone()).collect()
+}
+
+/// The group is added to every port of the server that can have groups.
+pub async fn add_group(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> base::Result<()> {
+    let change = change(nova, ctx, id, body, "addSecurityGroup", &policy::GROUPS_ADD).await?;
+    let able = |port: &&PortView| port.port_security && !port.fixed_ips.is_empty();
+    if !change.ports.iter().any(|p| able(&p)) {
+        return Err(Error::bad_request(
+            "Network requires port_security_enabled and subnet associated in order to apply security groups.",
+        ));
+    }
+    for port in change.ports.iter().filter(able) {
+        let mut groups = groups_of(port);
+        if !groups.contains(&change.group) {
+            groups.push(change.group.clone());
+            nova.neutron.set_port_security_groups(ctx, &port.id, &groups).await?;
+        }
+    }
+    record(nova, ctx, &change.server, "addSecurityGroup").await
+}
+
+pub async fn remove_group(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> base::Result<()> {
+    let change = change(nova, ctx, id, body, "removeSecurityGroup", &policy::GROUPS_REMOVE).await?;
+    let mut found = false;
+    for port in &change.ports {
+        let mut groups = groups_of(port);
+        let before = groups.len();
+        groups.retain(|g| *g != change.group);
+        if groups.len() < before {
+            found = true;
+            nova.neutron.set_port_security_groups(ctx, &port.id, &groups).await?;
+        }
+    }
+    if !found {
+        return Err(Error::not_found(format!(
+            "Security group {} not associated with the instance {id}",
+            change.name
+        )));
+    }
+    record(nova, ctx, &change.server, "removeSecurityGroup").await
+}
+
+async fn record(nova: &Nova, ctx: &Ctx, server: &Server, action: &str) -> base::Result<()> {
+    db::write!(nova.db, |tx| actions::record(tx, ctx, &server.id, &server.project_id, action).await)
 }

@@ -99,7 +99,7 @@ async fn sums(nova: &Nova, period: &Period, project: Option<&str>) -> Result<BTr
     Ok(sums)
 }
 
-fn view(project: &str, sum: Sum, period: &Period, servers: bool) -> Value {
+fn view(project: &str, sum: &Sum, period: &Period, servers: bool) -> Value {
     let mut out = json!({
         "tenant_id": project,
         "start": micros_naive(period.start),
@@ -119,7 +119,7 @@ pub async fn list(State(nova): State<Arc<Nova>>, Caller(ctx): Caller, params: Pa
     let period = period(&ctx, &params)?;
     let sums = sums(&nova, &period, None).await?;
     let views: Vec<Value> =
-        sums.into_iter().map(|(project, sum)| view(&project, sum, &period, period.detailed)).collect();
+        sums.into_iter().map(|(project, sum)| view(&project, &sum, &period, period.detailed)).collect();
     Ok(web::json(200, &json!({"tenant_usages": views})))
 }
 
@@ -132,6 +132,6 @@ pub async fn show(
     ctx.authorize(&policy::SHOW, Some(&project))?;
     let period = period(&ctx, &params)?;
     let sum = sums(&nova, &period, Some(&project)).await?.remove(&project);
-    let body = sum.map_or_else(|| json!({}), |sum| view(&project, sum, &period, true));
+    let body = sum.map_or_else(|| json!({}), |sum| view(&project, &sum, &period, true));
     Ok(web::json(200, &json!({"tenant_usage": body})))
 }

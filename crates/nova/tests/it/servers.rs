@@ -270,3 +270,49 @@ async fn an_update_changes_names_and_access_addresses() {
     let bad = json!({"server": {"accessIPv4": "nonsense"}});
     demo.put(&format!("/servers/{id}"), bad).await.fault(400, "badRequest");
 }
+
+#[tokio::test]
+async fn security_groups_are_added_shown_and_removed() {
+    let cloud = Cloud::start().await;
+    let demo = cloud.as_("demo");
+    let (image, network) = (cloud.image("demo").await, cloud.network("demo", "net", 0).await);
+    let group = json!({"security_group": {"name": "web"}});
+    let group = demo.call("POST", "/network/v2.0/security-groups", Some(group)).await.expect(201);
+    let rule = json!({"security_group_rule": {
+        "security_group_id": group["security_group"]["id"], "direction": "ingress", "protocol": "tcp",
+        "port_range_min": 80, "port_range_max": 80,
+    }});
+    demo.call("POST", "/network/v2.0/security-group-rules", Some(rule)).await.expect(201);
+    let networks = json!([{"uuid": network}]);
+    let id =
+        demo.server(json!({"name": "s", "imageRef": image, "flavorRef": "42", "networks": networks})).await;
+    demo.wait(&id, "ACTIVE").await;
+    demo.action(&id, json!({"addSecurityGroup": {"name": "web"}})).await.expect(202);
+    let shown = demo.get(&format!("/servers/{id}")).await.expect(200);
+    let mut names: Vec<&str> = shown["server"]["security_groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| g["name"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["default", "web"]);
+    let groups = demo.get(&format!("/servers/{id}/os-security-groups")).await.expect(200);
+    let web = groups["security_groups"].as_array().unwrap().iter().find(|g| g["name"] == "web").unwrap();
+    assert_eq!(web["rules"][0]["from_port"], 80);
+    assert_eq!(web["rules"][0]["ip_range"], json!({"cidr": "0.0.0.0/0"}));
+    demo.action(&id, json!({"removeSecurityGroup": {"name": "web"}})).await.expect(202);
+    demo.action(&id, json!({"removeSecurityGroup": {"name": "web"}})).await.fault(404, "itemNotFound");
+    demo.action(&id, json!({"addSecurityGroup": {"name": "nope"}})).await.fault(404, "itemNotFound");
+    // A server may be made with several groups by name.
+    let body = json!({
+        "name": "t", "imageRef": image, "flavorRef": "42", "networks": networks,
+        "security_groups": [{"name": "web"}, {"name": "default"}],
+    });
+    let id = demo.server(body).await;
+    assert_eq!(demo.wait(&id, "ACTIVE").await["security_groups"].as_array().unwrap().len(), 2);
+    let body = json!({"server": {
+        "name": "t", "imageRef": image, "flavorRef": "42", "networks": networks, "security_groups": [{"name": "nope"}],
+    }});
+    demo.post("/servers", body).await.fault(400, "badRequest");
+}

@@ -1,23 +1,11 @@
-//! `GET /v2.1/servers` and `/v2.1/servers/detail`: filters, sorting, pages.
-//!
-//! What SQL can decide by itself it decides (project, deletion, exact columns); patterns and addresses are matched
-//! here. Without any of the latter, and in the usual order, the page too is cut in SQL.
+//! The query string of a list of servers.
 
-use std::cmp::Ordering;
-use std::sync::Arc;
-
-use base::{Ctx, Error, Page};
-use db::sql_built;
+use base::{Ctx, Error};
 use regex::Regex;
-use serde_json::{Value, json};
-use web::{Caller, Origin, Params, Response, Result, State};
+use serde_json::json;
+use web::Params;
 
-use super::store::COLUMNS;
-use super::view::{self, Ports};
-use super::{Server, policy, rules};
-use crate::Nova;
-use crate::links::Links;
-use crate::query::MAX_LIMIT;
+use crate::servers::{policy, rules};
 
 /// Filters for everybody: (key, since).
 const FOR_ALL: &[(&str, u16)] = &[
@@ -158,22 +146,22 @@ const IGNORED_SORT_KEYS: &[&str] = &[
 
 /// What one request asks for.
 #[derive(Default)]
-struct Query {
+pub(super) struct Query {
     /// SQL conditions and their values.
-    conditions: Vec<String>,
-    values: Vec<String>,
-    statuses: Option<Vec<String>>,
-    patterns: Vec<(String, Regex)>,
-    addresses: Vec<Regex>,
-    tags: Vec<(TagFilter, Vec<String>)>,
-    locked: Option<bool>,
-    since: Option<i64>,
-    until: Option<i64>,
-    sort: Vec<(String, bool)>,
+    pub conditions: Vec<String>,
+    pub values: Vec<String>,
+    pub statuses: Option<Vec<String>>,
+    pub patterns: Vec<(String, Regex)>,
+    pub addresses: Vec<Regex>,
+    pub tags: Vec<(TagFilter, Vec<String>)>,
+    pub locked: Option<bool>,
+    pub since: Option<i64>,
+    pub until: Option<i64>,
+    pub sort: Vec<(String, bool)>,
 }
 
 #[derive(Clone, Copy)]
-enum TagFilter {
+pub(super) enum TagFilter {
     All,
     Any,
     NotAll,
@@ -187,7 +175,7 @@ impl Query {
     }
 
     /// Nothing is left to do here: SQL may sort and cut.
-    fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.statuses.is_none()
             && self.patterns.is_empty()
             && self.addresses.is_empty()
@@ -224,7 +212,7 @@ fn known(ctx: &Ctx, key: &str) -> bool {
         || PAGING.contains(&key)
 }
 
-fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
+pub(super) fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
     let mut query = Query::default();
     for key in params.keys() {
         if FORBIDDEN.contains(&key) || key.starts_with('_') {
@@ -376,191 +364,4 @@ fn sorting(ctx: &Ctx, params: &Params) -> base::Result<Vec<(String, bool)>> {
         keys.push(("created_at".into(), false));
     }
     Ok(keys)
-}
-
-fn matches(query: &Query, server: &Server, zone: &str) -> bool {
-    if query.statuses.as_ref().is_some_and(|s| !s.iter().any(|s| s == rules::status(server))) {
-        return false;
-    }
-    if query.locked.is_some_and(|locked| locked != server.locked_by.is_some()) {
-        return false;
-    }
-    let text = |key: &str| -> String {
-        let instant = |at: Option<i64>| at.map(base::time::micros_naive).unwrap_or_default();
-        match key {
-            "name" | "display_name" => server.name.clone(),
-            "description" | "display_description" => server.description.clone().unwrap_or_default(),
-            "hostname" => server.hostname.clone(),
-            "key_name" => server.key_name.clone().unwrap_or_default(),
-            "flavor" => server.flavor.id.clone(),
-            "launched_at" => instant(server.launched_at),
-            "terminated_at" => instant(server.terminated_at),
-            "created_at" => instant(Some(server.created_at)),
-            "access_ip_v4" => server.access_ipv4.clone().unwrap_or_default(),
-            "access_ip_v6" => server.access_ipv6.clone().unwrap_or_default(),
-            "locked_by" => server.locked_by.clone().unwrap_or_default(),
-            "availability_zone" => server
-                .host
-                .as_ref()
-                .map_or_else(|| server.pinned_zone.clone().unwrap_or_default(), |_| zone.into()),
-            "power_state" => (server.power_state as i64).to_string(),
-            "launch_index" => server.launch_index.to_string(),
-            "progress" => "0".into(),
-            "config_drive" => if server.config_drive { "True" } else { "" }.into(),
-            "root_device_name" => crate::BOOT_DRIVE.into(),
-            "auto_disk_config" => (server.disk_config == "AUTO").to_string(),
-            _ => String::new(),
-        }
-    };
-    if !query.patterns.iter().all(|(key, pattern)| pattern.is_match(&text(key))) {
-        return false;
-    }
-    query.tags.iter().all(|(filter, tags)| {
-        let has = |t: &String| server.tags.contains(t);
-        match filter {
-            TagFilter::All => tags.iter().all(has),
-            TagFilter::Any => tags.iter().any(has),
-            TagFilter::NotAll => !tags.iter().all(has),
-            TagFilter::NotAny => !tags.iter().any(has),
-        }
-    })
-}
-
-fn compare(key: &str, a: &Server, b: &Server) -> Ordering {
-    match key {
-        "display_name" => a.name.cmp(&b.name),
-        "display_description" => a.description.cmp(&b.description),
-        "hostname" => a.hostname.cmp(&b.hostname),
-        "uuid" => a.id.cmp(&b.id),
-        "user_id" => a.user_id.cmp(&b.user_id),
-        "project_id" => a.project_id.cmp(&b.project_id),
-        "vm_state" => a.vm_state.as_str().cmp(b.vm_state.as_str()),
-        "task_state" => {
-            a.task_state.map(super::TaskState::as_str).cmp(&b.task_state.map(super::TaskState::as_str))
-        }
-        "power_state" => (a.power_state as i64).cmp(&(b.power_state as i64)),
-        "image_ref" => a.image_id.cmp(&b.image_id),
-        "instance_type_id" => a.flavor.id.cmp(&b.flavor.id),
-        "key_name" => a.key_name.cmp(&b.key_name),
-        "host" | "node" => a.host.cmp(&b.host),
-        "launch_index" => a.launch_index.cmp(&b.launch_index),
-        "launched_at" => a.launched_at.cmp(&b.launched_at),
-        "terminated_at" => a.terminated_at.cmp(&b.terminated_at),
-        "created_at" => a.created_at.cmp(&b.created_at),
-        "updated_at" => a.updated_at.cmp(&b.updated_at),
-        "locked" => a.locked_by.is_some().cmp(&b.locked_by.is_some()),
-        "locked_by" => a.locked_by.cmp(&b.locked_by),
-        "availability_zone" => a.pinned_zone.cmp(&b.pinned_zone),
-        "config_drive" => a.config_drive.cmp(&b.config_drive),
-        "access_ip_v4" => a.access_ipv4.cmp(&b.access_ipv4),
-        "access_ip_v6" => a.access_ipv6.cmp(&b.access_ipv6),
-        "auto_disk_config" => a.disk_config.cmp(&b.disk_config),
-        _ => Ordering::Equal,
-    }
-}
-
-struct Found {
-    servers: Vec<Server>,
-    more: bool,
-    /// Of all servers found, when they were needed to filter by address.
-    ports: Option<Ports>,
-}
-
-async fn find(nova: &Nova, ctx: &Ctx, params: &Params) -> base::Result<Found> {
-    let query = parse(ctx, params)?;
-    let page = crate::query::page(params)?;
-    let limit = page.limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
-    let no_marker =
-        || Error::bad_request(format!("marker [{}] not found", page.marker.clone().unwrap_or_default()));
-    let mut conditions = query.conditions.clone();
-    let mut values = query.values.clone();
-    let mut suffix = String::new();
-    if query.is_plain() {
-        if let Some(marker) = &page.marker {
-            let mut conn = nova.db.read().await?;
-            let last = super::store::get(&mut conn, marker).await?.filter(|s| ctx.owns(&s.project_id));
-            let last = last.ok_or_else(no_marker)?;
-            values.push(last.id);
-            conditions.push(format!(
-                "(created_at < {at} OR (created_at = {at} AND id > ${n}))",
-                at = last.created_at,
-                n = values.len()
-            ));
-        }
-        suffix = format!(" LIMIT {}", limit + 1);
-    }
-    let filter = if conditions.is_empty() { "1 = 1".into() } else { conditions.join(" AND ") };
-    let mut statement = sql_built(format!(
-        "SELECT {COLUMNS} FROM servers WHERE {filter} ORDER BY created_at DESC, id{suffix}"
-    ));
-    for value in &values {
-        statement = statement.bind(&**value);
-    }
-    let (mut servers, zone): (Vec<Server>, String) = {
-        let mut conn = nova.db.read().await?;
-        (statement.rows(&mut conn).await?, nova.zone(&mut conn).await?)
-    };
-    if query.is_plain() {
-        let more = servers.len() > limit;
-        servers.truncate(limit);
-        return Ok(Found { servers, more: more && limit > 0, ports: None });
-    }
-    servers.retain(|s| matches(&query, s, &zone));
-    let mut ports = None;
-    if !query.addresses.is_empty() {
-        let all = nova.ports(&servers).await?;
-        servers.retain(|s| {
-            let ips = all.get(&s.id).into_iter().flatten().flat_map(|p| &p.fixed_ips);
-            let texts: Vec<String> = ips
-                .flat_map(|ip| [Some(ip.address.to_string()), ip.floating.map(|f| f.to_string())])
-                .flatten()
-                .collect();
-            query.addresses.iter().all(|pattern| texts.iter().any(|text| pattern.is_match(text)))
-        });
-        ports = Some(all);
-    }
-    servers.sort_by(|a, b| {
-        query.sort.iter().fold(Ordering::Equal, |order, (key, descending)| {
-            let next = compare(key, a, b);
-            order.then(if *descending { next.reverse() } else { next })
-        })
-    });
-    let cut = Page { limit: Some(limit), marker: page.marker.clone(), ..Page::default() };
-    let (servers, more) = cut.cut(servers, MAX_LIMIT, |s| &s.id).ok_or_else(no_marker)?;
-    Ok(Found { servers, more: more && limit > 0, ports })
-}
-
-fn listing(params: &Params, origin: &Origin, views: Vec<Value>, found: &Found) -> Response {
-    let mut body = json!({"servers": views});
-    if let (true, Some(last)) = (found.more, found.servers.last()) {
-        body["servers_links"] = web::next_link(params, &origin.0, &last.id);
-    }
-    web::json(200, &body)
-}
-
-pub async fn list(
-    State(nova): State<Arc<Nova>>,
-    Caller(ctx): Caller,
-    params: Params,
-    origin: Origin,
-) -> Result<Response> {
-    let found = find(&nova, &ctx, &params).await?;
-    let links = Links::new(&origin);
-    let views = found.servers.iter().map(|s| view::brief(&links, s)).collect();
-    Ok(listing(&params, &origin, views, &found))
-}
-
-pub async fn detail(
-    State(nova): State<Arc<Nova>>,
-    Caller(ctx): Caller,
-    params: Params,
-    origin: Origin,
-) -> Result<Response> {
-    let mut found = find(&nova, &ctx, &params).await?;
-    let ports = match found.ports.take() {
-        Some(ports) => ports,
-        None => nova.ports(&found.servers).await?,
-    };
-    let views = nova.detailed(&ctx, &Links::new(&origin), &found.servers, &ports).await?;
-    Ok(listing(&params, &origin, views, &found))
 }
