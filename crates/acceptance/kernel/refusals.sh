@@ -15,8 +15,10 @@ told() {
   fi
 }
 
+# Anybody may read and run this copy; a build directory is often private.
+install -m 755 "$(command -v cumulet)" "$work/cumulet"
 told "no root" 'need root: run `sudo cumulet up`' \
-  setpriv --reuid 65534 --regid 65534 --clear-groups env CUMULET_DATA_DIR=/tmp/nobodys-cloud cumulet up
+  setpriv --reuid 65534 --regid 65534 --clear-groups env CUMULET_DATA_DIR=/tmp/nobodys-cloud "$work/cumulet" up
 told "a missing program" 'qemu-system-x86_64 is missing: run `apt-get install qemu-system-x86`' \
   unshare --mount sh -c "mount --bind /dev/null \$(command -v qemu-system-x86_64) && exec cumulet up"
 told "a bad address" 'invalid value|For more information' cumulet up --listen nowhere:80
