@@ -1,0 +1,91 @@
+//! /v3/services
+
+use serde_json::{Value, json};
+use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+
+use super::{ServiceEntry, rules, store, view};
+use crate::access::Target;
+use crate::errors::not_found;
+use crate::listing::collection;
+use crate::schema::{Fields, merge};
+use crate::{Service, change};
+
+pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+    rules::LIST_SERVICES.enforce(&ctx, &Target::default())?;
+    let services = store::services(&mut *keystone.db.read().await?).await?;
+    let views = services.iter().map(|s| view::service(s, &origin)).collect();
+    Ok(collection(&origin, &params, "services", views, &["type", "name"])?)
+}
+
+pub async fn get(
+    State(keystone): Service,
+    Caller(ctx): Caller,
+    origin: Origin,
+    Path(id): Path<String>,
+) -> Result {
+    rules::GET_SERVICE.enforce(&ctx, &Target::default())?;
+    let found = store::service(&mut *keystone.db.read().await?, &id).await?;
+    Ok(answer(200, &found.ok_or_else(|| not_found("service", &id))?, &origin))
+}
+
+pub async fn create(
+    State(keystone): Service,
+    Caller(ctx): Caller,
+    origin: Origin,
+    Json(body): Json<Value>,
+) -> Result {
+    rules::CREATE_SERVICE.enforce(&ctx, &Target::default())?;
+    let mut fields = Fields::of(body, "service")?;
+    let service = ServiceEntry {
+        id: base::id::hex(),
+        kind: fields.name("type", 255)?.ok_or_else(|| Fields::required("type"))?,
+        enabled: fields.flag("enabled")?.unwrap_or(true),
+        name: fields.nullable_text("name")?.flatten(),
+        description: fields.nullable_text("description")?.flatten(),
+        extra: fields.extra(),
+    };
+    change!(keystone, &ctx, "service.create", &service.id, |tx| {
+        Ok(store::insert_service(tx, &service).await?)
+    })?;
+    Ok(answer(201, &service, &origin))
+}
+
+pub async fn update(
+    State(keystone): Service,
+    Caller(ctx): Caller,
+    origin: Origin,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> Result {
+    rules::UPDATE_SERVICE.enforce(&ctx, &Target::default())?;
+    let mut fields = Fields::patch(body, "service", &id)?;
+    let kind = fields.name("type", 255)?;
+    let enabled = fields.flag("enabled")?;
+    let name = fields.nullable_text("name")?;
+    let description = fields.nullable_text("description")?;
+    let extra = fields.extra();
+    let service = change!(keystone, &ctx, "service.update", &id, |tx| {
+        let mut service = store::service(tx, &id).await?.ok_or_else(|| not_found("service", &id))?;
+        service.kind = kind.clone().unwrap_or(service.kind);
+        service.enabled = enabled.unwrap_or(service.enabled);
+        service.name = name.clone().unwrap_or(service.name);
+        service.description = description.clone().unwrap_or(service.description);
+        merge(&mut service.extra, extra.clone());
+        store::update_service(tx, &service).await?;
+        Ok(service)
+    })?;
+    Ok(answer(200, &service, &origin))
+}
+
+pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+    rules::DELETE_SERVICE.enforce(&ctx, &Target::default())?;
+    change!(keystone, &ctx, "service.delete", &id, |tx| {
+        store::service(tx, &id).await?.ok_or_else(|| not_found("service", &id))?;
+        Ok(store::delete_service(tx, &id).await?)
+    })?;
+    Ok(web::no_content(204))
+}
+
+fn answer(status: u16, service: &ServiceEntry, origin: &Origin) -> Response {
+    web::json(status, &json!({"service": view::service(service, origin)}))
+}

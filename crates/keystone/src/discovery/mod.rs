@@ -1,0 +1,3 @@
+//! Version documents.
+
+pub mod api;

@@ -1,0 +1,225 @@
+//! All routes, each with its policy.
+
+use std::sync::Arc;
+
+use web::{Gate, Router, Routes, Style};
+
+use crate::{
+    Keystone, application_credentials, assignments, catalog, credentials, discovery, domains, groups,
+    projects, roles, tokens, users,
+};
+
+static SERVICE: web::Service =
+    web::Service { name: "identity", style: Style::Keystone, microversions: None, legacy_header: None };
+
+impl Keystone {
+    /// Paths without the mount prefix. `gate` is usually this very service.
+    pub fn router(self: &Arc<Self>, gate: Gate) -> Router {
+        let routes = Routes::new(&SERVICE, gate, self.clone());
+        let routes = auth(routes);
+        let routes = tree(routes);
+        let routes = people(routes);
+        let routes = role_routes(routes);
+        let routes = grants(routes);
+        let routes = inherited_grants(routes);
+        let routes = catalog_routes(routes);
+        secrets(routes).into_router()
+    }
+}
+
+type R = Routes<Arc<Keystone>>;
+
+fn auth(routes: R) -> R {
+    use discovery::api as versions;
+    use tokens::{api, auth_api, rules};
+    routes
+        .get("/", &versions::VERSIONS, versions::all)
+        .get("/v3", &versions::VERSIONS, versions::v3)
+        .post("/v3/auth/tokens", &rules::ISSUE, api::issue)
+        .get("/v3/auth/tokens", &rules::VALIDATE.route, api::validate)
+        .head("/v3/auth/tokens", &rules::CHECK.route, api::check)
+        .delete("/v3/auth/tokens", &rules::REVOKE.route, api::revoke)
+        .get("/v3/auth/catalog", &rules::CATALOG.route, auth_api::catalog)
+        .get("/v3/auth/projects", &rules::PROJECTS.route, auth_api::projects)
+        .get("/v3/auth/domains", &rules::DOMAINS.route, auth_api::domains)
+        .get("/v3/auth/system", &rules::SYSTEM.route, auth_api::system)
+}
+
+fn tree(routes: R) -> R {
+    use projects::tags_api as tags;
+    routes
+        .get("/v3/domains", &domains::rules::LIST.route, domains::api::list)
+        .post("/v3/domains", &domains::rules::CREATE.route, domains::api::create)
+        .get("/v3/domains/{domain_id}", &domains::rules::GET.route, domains::api::get)
+        .patch("/v3/domains/{domain_id}", &domains::rules::UPDATE.route, domains::api::update)
+        .delete("/v3/domains/{domain_id}", &domains::rules::DELETE.route, domains::api::delete)
+        .get("/v3/projects", &projects::rules::LIST.route, projects::api::list)
+        .post("/v3/projects", &projects::rules::CREATE.route, projects::api::create)
+        .get("/v3/projects/{project_id}", &projects::rules::GET.route, projects::api::get)
+        .patch("/v3/projects/{project_id}", &projects::rules::UPDATE.route, projects::api::update)
+        .delete("/v3/projects/{project_id}", &projects::rules::DELETE.route, projects::api::delete)
+        .get("/v3/projects/{project_id}/tags", &projects::rules::LIST_TAGS.route, tags::list)
+        .put("/v3/projects/{project_id}/tags", &projects::rules::UPDATE_TAGS.route, tags::replace)
+        .delete("/v3/projects/{project_id}/tags", &projects::rules::DELETE_TAGS.route, tags::clear)
+        .get("/v3/projects/{project_id}/tags/{value}", &projects::rules::GET_TAG.route, tags::check)
+        .put("/v3/projects/{project_id}/tags/{value}", &projects::rules::CREATE_TAG.route, tags::add)
+        .delete("/v3/projects/{project_id}/tags/{value}", &projects::rules::DELETE_TAG.route, tags::remove)
+}
+
+fn people(routes: R) -> R {
+    use groups::members_api as members;
+    const MEMBER: &str = "/v3/groups/{group_id}/users/{user_id}";
+    routes
+        .get("/v3/users", &users::rules::LIST.route, users::api::list)
+        .post("/v3/users", &users::rules::CREATE.route, users::api::create)
+        .get("/v3/users/{user_id}", &users::rules::GET.route, users::api::get)
+        .patch("/v3/users/{user_id}", &users::rules::UPDATE.route, users::api::update)
+        .delete("/v3/users/{user_id}", &users::rules::DELETE.route, users::api::delete)
+        .post("/v3/users/{user_id}/password", &users::rules::CHANGE_PASSWORD, users::password_api::change)
+        .get(
+            "/v3/users/{user_id}/projects",
+            &projects::rules::LIST_OF_USER.route,
+            projects::api::list_of_user,
+        )
+        .get("/v3/users/{user_id}/groups", &groups::rules::LIST_OF_USER.route, groups::api::list_of_user)
+        .get("/v3/groups", &groups::rules::LIST.route, groups::api::list)
+        .post("/v3/groups", &groups::rules::CREATE.route, groups::api::create)
+        .get("/v3/groups/{group_id}", &groups::rules::GET.route, groups::api::get)
+        .patch("/v3/groups/{group_id}", &groups::rules::UPDATE.route, groups::api::update)
+        .delete("/v3/groups/{group_id}", &groups::rules::DELETE.route, groups::api::delete)
+        .get("/v3/groups/{group_id}/users", &groups::rules::LIST_USERS.route, members::list)
+        .get(MEMBER, &groups::rules::CHECK_USER.route, members::check)
+        .put(MEMBER, &groups::rules::ADD_USER.route, members::add)
+        .delete(MEMBER, &groups::rules::REMOVE_USER.route, members::remove)
+}
+
+fn role_routes(routes: R) -> R {
+    use roles::{api, implied_api as implied, rules};
+    const IMPLIED: &str = "/v3/roles/{prior_role_id}/implies/{implied_role_id}";
+    routes
+        .get("/v3/roles", &rules::LIST.route, api::list)
+        .post("/v3/roles", &rules::CREATE.route, api::create)
+        .get("/v3/roles/{role_id}", &rules::GET.route, api::get)
+        .patch("/v3/roles/{role_id}", &rules::UPDATE.route, api::update)
+        .delete("/v3/roles/{role_id}", &rules::DELETE.route, api::delete)
+        .get("/v3/roles/{role_id}/implies", &rules::LIST_IMPLIED.route, implied::list)
+        .get(IMPLIED, &rules::GET_IMPLIED.route, implied::get)
+        .head(IMPLIED, &rules::CHECK_IMPLIED.route, implied::check)
+        .put(IMPLIED, &rules::CREATE_IMPLIED.route, implied::create)
+        .delete(IMPLIED, &rules::DELETE_IMPLIED.route, implied::delete)
+        .get("/v3/role_inferences", &rules::LIST_INFERENCES.route, implied::list_all)
+        .get("/v3/role_assignments", &assignments::rules::LIST.route, assignments::list_api::list)
+}
+
+fn grants(mut routes: R) -> R {
+    use assignments::{grants_api as api, rules};
+    for (list, one) in [
+        (
+            "/v3/projects/{project_id}/users/{user_id}/roles",
+            "/v3/projects/{project_id}/users/{user_id}/roles/{role_id}",
+        ),
+        (
+            "/v3/projects/{project_id}/groups/{group_id}/roles",
+            "/v3/projects/{project_id}/groups/{group_id}/roles/{role_id}",
+        ),
+        (
+            "/v3/domains/{domain_id}/users/{user_id}/roles",
+            "/v3/domains/{domain_id}/users/{user_id}/roles/{role_id}",
+        ),
+        (
+            "/v3/domains/{domain_id}/groups/{group_id}/roles",
+            "/v3/domains/{domain_id}/groups/{group_id}/roles/{role_id}",
+        ),
+    ] {
+        routes = routes
+            .get(list, &rules::LIST_GRANTS.route, api::list)
+            .get(one, &rules::CHECK.route, api::check)
+            .put(one, &rules::CREATE.route, api::create)
+            .delete(one, &rules::REVOKE.route, api::revoke);
+    }
+    for (list, one) in [
+        ("/v3/system/users/{user_id}/roles", "/v3/system/users/{user_id}/roles/{role_id}"),
+        ("/v3/system/groups/{group_id}/roles", "/v3/system/groups/{group_id}/roles/{role_id}"),
+    ] {
+        routes = routes
+            .get(list, &rules::LIST_SYSTEM.route, api::list)
+            .get(one, &rules::CHECK_SYSTEM.route, api::check)
+            .put(one, &rules::CREATE_SYSTEM.route, api::create)
+            .delete(one, &rules::REVOKE_SYSTEM.route, api::revoke);
+    }
+    routes
+}
+
+fn inherited_grants(mut routes: R) -> R {
+    use assignments::{grants_api as api, rules};
+    for (list, one) in [
+        (
+            "/v3/OS-INHERIT/domains/{domain_id}/users/{user_id}/roles/inherited_to_projects",
+            "/v3/OS-INHERIT/domains/{domain_id}/users/{user_id}/roles/{role_id}/inherited_to_projects",
+        ),
+        (
+            "/v3/OS-INHERIT/domains/{domain_id}/groups/{group_id}/roles/inherited_to_projects",
+            "/v3/OS-INHERIT/domains/{domain_id}/groups/{group_id}/roles/{role_id}/inherited_to_projects",
+        ),
+        (
+            "/v3/OS-INHERIT/projects/{project_id}/users/{user_id}/roles/inherited_to_projects",
+            "/v3/OS-INHERIT/projects/{project_id}/users/{user_id}/roles/{role_id}/inherited_to_projects",
+        ),
+        (
+            "/v3/OS-INHERIT/projects/{project_id}/groups/{group_id}/roles/inherited_to_projects",
+            "/v3/OS-INHERIT/projects/{project_id}/groups/{group_id}/roles/{role_id}/inherited_to_projects",
+        ),
+    ] {
+        routes = routes
+            .get(list, &rules::LIST_GRANTS.route, api::list)
+            .get(one, &rules::CHECK.route, api::check)
+            .put(one, &rules::CREATE.route, api::create)
+            .delete(one, &rules::REVOKE.route, api::revoke);
+    }
+    routes
+}
+
+fn catalog_routes(routes: R) -> R {
+    use catalog::{endpoints_api as endpoints, regions_api as regions, rules, services_api as services};
+    routes
+        .get("/v3/regions", &rules::LIST_REGIONS.route, regions::list)
+        .post("/v3/regions", &rules::CREATE_REGION.route, regions::create)
+        .get("/v3/regions/{region_id}", &rules::GET_REGION.route, regions::get)
+        .put("/v3/regions/{region_id}", &rules::CREATE_REGION.route, regions::create_with_id)
+        .patch("/v3/regions/{region_id}", &rules::UPDATE_REGION.route, regions::update)
+        .delete("/v3/regions/{region_id}", &rules::DELETE_REGION.route, regions::delete)
+        .get("/v3/services", &rules::LIST_SERVICES.route, services::list)
+        .post("/v3/services", &rules::CREATE_SERVICE.route, services::create)
+        .get("/v3/services/{service_id}", &rules::GET_SERVICE.route, services::get)
+        .patch("/v3/services/{service_id}", &rules::UPDATE_SERVICE.route, services::update)
+        .delete("/v3/services/{service_id}", &rules::DELETE_SERVICE.route, services::delete)
+        .get("/v3/endpoints", &rules::LIST_ENDPOINTS.route, endpoints::list)
+        .post("/v3/endpoints", &rules::CREATE_ENDPOINT.route, endpoints::create)
+        .get("/v3/endpoints/{endpoint_id}", &rules::GET_ENDPOINT.route, endpoints::get)
+        .patch("/v3/endpoints/{endpoint_id}", &rules::UPDATE_ENDPOINT.route, endpoints::update)
+        .delete("/v3/endpoints/{endpoint_id}", &rules::DELETE_ENDPOINT.route, endpoints::delete)
+}
+
+fn secrets(routes: R) -> R {
+    use application_credentials::{api, rules, rules_api};
+    const ALL: &str = "/v3/users/{user_id}/application_credentials";
+    const ONE: &str = "/v3/users/{user_id}/application_credentials/{credential_id}";
+    const RULE: &str = "/v3/users/{user_id}/access_rules/{access_rule_id}";
+    routes
+        .get(ALL, &rules::LIST.route, api::list)
+        .post(ALL, &rules::CREATE.route, api::create)
+        .get(ONE, &rules::GET.route, api::get)
+        .delete(ONE, &rules::DELETE.route, api::delete)
+        .get("/v3/users/{user_id}/access_rules", &rules::LIST_RULES.route, rules_api::list)
+        .get(RULE, &rules::GET_RULE.route, rules_api::get)
+        .delete(RULE, &rules::DELETE_RULE.route, rules_api::delete)
+        .get("/v3/credentials", &credentials::rules::LIST.route, credentials::api::list)
+        .post("/v3/credentials", &credentials::rules::CREATE.route, credentials::api::create)
+        .get("/v3/credentials/{credential_id}", &credentials::rules::GET.route, credentials::api::get)
+        .patch("/v3/credentials/{credential_id}", &credentials::rules::UPDATE.route, credentials::api::update)
+        .delete(
+            "/v3/credentials/{credential_id}",
+            &credentials::rules::DELETE.route,
+            credentials::api::delete,
+        )
+}

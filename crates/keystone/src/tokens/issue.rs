@@ -1,0 +1,219 @@
+//! Authentication: from proofs to a new token.
+
+use std::sync::Arc;
+
+use base::Error;
+use db::AnyConnection;
+
+use super::request::{AuthRequest, CredentialSpec, DomainSpec, Proof, ScopeSpec, UserSpec};
+use super::{Claims, Methods, ScopeId, Session};
+use crate::errors::{forbidden_action, is_unauthorized, unauthorized};
+use crate::users::User;
+use crate::{Keystone, application_credentials, domains, projects, users};
+
+/// What one proof says of its bearer.
+struct Proven {
+    user: User,
+    methods: Methods,
+    /// A rescoped token ends with the first of its chain, and an application credential's with the credential.
+    expires_at: Option<i64>,
+    chain: Option<[u8; 16]>,
+    /// Set: the token is for this project and by this credential, whatever was asked.
+    credential: Option<(String, String)>,
+}
+
+impl Keystone {
+    pub(super) async fn authenticate(&self, request: AuthRequest) -> Result<(String, Arc<Session>), Error> {
+        let mut proven: Option<Proven> = None;
+        for proof in request.proofs {
+            let next = self.prove(proof, request.scope.as_ref()).await?;
+            proven = Some(match proven {
+                None => next,
+                Some(before) => combine(before, next)?,
+            });
+        }
+        let proven = proven.ok_or_else(unauthorized)?;
+        if !users::rules::methods_suffice(&proven.user, &proven.methods.names()) {
+            return Err(unauthorized().because("the user needs more authentication methods"));
+        }
+        let scope = match (&proven.credential, &request.scope) {
+            (Some((_, project)), _) => ScopeId::Project(project.clone()),
+            (None, Some(spec)) => self.resolve_scope(spec).await?,
+            (None, None) => match &proven.user.default_project_id {
+                Some(project) => match self.issue(&proven, ScopeId::Project(project.clone())).await {
+                    // A default project is a convenience: without a role there the token is unscoped.
+                    Err(e) if is_unauthorized(&e) => ScopeId::Unscoped,
+                    issued => return issued,
+                },
+                None => ScopeId::Unscoped,
+            },
+        };
+        self.issue(&proven, scope).await
+    }
+
+    async fn issue(&self, proven: &Proven, scope: ScopeId) -> Result<(String, Arc<Session>), Error> {
+        let now = base::time::now();
+        let end = now.saturating_add(self.token_ttl);
+        let mut audit_id = [0u8; 16];
+        rand::fill(&mut audit_id[..]);
+        let claims = Claims {
+            methods: proven.methods,
+            user_id: proven.user.id.clone(),
+            scope,
+            expires_at: proven.expires_at.map_or(end, |limit| limit.min(end)),
+            issued_at: now,
+            audit_id,
+            parent_audit_id: proven.chain,
+            application_credential_id: proven.credential.as_ref().map(|(id, _)| id.clone()),
+        };
+        let token = self.token_keys.encrypt(&claims.encode());
+        let generation = self.generation();
+        let session = Arc::new(self.load(claims).await?);
+        self.cache.put(&token, generation, session.clone());
+        Ok((token, session))
+    }
+
+    async fn prove(&self, proof: Proof, scope: Option<&ScopeSpec>) -> Result<Proven, Error> {
+        match proof {
+            Proof::Password { user, password } => {
+                let user = self.find_user(&user).await?;
+                let hash = user.as_ref().and_then(|u| u.password_hash.clone());
+                // Also without a user: the answer must take as long as for a wrong password.
+                let right = self.passwords.verify(password, hash).await?;
+                let user =
+                    user.filter(|_| right).ok_or_else(|| unauthorized().because("wrong name or password"))?;
+                Ok(Proven {
+                    user,
+                    methods: Methods::PASSWORD,
+                    expires_at: None,
+                    chain: None,
+                    credential: None,
+                })
+            }
+            Proof::Token(token) => self.prove_by_token(&token, scope).await,
+            Proof::ApplicationCredential { credential, secret } => {
+                let found = self.find_credential(credential).await?;
+                let hash = found.as_ref().map(|(c, _)| c.secret_hash.clone());
+                let right = self.passwords.verify(secret, hash).await?;
+                let (credential, user) = found
+                    .filter(|_| right)
+                    .ok_or_else(|| unauthorized().because("wrong application credential or secret"))?;
+                if scope.is_some() {
+                    return Err(unauthorized().because("application credentials cannot request a scope"));
+                }
+                Ok(Proven {
+                    user,
+                    methods: Methods::APPLICATION_CREDENTIAL,
+                    expires_at: credential.expires_at,
+                    chain: None,
+                    credential: Some((credential.id, credential.project_id)),
+                })
+            }
+        }
+    }
+
+    async fn prove_by_token(&self, token: &str, scope: Option<&ScopeSpec>) -> Result<Proven, Error> {
+        let claims = self.session(token).await?.claims.clone();
+        let narrower =
+            matches!(scope, Some(ScopeSpec::Project(_) | ScopeSpec::ProjectName(..) | ScopeSpec::Domain(_)));
+        if claims.scope == ScopeId::System && narrower {
+            return Err(forbidden_action(
+                "Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.",
+            ));
+        }
+        if claims.application_credential_id.is_some() && scope.is_some() {
+            return Err(forbidden_action(
+                "Using an application credential token to create a scoped token is not allowed.",
+            ));
+        }
+        let user = users::store::get(&mut *self.db.read().await?, &claims.user_id)
+            .await?
+            .ok_or_else(unauthorized)?;
+        let credential = match (&claims.application_credential_id, &claims.scope) {
+            (Some(id), ScopeId::Project(project)) => Some((id.clone(), project.clone())),
+            _ => None,
+        };
+        Ok(Proven {
+            user,
+            methods: claims.methods.and(Methods::TOKEN),
+            expires_at: Some(claims.expires_at),
+            chain: Some(claims.parent_audit_id.unwrap_or(claims.audit_id)),
+            credential,
+        })
+    }
+
+    async fn find_user(&self, spec: &UserSpec) -> Result<Option<User>, Error> {
+        let mut conn = self.db.read().await?;
+        match spec {
+            UserSpec::Id(id) => Ok(users::store::get(&mut conn, id).await?),
+            UserSpec::Name(name, domain) => match domain_id(&mut conn, domain).await? {
+                Some(domain) => Ok(users::store::by_name(&mut conn, &domain, name).await?),
+                None => Ok(None),
+            },
+        }
+    }
+
+    async fn find_credential(
+        &self,
+        spec: CredentialSpec,
+    ) -> Result<Option<(application_credentials::ApplicationCredential, User)>, Error> {
+        let credential = match spec {
+            CredentialSpec::Id(id) => {
+                application_credentials::store::get(&mut *self.db.read().await?, &id).await?
+            }
+            CredentialSpec::Name(name, user) => match self.find_user(&user).await? {
+                Some(user) => {
+                    let mut conn = self.db.read().await?;
+                    application_credentials::store::by_name(&mut conn, &user.id, &name).await?
+                }
+                None => None,
+            },
+        };
+        let Some(credential) = credential else { return Ok(None) };
+        let user = users::store::get(&mut *self.db.read().await?, &credential.user_id).await?;
+        Ok(user.map(|user| (credential, user)))
+    }
+
+    async fn resolve_scope(&self, spec: &ScopeSpec) -> Result<ScopeId, Error> {
+        let mut conn = self.db.read().await?;
+        let missing = || unauthorized().because("the scope asked for does not exist");
+        match spec {
+            ScopeSpec::Unscoped => Ok(ScopeId::Unscoped),
+            ScopeSpec::System => Ok(ScopeId::System),
+            ScopeSpec::Project(id) => Ok(ScopeId::Project(id.clone())),
+            ScopeSpec::ProjectName(name, domain) => {
+                let domain = domain_id(&mut conn, domain).await?.ok_or_else(missing)?;
+                let project =
+                    projects::store::by_name(&mut conn, &domain, name).await?.ok_or_else(missing)?;
+                Ok(ScopeId::Project(project.id))
+            }
+            ScopeSpec::Domain(domain) => {
+                Ok(ScopeId::Domain(domain_id(&mut conn, domain).await?.ok_or_else(missing)?))
+            }
+        }
+    }
+}
+
+async fn domain_id(conn: &mut AnyConnection, spec: &DomainSpec) -> Result<Option<String>, Error> {
+    match spec {
+        DomainSpec::Id(id) => Ok(Some(id.clone())),
+        DomainSpec::Name(name) => Ok(domains::store::by_name(conn, name).await?.map(|d| d.id)),
+    }
+}
+
+/// Two proofs of one request must be of one user; the narrower limits win.
+fn combine(a: Proven, b: Proven) -> Result<Proven, Error> {
+    if a.user.id != b.user.id {
+        return Err(unauthorized().because("the methods name different users"));
+    }
+    Ok(Proven {
+        user: b.user,
+        methods: a.methods.and(b.methods),
+        expires_at: match (a.expires_at, b.expires_at) {
+            (Some(x), Some(y)) => Some(x.min(y)),
+            (x, y) => x.or(y),
+        },
+        chain: a.chain.or(b.chain),
+        credential: a.credential.or(b.credential),
+    })
+}
