@@ -193,7 +193,7 @@ impl Waker {
         (ready, next, false)
     }
 
-    fn finished(&self, name: &str, result: Result<Outcome, Failure>) {
+    fn finished(&self, name: &str, result: &Result<Outcome, Failure>) {
         let mut state = self.state();
         state.activations += 1;
         if result.is_err() {
@@ -201,7 +201,7 @@ impl Waker {
         }
         let Some(key) = state.keys.get_mut(name) else { return };
         key.running = false;
-        let answer = match &result {
+        let answer = match result {
             Ok(_) => Ok(()),
             Err(e) => Err(chain(&**e)),
         };
@@ -210,7 +210,7 @@ impl Waker {
                 key.failed = 0;
                 key.reason = None;
                 if let Outcome::Again(after) = outcome {
-                    key.due = Some(Instant::now() + after);
+                    key.due = Some(Instant::now() + *after);
                 }
             }
             Err(_) => {
@@ -272,7 +272,7 @@ pub fn spawn<R: Reconciler>(waker: Waker, reconciler: Arc<R>, options: Options) 
                             "activation failed"
                         );
                     }
-                    waker.finished(&key, result);
+                    waker.finished(&key, &result);
                 });
             }
             let notified = waker.0.notify.notified();

@@ -1,4 +1,5 @@
 //! Journeys over HTTP through a whole cloud on the fake host.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod discovery;
 mod servers;

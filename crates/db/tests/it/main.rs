@@ -1,4 +1,5 @@
 //! The database as services use it, on a temporary file.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use camino::Utf8PathBuf;
 use db::{Db, Event, Migration, sql};

@@ -200,13 +200,12 @@ pub fn check(image: &Image) -> Result<()> {
     }
     let container = image.container_format.as_deref();
     if let (Some(disk @ ("aki" | "ari" | "ami")), Some(container)) = (image.disk_format.as_deref(), container)
+        && disk != container
     {
-        if disk != container {
-            return Err(Error::bad_request(
-                "Invalid mix of disk and container formats. When setting a disk or container format to one of 'aki', \
-                 'ari', or 'ami', the container and disk formats must match.",
-            ));
-        }
+        return Err(Error::bad_request(
+            "Invalid mix of disk and container formats. When setting a disk or container format to one of 'aki', \
+             'ari', or 'ami', the container and disk formats must match.",
+        ));
     }
     Ok(())
 }

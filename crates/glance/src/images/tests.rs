@@ -16,14 +16,14 @@ fn member() -> Ctx {
     ctx
 }
 
-fn image(body: serde_json::Value) -> base::Result<Image> {
-    rules::new_image(&member(), &body)
+fn image(body: &serde_json::Value) -> base::Result<Image> {
+    rules::new_image(&member(), body)
 }
 
 #[test]
 fn a_new_image_takes_properties_and_refuses_read_only_ones() {
     let made = image(
-        json!({"name": "a", "disk_format": "qcow2", "container_format": "bare", "os_distro": "debian"}),
+        &json!({"name": "a", "disk_format": "qcow2", "container_format": "bare", "os_distro": "debian"}),
     )
     .unwrap();
     assert_eq!(
@@ -42,15 +42,15 @@ fn a_new_image_takes_properties_and_refuses_read_only_ones() {
         (json!({"any": 5}), Kind::BadRequest),
         (json!([]), Kind::BadRequest),
     ] {
-        assert_eq!(image(body.clone()).unwrap_err().kind, kind, "{body}");
+        assert_eq!(image(&body).unwrap_err().kind, kind, "{body}");
     }
 }
 
 #[test]
 fn a_patch_is_applied_whole_or_not() {
-    let before = image(json!({"name": "a", "x": "1"})).unwrap();
-    let patch = |ops| patch::apply(&member(), &before, &ops);
-    let after = patch(json!([
+    let before = image(&json!({"name": "a", "x": "1"})).unwrap();
+    let patch = |ops: &serde_json::Value| patch::apply(&member(), &before, ops);
+    let after = patch(&json!([
         {"op": "replace", "path": "/name", "value": "b"},
         {"op": "add", "path": "/y~1z", "value": "2"},
         {"op": "remove", "path": "/x"},
@@ -69,13 +69,13 @@ fn a_patch_is_applied_whole_or_not() {
         (json!([{"op": "add", "path": "/name"}]), Kind::BadRequest),
         (json!({}), Kind::BadRequest),
     ] {
-        assert_eq!(patch(ops.clone()).unwrap_err().kind, kind, "{ops}");
+        assert_eq!(patch(&ops).unwrap_err().kind, kind, "{ops}");
     }
 }
 
 #[test]
 fn fixed_attributes_stay_once_there_is_data() {
-    let mut active = image(json!({"disk_format": "raw", "container_format": "bare"})).unwrap();
+    let mut active = image(&json!({"disk_format": "raw", "container_format": "bare"})).unwrap();
     active.status = Status::Active;
     let ops = json!([{"op": "replace", "path": "/disk_format", "value": "qcow2"}]);
     assert_eq!(patch::apply(&member(), &active, &ops).unwrap_err().kind, Kind::Forbidden);
