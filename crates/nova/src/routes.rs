@@ -56,6 +56,8 @@ fn server_parts(routes: All) -> All {
         .get("/v2.1/servers/{id}/tags/{tag}", &server::TAGS, properties::tag)
         .put("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_CHANGE, properties::set_tag)
         .delete("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_DELETE, properties::delete_tag)
+        .get("/v2.1/servers/{id}/os-server-password", &server::PASSWORD, properties::password)
+        .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)
         .get("/v2.1/servers/{id}/ips", &server::IPS, network::ips)
         .get("/v2.1/servers/{id}/ips/{network}", &server::IPS, network::ips_of_network)
         .get("/v2.1/servers/{id}/os-interface", &server::INTERFACES, network::interfaces)

@@ -49,7 +49,11 @@ pub async fn action(
         "os-getConsoleOutput" => return console(&nova, &ctx, &id, &body).await,
         "addSecurityGroup" => network_api::add_group(&nova, &ctx, &id, &body).await?,
         "removeSecurityGroup" => network_api::remove_group(&nova, &ctx, &id, &body).await?,
-        other => return Err(crate::query::no_such_action(other).into()),
+        other => {
+            // Of a server that is not there nothing is an action: Nova answers so for the actions that are missing here.
+            store::find(&mut *nova.db.read().await?, &ctx, &id).await?;
+            return Err(crate::query::no_such_action(other).into());
+        }
     }
     Ok(no_content(202))
 }
@@ -193,6 +197,9 @@ async fn console(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> Result<Respo
         tracing::warn!(server = id, error = %e, "the console log could not be read");
         Error::not_found("Guest does not have a console available.").because(e)
     })?;
-    let shown: String = text.chars().filter(|c| matches!(c, '\t' | '\n') || u32::from(*c) >= 0x20).collect();
+    // Nova counts what is behind the last line break as a line too.
+    let all: Vec<&str> = text.split('\n').collect();
+    let tail = all[all.len() - lines.unwrap_or(all.len()).min(all.len())..].join("\n");
+    let shown: String = tail.chars().filter(|c| matches!(c, '\t' | '\n') || u32::from(*c) >= 0x20).collect();
     Ok(web::json(200, &json!({"output": shown})))
 }

@@ -131,7 +131,7 @@ pub async fn update(
 ) -> Result<Response> {
     let fields = schema::body(&body, "server", UPDATE, ctx.microversion.minor)?;
     let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
-    let address = |key: &str| text(key).filter(|t| !t.is_empty());
+    let address = |key: &str| text(key).and_then(|t| super::create::parse::canonical(&t));
     let server = db::write!(nova.db, |tx| {
         let mut server = store::find(tx, &ctx, &id).await?;
         ctx.authorize(&policy::UPDATE, Some(&server.project_id))?;

@@ -249,6 +249,9 @@ pub(crate) mod policy {
     pub const TAGS: Policy = Policy::new("os_compute_api:os-server-tags:index", Rule::ProjectReader);
     pub const TAGS_CHANGE: Policy = Policy::new("os_compute_api:os-server-tags:update", Rule::ProjectMember);
     pub const TAGS_DELETE: Policy = Policy::new("os_compute_api:os-server-tags:delete", Rule::ProjectMember);
+    pub const PASSWORD: Policy = Policy::new("os_compute_api:os-server-password:show", Rule::ProjectReader);
+    pub const PASSWORD_CLEAR: Policy =
+        Policy::new("os_compute_api:os-server-password:clear", Rule::ProjectMember);
     pub const INTERFACES: Policy =
         Policy::new("os_compute_api:os-attach-interfaces:list", Rule::ProjectReader);
     pub const IPS: Policy = Policy::new("os_compute_api:ips:index", Rule::ProjectReader);

@@ -1,4 +1,4 @@
-//! `/v2.1/servers/{id}/metadata` and `/v2.1/servers/{id}/tags`
+//! `/v2.1/servers/{id}/metadata`, `/tags` and `/os-server-password`
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -136,6 +136,25 @@ pub async fn delete_metadata_item(
 ) -> Result<Response> {
     change_metadata(&nova, &ctx, &id, "delete metadata", |m| m.remove(&key).map(drop).ok_or_else(no_item))
         .await?;
+    Ok(no_content(204))
+}
+
+/// Guests may post a password that they made to the metadata service of other clouds; this one takes none.
+pub async fn password(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    find(&nova, &ctx, &id).await?;
+    Ok(web::json(200, &json!({"password": ""})))
+}
+
+pub async fn clear_password(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    find(&nova, &ctx, &id).await?;
     Ok(no_content(204))
 }
 

@@ -31,7 +31,7 @@ fn period(ctx: &Ctx, params: &Params) -> Result<Period> {
     };
     let now = base::time::now();
     let end = instant("end", now)?;
-    let start = instant("start", end - WEEKS_4)?;
+    let start = instant("start", end.min(now) - WEEKS_4)?;
     if end <= start {
         return Err(Error::bad_request(
             "Invalid start time. The start time cannot occur after the end time.",
@@ -53,7 +53,8 @@ struct Sum {
 fn hours(server: &Server, period: &Period) -> f64 {
     let Some(launched) = server.launched_at else { return 0.0 };
     let start = launched.max(period.start);
-    let end = server.terminated_at.unwrap_or(period.end).min(period.end);
+    // Clients ask until tomorrow; nothing has been used of it yet.
+    let end = server.terminated_at.unwrap_or_else(base::time::now).min(period.end);
     (end - start).max(0) as f64 / 3_600_000_000.0
 }
 
@@ -79,7 +80,7 @@ async fn sums(nova: &Nova, period: &Period, project: Option<&str>) -> Result<BTr
         sum.disk += disk as f64 * hours;
         sum.vcpus += flavor.vcpus as f64 * hours;
         if period.detailed || project.is_some() {
-            let until = server.terminated_at.unwrap_or(period.end);
+            let until = server.terminated_at.unwrap_or_else(base::time::now);
             sum.servers.push(json!({
                 "instance_id": server.id,
                 "name": server.name,

@@ -51,7 +51,8 @@ async fn a_server_becomes_active_with_an_address() {
     assert_eq!(ips["addresses"]["net"][0].as_object().unwrap().len(), 2);
     let interfaces = demo.get(&format!("/servers/{id}/os-interface")).await.expect(200);
     assert_eq!(interfaces["interfaceAttachments"][0]["port_state"], "ACTIVE");
-    let console = demo.action(id, json!({"os-getConsoleOutput": {"length": 1}})).await.expect(200);
+    let console = demo.action(id, json!({"os-getConsoleOutput": {"length": 3}})).await.expect(200);
+    assert_eq!(console["output"].as_str().unwrap().split('\n').count(), 3);
     assert!(console["output"].as_str().unwrap().contains("login:"));
 }
 
@@ -259,10 +260,11 @@ async fn an_update_changes_names_and_access_addresses() {
     let id =
         demo.server(json!({"name": "s", "imageRef": image, "flavorRef": "42", "networks": "none"})).await;
     demo.wait(&id, "ACTIVE").await;
-    let body = json!({"server": {"name": "t", "description": null, "accessIPv4": "192.0.2.1"}});
+    let body = json!({"server": {"name": "t", "description": null, "accessIPv4": "192.0.2.1", "accessIPv6": "0:0:0:0:0:babe:220.12.22.2"}});
     let server = demo.put(&format!("/servers/{id}"), body).await.expect(200);
     assert_eq!(server["server"]["name"], "t");
     assert_eq!(server["server"]["accessIPv4"], "192.0.2.1");
+    assert_eq!(server["server"]["accessIPv6"], "::babe:dc0c:1602");
     assert!(server["server"].get("OS-EXT-STS:vm_state").is_some());
     let old = json!({"server": {"name": "u"}});
     let server = cloud.as_("demo").at("2.1").put(&format!("/servers/{id}"), old).await.expect(200);

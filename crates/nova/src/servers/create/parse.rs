@@ -210,13 +210,18 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
         host: host.or(asked_host),
         group: group.map(str::to_owned),
         admin_pass: text("adminPass"),
-        access_ipv4: text("accessIPv4"),
-        access_ipv6: text("accessIPv6"),
+        access_ipv4: text("accessIPv4").and_then(|t| canonical(&t)),
+        access_ipv6: text("accessIPv6").and_then(|t| canonical(&t)),
         disk_config: text("OS-DCF:diskConfig"),
         min_count,
         max_count,
         return_reservation: server.get("return_reservation_id").and_then(flag).unwrap_or(false),
     })
+}
+
+/// An address in its shortest form; None for an empty one.
+pub(crate) fn canonical(text: &str) -> Option<String> {
+    text.parse::<IpAddr>().ok().map(|address| address.to_string())
 }
 
 /// An id, or the last part of a link to the flavor.
