@@ -202,6 +202,9 @@ fn catalog_routes(routes: R) -> R {
 
 fn secrets(routes: R) -> R {
     use application_credentials::{api, rules, rules_api};
+    use credentials::ec2_api;
+    const EC2: &str = "/v3/users/{user_id}/credentials/OS-EC2";
+    const EC2_ONE: &str = "/v3/users/{user_id}/credentials/OS-EC2/{credential_id}";
     const ALL: &str = "/v3/users/{user_id}/application_credentials";
     const ONE: &str = "/v3/users/{user_id}/application_credentials/{credential_id}";
     const RULE: &str = "/v3/users/{user_id}/access_rules/{access_rule_id}";
@@ -213,6 +216,10 @@ fn secrets(routes: R) -> R {
         .get("/v3/users/{user_id}/access_rules", &rules::LIST_RULES.route, rules_api::list)
         .get(RULE, &rules::GET_RULE.route, rules_api::get)
         .delete(RULE, &rules::DELETE_RULE.route, rules_api::delete)
+        .get(EC2, &credentials::rules::EC2_LIST.route, ec2_api::list)
+        .post(EC2, &credentials::rules::EC2_CREATE.route, ec2_api::create)
+        .get(EC2_ONE, &credentials::rules::EC2_GET.route, ec2_api::get)
+        .delete(EC2_ONE, &credentials::rules::EC2_DELETE.route, ec2_api::delete)
         .get("/v3/credentials", &credentials::rules::LIST.route, credentials::api::list)
         .post("/v3/credentials", &credentials::rules::CREATE.route, credentials::api::create)
         .get("/v3/credentials/{credential_id}", &credentials::rules::GET.route, credentials::api::get)

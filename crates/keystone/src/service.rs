@@ -9,6 +9,8 @@ use base::{Auth, Error};
 use camino::Utf8PathBuf;
 use db::{Db, Migration};
 
+use crate::application_credentials::rules::permits;
+use crate::errors::unauthorized;
 use crate::keys::KeyRepository;
 use crate::passwords::Passwords;
 use crate::snapshot::Snapshot;
@@ -63,7 +65,7 @@ impl Keystone {
             token_keys,
             credential_keys,
             passwords: Passwords::new(),
-            cache: Cache::new(),
+            cache: Cache::default(),
             snapshot: RwLock::new(None),
             token_ttl: i64::try_from(config.token_ttl.as_micros()).unwrap_or(i64::MAX / 4),
             generation: AtomicU64::new(0),
@@ -99,7 +101,22 @@ impl Drop for MoveOn<'_> {
 #[async_trait]
 impl web::Verify for Keystone {
     async fn verify(&self, token: &str) -> Result<Arc<Auth>, Error> {
-        Ok(self.session(token).await?.auth.clone())
+        let session = self.session(token).await?;
+        if session.access_rules.is_some() {
+            return Err(unauthorized()
+                .because("the token is for some calls only, and which one this is was not told"));
+        }
+        Ok(session.auth.clone())
+    }
+
+    async fn admit(&self, token: &str, service: &str, method: &str, path: &str) -> Result<Arc<Auth>, Error> {
+        let session = self.session(token).await?;
+        match &session.access_rules {
+            Some(rules) if !permits(rules, service, method, path) => {
+                Err(unauthorized().because("the application credential's access rules do not name this call"))
+            }
+            _ => Ok(session.auth.clone()),
+        }
     }
 }
 

@@ -91,7 +91,9 @@ async fn enter(State(entry): State<Entry>, mut request: Request, next: Next) -> 
     let microversion = microversion(entry.service, request.headers())?;
     request.extensions_mut().insert(microversion);
     if entry.policy.rule != Rule::Public {
-        let auth = entry.gate.verify(token_of(request.headers())?).await?;
+        let token = token_of(request.headers())?;
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        let auth = entry.gate.admit(token, entry.service.name, method, path).await?;
         let request_id = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |r| r.0.clone());
         let ctx = Ctx { auth, request_id, microversion };
         // Roles only: who owns the thing is known in rules.rs, which asks again with the owner.

@@ -15,6 +15,18 @@ use crate::Fault;
 pub trait Verify: Send + Sync + 'static {
     /// 401 for anything that is not a valid token.
     async fn verify(&self, token: &str) -> Result<Arc<Auth>, Error>;
+
+    /// As `verify`, also asking whether the token may be used for this call: application credentials can be limited by
+    /// access rules. `path` is the service's own, without its mount.
+    async fn admit(
+        &self,
+        token: &str,
+        _service: &str,
+        _method: &str,
+        _path: &str,
+    ) -> Result<Arc<Auth>, Error> {
+        self.verify(token).await
+    }
 }
 
 pub type Gate = Arc<dyn Verify>;

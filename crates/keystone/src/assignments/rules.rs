@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    fn answer(query: Query) -> Vec<(String, String, String)> {
+    fn answer(query: &Query) -> Vec<(String, String, String)> {
         let projects = [project("top", "d"), project("leaf", "top"), project("other", "d")];
         let roles =
             RoleBook::new(vec![role("member"), role("reader")], vec![("member".into(), "reader".into())]);
@@ -295,7 +295,7 @@ mod tests {
             projects: &projects,
             roles: &roles,
         };
-        let entries = world.answer(&query);
+        let entries = world.answer(query);
         entries
             .into_iter()
             .map(|e| (e.shown.actor.id().to_owned(), e.shown.place.id().to_owned(), e.shown.role_id))
@@ -308,11 +308,11 @@ mod tests {
 
     #[test]
     fn effective_lists_follow_groups_inheritance_and_implication() {
-        let all = answer(Query { effective: true, ..Query::default() });
+        let all = answer(&Query { effective: true, ..Query::default() });
         let wanted =
             [row("bob", "other", "reader"), row("alice", "leaf", "member"), row("alice", "leaf", "reader")];
         assert_eq!(all, wanted);
-        let one = answer(Query {
+        let one = answer(&Query {
             effective: true,
             role: Some("reader".into()),
             user: Some("alice".into()),
@@ -323,15 +323,15 @@ mod tests {
 
     #[test]
     fn plain_lists_are_the_rows() {
-        assert_eq!(answer(Query::default()).len(), 2);
+        assert_eq!(answer(&Query::default()).len(), 2);
         let tree = Query { project: Some("top".into()), subtree: true, ..Query::default() };
-        assert_eq!(answer(tree), [row("alice", "top", "member")]);
-        assert_eq!(answer(Query { group: Some("staff".into()), ..Query::default() }).len(), 1);
+        assert_eq!(answer(&tree), [row("alice", "top", "member")]);
+        assert_eq!(answer(&Query { group: Some("staff".into()), ..Query::default() }).len(), 1);
         assert_eq!(
-            answer(Query { inherited_only: true, ..Query::default() }),
+            answer(&Query { inherited_only: true, ..Query::default() }),
             [row("alice", "top", "member")]
         );
-        assert!(answer(Query { system: true, ..Query::default() }).is_empty());
+        assert!(answer(&Query { system: true, ..Query::default() }).is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Credentials of other kinds that Keystone keeps for users: EC2 keys, certificates, TOTP seeds. Stored encrypted.
 
 pub mod api;
+pub mod ec2_api;
 pub mod rules;
 pub mod store;
 

@@ -17,6 +17,11 @@ pub static CREATE: Policy = Policy::new("identity:create_credential", OWNERS);
 pub static UPDATE: Policy = Policy::new("identity:update_credential", OWNERS);
 pub static DELETE: Policy = Policy::new("identity:delete_credential", OWNERS);
 
+pub static EC2_LIST: Policy = Policy::new("identity:ec2_list_credentials", READERS);
+pub static EC2_GET: Policy = Policy::new("identity:ec2_get_credential", READERS);
+pub static EC2_CREATE: Policy = Policy::new("identity:ec2_create_credential", OWNERS);
+pub static EC2_DELETE: Policy = Policy::new("identity:ec2_delete_credential", OWNERS);
+
 pub fn target(credential: &Credential) -> Target<'_> {
     Target::user(&credential.user_id)
 }
@@ -33,5 +38,9 @@ pub fn id(kind: &str, blob: &str) -> Result<String, Error> {
         .and_then(Value::as_str)
         .filter(|a| !a.is_empty())
         .ok_or_else(|| crate::errors::expecting("access", "blob"))?;
-    Ok(Sha256::digest(access.as_bytes()).iter().map(|b| format!("{b:02x}")).collect())
+    Ok(ec2_id(access))
+}
+
+pub fn ec2_id(access: &str) -> String {
+    Sha256::digest(access.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }

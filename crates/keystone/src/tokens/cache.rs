@@ -23,11 +23,13 @@ pub struct Cache {
     shards: [RwLock<HashMap<Box<str>, Entry>>; SHARDS],
 }
 
-impl Cache {
-    pub fn new() -> Self {
+impl Default for Cache {
+    fn default() -> Self {
         Cache { hasher: RandomState::new(), shards: std::array::from_fn(|_| RwLock::default()) }
     }
+}
 
+impl Cache {
     fn shard(&self, token: &str) -> &RwLock<HashMap<Box<str>, Entry>> {
         &self.shards[self.hasher.hash_one(token) as usize % SHARDS]
     }

@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn user(options: Value) -> User {
+    fn user(options: &Value) -> User {
         User {
             id: "u".into(),
             name: "u".into(),
@@ -119,11 +119,11 @@ mod tests {
     #[test]
     fn rules_of_several_factors() {
         let strict =
-            user(json!({"multi_factor_auth_rules": [["password", "totp"], ["application_credential"]]}));
+            user(&json!({"multi_factor_auth_rules": [["password", "totp"], ["application_credential"]]}));
         assert!(!methods_suffice(&strict, &["password"]));
         assert!(methods_suffice(&strict, &["application_credential"]));
-        assert!(methods_suffice(&user(json!({})), &["password"]));
-        let off = user(json!({"multi_factor_auth_rules": [["totp"]], "multi_factor_auth_enabled": false}));
+        assert!(methods_suffice(&user(&json!({})), &["password"]));
+        let off = user(&json!({"multi_factor_auth_rules": [["totp"]], "multi_factor_auth_enabled": false}));
         assert!(methods_suffice(&off, &["password"]));
     }
 
