@@ -3,56 +3,11 @@
 use std::sync::Arc;
 
 use base::{Ctx, Error};
-use db::{FromRow, Row, sql};
-use host::Capacity;
 use serde_json::{Value, json};
 use web::{Caller, Params, Path, Response, Result, State};
 
+use super::Seen;
 use crate::Nova;
-use crate::services::HostRow;
-
-/// What the host has and gives.
-struct Seen {
-    host: HostRow,
-    capacity: Capacity,
-    vcpus_used: i64,
-    memory_used: i64,
-    disk_used: i64,
-    /// (name, id) of the servers here.
-    servers: Vec<(String, String)>,
-}
-
-/// Nova's reserved_host_memory_mb, shown as used.
-const RESERVED_MIB: i64 = 512;
-
-async fn look(nova: &Nova) -> Result<Seen> {
-    struct Named(String, String);
-    impl FromRow for Named {
-        fn from_row(row: &Row) -> db::Result<Self> {
-            Ok(Named(row.text("name")?, row.text("id")?))
-        }
-    }
-    let capacity = nova.hypervisor.capacity().await.map_err(Error::internal)?;
-    let used = nova.placement.usage().await?;
-    let mut conn = nova.db.read().await?;
-    let host = nova.host_row(&mut conn).await?.ok_or_else(|| {
-        Error::unavailable("The compute service of this host has not started yet; try again.")
-    })?;
-    let rows: Vec<Named> = sql(
-        "SELECT name, id FROM servers WHERE deleted_at IS NULL AND host IS NOT NULL ORDER BY created_at, id",
-    )
-    .rows(&mut conn)
-    .await?;
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    Ok(Seen {
-        host,
-        capacity,
-        vcpus_used: i64::from(used.vcpus),
-        memory_used: number(used.memory_mib) + RESERVED_MIB,
-        disk_used: number(used.disk_gib),
-        servers: rows.into_iter().map(|r| (r.0, r.1)).collect(),
-    })
-}
 
 fn id(ctx: &Ctx, seen: &Seen) -> Value {
     if ctx.at_least(2, 53) { json!(seen.host.hypervisor_id) } else { json!(1) }
@@ -138,7 +93,7 @@ async fn answer(
 ) -> Result<Response> {
     let known = ["limit", "marker", "hypervisor_hostname_pattern", "with_servers"];
     crate::query::only(ctx, params, &known)?;
-    let seen = look(nova).await?;
+    let seen = nova.look().await?;
     let newer = ctx.at_least(2, 53);
     let servers = newer && params.flag("with_servers").unwrap_or(false);
     let pattern = params.get("hypervisor_hostname_pattern").filter(|_| newer);
@@ -184,7 +139,7 @@ async fn find(nova: &Nova, ctx: &Ctx, asked: &str) -> Result<Seen> {
     if ctx.at_least(2, 53) && !base::id::is_uuid(asked) {
         return Err(Error::bad_request(format!("Invalid uuid {asked}")).into());
     }
-    let seen = look(nova).await?;
+    let seen = nova.look().await?;
     let own = id(ctx, &seen);
     let same = own.as_str().map_or(asked == "1", |own| own == asked);
     if same {
@@ -220,7 +175,7 @@ pub async fn show_uptime(
 /// Until 2.87.
 pub async fn statistics(State(nova): State<Arc<Nova>>, Caller(ctx): Caller) -> Result<Response> {
     crate::query::before(&ctx, 88)?;
-    let seen = look(&nova).await?;
+    let seen = nova.look().await?;
     let mut out = json!({"count": 1});
     for (key, value) in figures(&seen) {
         out[key] = json!(value);
@@ -235,7 +190,7 @@ pub async fn search(
     Path(pattern): Path<String>,
 ) -> Result<Response> {
     crate::query::before(&ctx, 53)?;
-    let seen = look(&nova).await?;
+    let seen = nova.look().await?;
     if !seen.host.name.contains(&pattern) {
         return Err(no_match(&pattern));
     }
@@ -249,7 +204,7 @@ pub async fn servers(
     Path(pattern): Path<String>,
 ) -> Result<Response> {
     crate::query::before(&ctx, 53)?;
-    let seen = look(&nova).await?;
+    let seen = nova.look().await?;
     if !seen.host.name.contains(&pattern) {
         return Err(no_match(&pattern));
     }

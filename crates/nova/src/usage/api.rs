@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use base::time::micros_naive;
 use base::{Ctx, Error};
-use db::sql_built;
 use serde_json::{Value, json};
 use web::{Caller, Params, Path, Response, Result, State};
 
-use super::policy;
+use super::{policy, store};
 use crate::Nova;
 use crate::servers::Server;
-use crate::servers::store::COLUMNS;
 
 struct Period {
     start: i64,
@@ -59,16 +57,7 @@ fn hours(server: &Server, period: &Period) -> f64 {
 }
 
 async fn sums(nova: &Nova, period: &Period, project: Option<&str>) -> Result<BTreeMap<String, Sum>> {
-    let filter = if project.is_some() { "project_id = $3" } else { "$3 = ''" };
-    let servers: Vec<Server> = sql_built(format!(
-        "SELECT {COLUMNS} FROM servers WHERE launched_at < $1 AND (terminated_at IS NULL OR terminated_at > $2) \
-         AND {filter} ORDER BY created_at, id"
-    ))
-    .bind(period.end)
-    .bind(period.start)
-    .bind(project.unwrap_or_default())
-    .rows(&mut *nova.db.read().await?)
-    .await?;
+    let servers = store::during(&mut *nova.db.read().await?, period.start, period.end, project).await?;
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     for server in &servers {
         let hours = hours(server, period);

@@ -1,6 +1,7 @@
 //! Simple tenant usage: how many hours of how much each project's servers were there in a period, deleted ones too.
 
 pub(crate) mod api;
+mod store;
 
 use base::{Policy, Rule};
 

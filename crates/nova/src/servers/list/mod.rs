@@ -5,18 +5,17 @@
 
 mod matching;
 mod query;
+mod store;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use base::{Ctx, Error, Page};
-use db::sql_built;
 use serde_json::{Value, json};
 use web::{Caller, Origin, Params, Response, Result, State};
 
 use self::matching::{compare, matches};
 use super::Server;
-use super::store::{self, COLUMNS};
 use super::view::{self, Ports};
 use crate::Nova;
 use crate::links::Links;
@@ -34,33 +33,17 @@ async fn find(nova: &Nova, ctx: &Ctx, params: &Params) -> base::Result<Found> {
     let limit = page.limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
     let no_marker =
         || Error::bad_request(format!("marker [{}] not found", page.marker.clone().unwrap_or_default()));
-    let mut conditions = query.conditions.clone();
-    let mut values = query.values.clone();
-    let mut suffix = String::new();
-    if query.is_plain() {
-        if let Some(marker) = &page.marker {
-            let mut conn = nova.db.read().await?;
-            let last = store::get(&mut conn, marker).await?.filter(|s| ctx.owns(&s.project_id));
-            let last = last.ok_or_else(no_marker)?;
-            values.push(last.id);
-            conditions.push(format!(
-                "(created_at < {at} OR (created_at = {at} AND id > ${n}))",
-                at = last.created_at,
-                n = values.len()
-            ));
-        }
-        suffix = format!(" LIMIT {}", limit + 1);
-    }
-    let filter = if conditions.is_empty() { "1 = 1".into() } else { conditions.join(" AND ") };
-    let mut statement = sql_built(format!(
-        "SELECT {COLUMNS} FROM servers WHERE {filter} ORDER BY created_at DESC, id{suffix}"
-    ));
-    for value in &values {
-        statement = statement.bind(&**value);
-    }
-    let (mut servers, zone): (Vec<Server>, String) = {
+    let mut after = None;
+    if let (true, Some(marker)) = (query.is_plain(), &page.marker) {
         let mut conn = nova.db.read().await?;
-        (statement.rows(&mut conn).await?, nova.zone(&mut conn).await?)
+        let last = super::store::get(&mut conn, marker).await?.filter(|s| ctx.owns(&s.project_id));
+        after = Some(last.ok_or_else(no_marker)?);
+    }
+    let (mut servers, zone) = {
+        let mut conn = nova.db.read().await?;
+        let cut = query.is_plain().then_some(limit + 1);
+        let rows = store::rows(&mut conn, &query, after.as_ref(), cut).await?;
+        (rows, nova.zone(&mut conn).await?)
     };
     if query.is_plain() {
         let more = servers.len() > limit;

@@ -5,7 +5,7 @@ use neutron::{AllocatePort, PortView};
 use placement::Resources;
 use reconcile::Outcome;
 
-use super::plan::{ids, networks};
+use super::plan::{ids, networks, plan};
 use super::trouble::Trouble;
 use super::{End, PowerState, Server, TaskState, VmState, acting_for};
 use crate::Nova;
@@ -182,7 +182,7 @@ impl Nova {
             let mut conn = self.db.read().await.map_err(Error::from)?;
             self.zone(&mut conn).await?
         };
-        let plan = self.plan(server, spec, ports, &zone);
+        let plan = plan(server, spec, ports, &zone, &self.config.dns_domain);
         let networks = networks(ports);
         let (plugged, prepared) =
             tokio::join!(self.neutron.ensure_plugged(&networks), self.hypervisor.prepare(&plan));
@@ -195,7 +195,7 @@ impl Nova {
             tokio::join!(self.neutron.set_port_status(&ids, true), self.become_active(server, spec),);
         status?;
         row?;
-        tracing::info!(server = server.id, machine = super::plan::shown(server), "the server is active");
+        tracing::info!(server = server.id, name = server.name, "the server is active");
         Ok(())
     }
 

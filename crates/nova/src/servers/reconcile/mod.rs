@@ -5,6 +5,7 @@
 
 mod build;
 mod delete;
+mod load;
 mod observe;
 mod plan;
 mod power;

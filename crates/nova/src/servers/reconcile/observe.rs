@@ -24,7 +24,6 @@ impl Nova {
                 if known && server.boot_id.as_deref() == Some(&*self.boot_id) {
                     return Ok(Outcome::Done);
                 }
-                // After a restart of the daemon ports may still be told DOWN.
                 self.rest(server, VmState::Active, power).await
             }
             (VmState::Active, host::VmState::Stopped) => {
