@@ -8,8 +8,10 @@ check "the node image is uploaded" cumulet image build node --upload
 started=$SECONDS
 check "cumulet cluster create demo" cumulet cluster create demo --workers 1
 say "# the cluster took $((SECONDS - started)) s"
-kubectl=$(find "$cache" -path '*kubectl*' -type f -perm -u+x | sort | tail -n 1)
-[ -n "$kubectl" ] || die "no kubectl in the cache"
+# The kubectl of the same release as the nodes lies among the built parts of their image.
+parts=$(ls -t "$cache"/parts/kubernetes-v*.tar | head -n 1)
+tar -C "$work" -xf "$parts" kubectl
+kubectl=$work/kubectl
 k() { "$kubectl" --context demo --request-timeout=60s "$@"; }
 
 check "two nodes are Ready" test "$(k get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" -eq 2
