@@ -299,10 +299,17 @@ impl Executor<'_> {
                     name: server.name.clone(),
                     fault: server.fault_text(),
                 }),
+                "SHUTOFF" | "PAUSED" | "SUSPENDED" | "SHELVED" | "SHELVED_OFFLOADED" => Ok(Ok(server)),
                 status => Ok(Err(status.to_owned())),
             }
         })
         .await?;
+        if active.status != "ACTIVE" {
+            return Err(Error::Spec(format!(
+                "server {name} is {}; start it again, then run the command again",
+                active.status
+            )));
+        }
         self.world.servers.retain(|server| server.id != id);
         self.world.servers.push(active);
         Ok(())

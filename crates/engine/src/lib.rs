@@ -48,7 +48,8 @@ mod state;
 
 pub use cloud::Cloud;
 pub use cluster::{
-    Created, Options, Summary, create_cluster, delete_cluster, kubeconfig_of, list_clusters, remains_of,
+    Created, Options, Summary, create_cluster, delete_cluster, forget_cluster, kubeconfig_of, list_clusters,
+    remains_of,
 };
 pub use error::{Error, Result};
 pub use node::{Node, Role};

@@ -16,23 +16,20 @@ const CONFIG: &str = "/etc/cumulet/kubeadm.yaml";
 const SCRIPT: &str = "/usr/local/sbin/cumulet-bootstrap";
 
 pub(super) fn control_plane(inputs: &Inputs<'_>) -> Result<String> {
-    let files = [
+    let mut files = vec![
         file("/etc/cumulet/pki/ca.crt", "0600", &inputs.pki.ca_certificate),
         file("/etc/cumulet/pki/ca.key", "0600", &inputs.pki.ca_key),
         file(CONFIG, "0600", &kubeadm::init(inputs)?),
-        // `kubeadm reset` after a failed try removes the CA, so each try brings it again.
-        file(
-            SCRIPT,
-            "0700",
-            &script(
-                "install -d -m 0700 /etc/kubernetes/pki\n    \
-                 install -m 0600 /etc/cumulet/pki/ca.key /etc/kubernetes/pki/ca.key\n    \
-                 install -m 0644 /etc/cumulet/pki/ca.crt /etc/kubernetes/pki/ca.crt\n    \
-                 kubeadm init --config /etc/cumulet/kubeadm.yaml --skip-token-print",
-                2,
-            ),
-        ),
     ];
+    for (name, content) in kubeadm::patches()? {
+        files.push(file(&format!("{}/{name}", kubeadm::PATCHES), "0600", &content));
+    }
+    // `kubeadm reset` after a failed try removes the CA, so each try brings it again.
+    let init = "install -d -m 0700 /etc/kubernetes/pki\n    \
+                install -m 0600 /etc/cumulet/pki/ca.key /etc/kubernetes/pki/ca.key\n    \
+                install -m 0644 /etc/cumulet/pki/ca.crt /etc/kubernetes/pki/ca.crt\n    \
+                kubeadm init --config /etc/cumulet/kubeadm.yaml --skip-token-print";
+    files.push(file(SCRIPT, "0700", &script(init, 2)));
     cloud_config(inputs, &files)
 }
 

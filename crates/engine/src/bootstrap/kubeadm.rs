@@ -12,6 +12,11 @@ use crate::{Error, Result};
 const API_VERSION: &str = "kubeadm.k8s.io/v1beta4";
 const SOCKET: &str = "unix:///run/containerd/containerd.sock";
 pub(crate) const API_PORT: u16 = 6443;
+/// Where kubeadm looks for changes to the control plane's static pods.
+pub(super) const PATCHES: &str = "/etc/cumulet/patches";
+
+/// The first minor version whose kubelet knows how long a crashing container may be left alone.
+const CRASH_LOOP_MINOR: u32 = 35;
 
 pub(super) fn init(inputs: &Inputs<'_>) -> Result<String> {
     let wanted = inputs.wanted;
@@ -27,6 +32,7 @@ pub(super) fn init(inputs: &Inputs<'_>) -> Result<String> {
         }],
         "localAPIEndpoint": { "advertiseAddress": inputs.address, "bindPort": API_PORT },
         "nodeRegistration": registration(inputs),
+        "patches": { "directory": PATCHES },
         "timeouts": timeouts(),
     });
     let cluster = json!({
@@ -48,7 +54,7 @@ pub(super) fn init(inputs: &Inputs<'_>) -> Result<String> {
         // etcd's defaults (100 and 1000 ms) make a slow disk lose elections.
         "etcd": { "local": { "extraArgs": arguments(&[("heartbeat-interval", "500"), ("election-timeout", "5000")]) } },
     });
-    documents(&[init, cluster, kubelet(), kube_proxy(inputs)])
+    documents(&[init, cluster, kubelet(&wanted.kubernetes), kube_proxy(inputs)])
 }
 
 pub(super) fn join(inputs: &Inputs<'_>) -> Result<String> {
@@ -103,14 +109,32 @@ fn alone(control_planes: u32) -> Value {
     }
 }
 
-fn kubelet() -> Value {
-    json!({
+/// File names and contents for [`PATCHES`]. kubeadm's liveness probes give an answer 15 s; on a busy machine the API
+/// server is slower than that now and then, and killing it for it makes the machine busier and everything else crash.
+/// One that is dead refuses connections, and is found as fast as before.
+pub(super) fn patches() -> Result<Vec<(String, String)>> {
+    let patch = |pod: &str| {
+        let probe = json!({ "timeoutSeconds": 60 });
+        let text = json!({ "spec": { "containers": [{ "name": pod, "livenessProbe": probe }] } });
+        Ok((format!("{pod}+strategic.yaml"), documents(&[text])?))
+    };
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"].into_iter().map(patch).collect()
+}
+
+fn kubelet(version: &str) -> Value {
+    let mut kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": "systemd",
         "runtimeRequestTimeout": "5m0s",
         "rotateCertificates": true,
-    })
+    });
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    if minor.is_some_and(|minor| minor >= CRASH_LOOP_MINOR) {
+        // What crashes while the API server is still starting is wanted back soon after, not five minutes later.
+        kubelet["crashLoopBackOff"] = json!({ "maxContainerRestartPeriod": "30s" });
+    }
+    kubelet
 }
 
 fn kube_proxy(inputs: &Inputs<'_>) -> Value {

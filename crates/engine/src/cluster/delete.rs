@@ -77,6 +77,18 @@ pub async fn delete_cluster(
     store.remove(name)
 }
 
+/// Take a cluster whose cloud no longer exists out of the kubeconfig and off this machine, asking no cloud.
+///
+/// # Errors
+/// No such cluster, or a file cannot be changed.
+pub fn forget_cluster(name: &str, store: &Store, options: &Options) -> Result<()> {
+    spec::check_name(name)?;
+    let state = store.cluster(name)?.ok_or_else(|| Error::NoCluster { name: name.to_owned() })?;
+    let _lock = store.lock(name)?;
+    kubeconfig::remove(&options.kubeconfig_path()?, name, &state.wanted.uuid)?;
+    store.remove(name)
+}
+
 /// The UUID: from this machine, or from the cloud when this machine knows nothing of the cluster.
 async fn find(name: &str, cloud: &dyn Cloud, store: &Store) -> Result<String> {
     spec::check_name(name)?;

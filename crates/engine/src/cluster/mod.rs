@@ -7,7 +7,7 @@ mod form;
 mod tests;
 
 pub use create::{Created, create_cluster};
-pub use delete::{delete_cluster, remains_of};
+pub use delete::{delete_cluster, forget_cluster, remains_of};
 
 use std::time::Duration;
 
@@ -91,11 +91,13 @@ fn same_cloud(state: &ClusterState, cloud: &dyn crate::Cloud) -> Result<()> {
         return Ok(());
     }
     Err(Error::spec(format!(
-        "cluster `{}` is in cloud `{}`, project {}, and this is cloud `{}`, project {}; choose with --os-cloud",
+        "cluster `{}` is in cloud `{}`, project {}, and this is cloud `{}`, project {}; choose with \
+         --os-cloud, or `cumulet cluster delete {} --forget` if that cloud no longer exists",
         state.wanted.name,
         state.cloud,
         state.project,
         cloud.cloud_name(),
-        cloud.project_id()
+        cloud.project_id(),
+        state.wanted.name
     )))
 }

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use openstack::{Deadline, FloatingIp, Network};
 use proptest::prelude::*;
 
-use super::{Options, delete_cluster, list_clusters, remains_of};
+use super::{Options, delete_cluster, forget_cluster, list_clusters, remains_of};
 use crate::execute::Executor;
 use crate::fake::{FakeCloud, Things};
 use crate::observe::{Looking, observe};
@@ -263,5 +263,30 @@ fn a_cluster_of_which_only_the_cloud_knows_can_be_deleted() {
         assert!(lines.contains(&"delete server demo-worker-1".to_owned()), "{lines:?}");
         bench.delete().await.unwrap();
         assert_eq!(bench.cloud.things(), Things::default());
+    });
+}
+
+#[test]
+fn a_machine_that_was_switched_off_is_named() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        bench.cloud.edit(|things| things.servers[1].status = "SHUTOFF".into());
+        let error = bench.create().await.unwrap_err().to_string();
+        assert!(error.contains("demo-worker-0 is SHUTOFF"), "{error}");
+    });
+}
+
+#[test]
+fn a_cluster_of_a_lost_cloud_can_be_forgotten() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        let mut state = bench.store.cluster("demo").unwrap().unwrap();
+        state.project = "lost".into();
+        bench.store.save_cluster(&state).unwrap();
+        let error = bench.delete().await.unwrap_err().to_string();
+        assert!(error.contains("--forget"), "{error}");
+        forget_cluster("demo", &bench.store, &bench.options).unwrap();
+        assert!(list_clusters(&bench.store).unwrap().is_empty());
     });
 }
