@@ -12,6 +12,7 @@
 pub mod conntrack;
 pub mod daemon;
 pub mod dhcp;
+pub mod dns;
 mod driver;
 pub mod fake;
 pub mod files;

@@ -53,7 +53,11 @@ fn lease(plan: &NetworkPlan, port: &PortPlan) -> Option<Lease> {
             subnet: cidr.trunc(),
             server,
             gateway: subnet.gateway.and_then(v4),
-            dns: subnet.dns_nameservers.iter().copied().filter_map(v4).collect(),
+            // Without servers of its own, a subnet is served by the DHCP address (see `crate::dns`).
+            dns: match subnet.dns_nameservers.as_slice() {
+                [] => vec![server],
+                own => own.iter().copied().filter_map(v4).collect(),
+            },
             domain: subnet.dns_domain.clone(),
             hostname: port.hostname.clone(),
             mtu: u16::try_from(plan.mtu).unwrap_or(u16::MAX),

@@ -203,14 +203,23 @@ fn metadata_is_behind_the_router_if_there_is_one() {
 }
 
 #[test]
-fn without_gateway_and_name_servers_nothing_is_made_up() {
+fn without_gateway_and_domain_nothing_is_made_up() {
     let mut plan = plan();
     plan.subnets[0].gateway = None;
     plan.subnets[0].dns_nameservers.clear();
     plan.subnets[0].dns_domain.clear();
     let offered = answer(&Table::new(&plan), &decode(UDHCPC)).unwrap();
     let options = offered.message.opts();
-    for absent in [OptionCode::Router, OptionCode::DomainNameServer, OptionCode::DomainName] {
+    for absent in [OptionCode::Router, OptionCode::DomainName] {
         assert!(options.get(absent).is_none(), "{absent:?}");
     }
+}
+
+#[test]
+fn a_subnet_without_name_servers_is_served_by_the_dhcp_address() {
+    let mut plan = plan();
+    plan.subnets[0].dns_nameservers.clear();
+    let offered = answer(&Table::new(&plan), &decode(UDHCPC)).unwrap();
+    let servers = offered.message.opts().get(OptionCode::DomainNameServer).cloned();
+    assert_eq!(servers, Some(DhcpOption::DomainNameServer(vec![SERVER])));
 }

@@ -6,7 +6,6 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::{LinuxNetwork, delete_links, wanted};
-use crate::dhcp;
 use crate::link::netlink::Netlink;
 use crate::link::plan::{ObservedLink, Step};
 use crate::link::{execute, observe};
@@ -14,6 +13,7 @@ use crate::metadata::{self, Place};
 use crate::nft::{self, Loaded};
 use crate::plan::NetworkPlan;
 use crate::{Error, Result, conntrack, names, netns};
+use crate::{dhcp, dns};
 
 /// What this process holds of a network besides what is in the kernel.
 #[derive(Default)]
@@ -23,6 +23,7 @@ pub struct State {
     applied: Option<NetworkPlan>,
     pub(super) host_rules: Option<Loaded>,
     dhcp: Option<dhcp::Server>,
+    dns: dns::Relay,
     metadata: Option<metadata::Server>,
 }
 
@@ -31,6 +32,7 @@ struct Visit {
     rules: Option<Loaded>,
     host_link_gone: bool,
     dhcp: Option<dhcp::Sockets>,
+    dns: Vec<dns::Sockets>,
     metadata: Option<std::net::TcpListener>,
 }
 
@@ -44,11 +46,15 @@ impl LinuxNetwork {
             *state = State { host_rules: state.host_rules.take(), applied: Some(empty), ..State::default() };
         }
         self.callers.set_network(plan);
+        let resolving = dns::addresses(plan);
+        let mut unheard = resolving.clone();
+        unheard.retain(|address| !state.dns.listens_on().contains(address));
         let visitor = Visitor {
             plan: plan.clone(),
             applied: state.applied.take(),
             rules: state.rules.take(),
             dhcp_bridge: state.dhcp.as_ref().map(|server| server.bridge),
+            unheard,
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
             host_end: self.host_end(plan).await?,
         };
@@ -56,6 +62,7 @@ impl LinuxNetwork {
         state.rules = visit.rules;
         state.applied = Some(plan.clone());
 
+        state.dns.update(&resolving, visit.dns)?;
         let table = dhcp::Table::new(plan);
         match (visit.dhcp, &state.dhcp) {
             (Some(sockets), _) => state.dhcp = Some(dhcp::Server::start(sockets, table)?),
@@ -79,6 +86,7 @@ impl LinuxNetwork {
         if let Some(server) = state.dhcp.take() {
             server.stop().await;
         }
+        std::mem::take(&mut state.dns).stop().await;
         if let Some(server) = state.metadata.take() {
             server.stop().await;
         }
@@ -97,6 +105,8 @@ struct Visitor {
     applied: Option<NetworkPlan>,
     rules: Option<Loaded>,
     dhcp_bridge: Option<u32>,
+    /// Addresses on which DNS sockets are to be opened.
+    unheard: Vec<std::net::Ipv4Addr>,
     listen: bool,
     /// The daemon's own namespace, and whether the host's end is there.
     host_end: (File, bool),
@@ -140,6 +150,7 @@ impl Visitor {
                 true => None,
                 false => Some(dhcp::Sockets::open(bridge)?),
             },
+            dns: self.unheard.iter().map(|address| dns::Sockets::open(*address)).collect::<Result<_>>()?,
             metadata: self.listen.then(metadata::listen).transpose()?,
         })
     }
