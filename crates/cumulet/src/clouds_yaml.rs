@@ -129,10 +129,10 @@ fn others(text: &str, name: &str) -> anyhow::Result<Value> {
         {
             root.remove("clouds");
         }
-    } else if let Some(root) = value.as_mapping_mut() {
-        if root.get("clouds").is_some_and(Value::is_null) {
-            root.remove("clouds");
-        }
+    } else if let Some(root) = value.as_mapping_mut()
+        && root.get("clouds").is_some_and(Value::is_null)
+    {
+        root.remove("clouds");
     }
     match &value {
         Value::Mapping(m) if m.is_empty() => Ok(Value::Null),
