@@ -7,7 +7,7 @@
 //!
 //! A service says what it is ([`Service`]) and lists its routes, each with its policy:
 //!
-//! ```ignore
+//! ```text
 //! Routes::new(&SERVICE, gate, state)
 //!     .get("/v2.0/networks", &policy::LIST, api::list)
 //!     .post("/v2.0/networks", &policy::CREATE, api::create)
