@@ -47,6 +47,13 @@ pub fn remove(path: &Utf8Path, name: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Is the entry of that name the cloud with this password? Another cloud on this machine may have taken the name since.
+pub fn is_of(path: &Utf8Path, name: &str, password: &str) -> anyhow::Result<bool> {
+    let file: Value = serde_norway::from_str(&read(path)?).with_context(|| format!("{path} is not YAML"))?;
+    let found = file.get("clouds").and_then(|c| c.get(name)).and_then(|c| c.get("auth")?.get("password"));
+    Ok(found.and_then(Value::as_str) == Some(password))
+}
+
 fn read(path: &Utf8Path) -> anyhow::Result<String> {
     match std::fs::read_to_string(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
@@ -165,6 +172,7 @@ mod tests {
         let path = Utf8PathBuf::from_path_buf(dir.path().join("openstack/clouds.yaml")).unwrap();
         put(&path, "cumulet", &ours("http://a")).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(is_of(&path, "cumulet", "secret").unwrap() && !is_of(&path, "cumulet", "other").unwrap());
         remove(&path, "cumulet").unwrap();
         assert!(!path.exists());
         remove(&path, "cumulet").unwrap();

@@ -36,8 +36,26 @@ pub async fn run(args: DestroyArgs) -> anyhow::Result<()> {
         step("Stopping the cloud", down::end(&data)).await?;
     }
     step("Removing virtual machines and networks", from_the_machine(&data)).await?;
+    let entry = clouds_yaml::default_path()?;
+    let known = match data.read_password() {
+        Ok(password) => clouds_yaml::is_of(&entry, CLOUD_NAME, &password)?,
+        Err(_) => false,
+    };
     step("Removing the data", async { remove_data(&data) }).await?;
-    clouds_yaml::remove(&clouds_yaml::default_path()?, CLOUD_NAME)
+    if known {
+        clouds_yaml::remove(&entry, CLOUD_NAME)?;
+        forget_clusters()?;
+    }
+    Ok(())
+}
+
+/// Clusters that lived on this cloud are gone with it; their keys and contexts go as well.
+fn forget_clusters() -> anyhow::Result<()> {
+    let store = engine::Store::of_user()?;
+    for cluster in engine::list_clusters(&store)?.into_iter().filter(|c| c.cloud == CLOUD_NAME) {
+        engine::forget_cluster(&cluster.name, &store, &engine::Options::default())?;
+    }
+    Ok(())
 }
 
 /// Also finds what a killed daemon left running.
