@@ -40,6 +40,15 @@ check "it has the address that the API says" guest "ip addr show | grep -q '$(op
 check "metadata answers inside" guest "wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json | grep -q '\"name\": *\"vm\"'"
 api=$(openstack catalog show identity -f json | grep -o 'http://[0-9.:]*' | head -n 1)
 check "the APIs answer inside" guest "wget -q -O - $api/ | grep -q cumulet"
+# The subnet names no DNS server: the DHCP address answers with what this machine's resolver says.
+python3 "$repo/crates/acceptance/kernel/resolver.py" 192.0.2.7 &
+resolver=$!
+echo "nameserver 127.0.0.1" > "$work/resolv.conf"
+mount --bind "$work/resolv.conf" /etc/resolv.conf
+resolves() { guest "nslookup anything.example" | grep -q 192.0.2.7; }
+check "names resolve inside" within 15 resolves
+umount /etc/resolv.conf
+kill "$resolver"
 check "the console shows the boot" test -n "$(openstack console log show vm | grep -i login)"
 check "qemu does not run as root" test -z "$(ps -eo uid,args | awk '$1 == 0 && /[q]emu-system/')"
 check "and it is sandboxed" test -n "$(ps -eo args | grep '[q]emu-system' | grep -- '-sandbox on')"
