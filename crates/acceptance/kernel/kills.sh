@@ -17,7 +17,8 @@ check "it is still ACTIVE" test "$(openstack server show witness -f value -c sta
 openstack server delete witness --wait
 check "no machine's files are left" test -z "$(ls "$CUMULET_DATA_DIR/vms" 2>/dev/null)"
 check "no port is left" test -z "$(openstack port list --device-owner compute:nova -f value -c ID)"
-check "no allocation is left" test -z "$(curl -s -H "X-Auth-Token: $(openstack token issue -f value -c id)" \
-  "$(cumulet status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["url"])')/placement/usages?project_id=$(openstack project show admin -f value -c id)" | grep -o '[A-Z_]*":[1-9]')"
+usages=$(curl -sf -H "X-Auth-Token: $(openstack token issue -f value -c id)" \
+  "$(cumulet status --json | jq -r .url)/placement/usages?project_id=$(openstack project show admin -f value -c id)")
+check "no allocation is left" jq -e '.usages | all(.[]; . == 0)' <<<"$usages"
 cumulet down
 cumulet destroy --yes

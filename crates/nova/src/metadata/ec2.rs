@@ -75,6 +75,7 @@ fn tree(guest: &Guest<'_>, version: &str) -> Node {
     let mut data = vec![
         ("ami-id", leaf(short("ami", image))),
         ("ami-launch-index", leaf(server.launch_index.to_string())),
+        // The very word that Nova answers: there is no manifest.
         ("ami-manifest-path", leaf("FIXME")),
         ("instance-id", leaf(short("i", &server.id))),
         ("hostname", leaf(guest.hostname())),
