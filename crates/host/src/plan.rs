@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 // ---- virtual machines -------------------------------------------------------------------------------------
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VmPlan {
     /// Server UUID; also the SMBIOS system UUID.
     pub id: String,
@@ -20,9 +20,11 @@ pub struct VmPlan {
     pub nics: Vec<NicPlan>,
     /// Path inside the drive -> content. None: no config drive.
     pub config_drive: Option<BTreeMap<String, Vec<u8>>>,
+    /// Orders to the fake driver, from the server's metadata (see [`crate::fake::HINT_PREFIX`]).
+    pub hints: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RootDisk {
     /// The image's file; never written. The root disk is an overlay over it or a copy, as the driver thinks best.
     pub image: Utf8PathBuf,

@@ -1,43 +1,85 @@
-//! Slowness and failures on demand.
+//! Slowness and failures on demand: for the next call, for a class of calls, for one server, or by a server's metadata.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    Prepare,
-    Start,
-    Stop,
-    Reboot,
-    Pause,
-    Resume,
-    Destroy,
-    ApplyNetwork,
-    RemoveNetwork,
-    ApplyRouter,
-    RemoveRouter,
+macro_rules! operations {
+    ($($variant:ident = $text:literal $(| $alias:literal)?),* $(,)?) => {
+        /// A class of calls to the fake drivers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Operation {
+            $(#[serde(rename = $text $(, alias = $alias)?)] $variant),*
+        }
+
+        impl Operation {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+    };
 }
 
-impl Operation {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Prepare => "prepare",
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Reboot => "reboot",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Destroy => "destroy",
-            Self::ApplyNetwork => "apply-network",
-            Self::RemoveNetwork => "remove-network",
-            Self::ApplyRouter => "apply-router",
-            Self::RemoveRouter => "remove-router",
-        }
+operations! {
+    Prepare = "prepare",
+    Start = "start" | "spawn",
+    Stop = "stop",
+    Reboot = "reboot",
+    Pause = "pause",
+    Resume = "resume",
+    Suspend = "suspend",
+    Destroy = "destroy" | "delete",
+    Resize = "resize",
+    Reset = "reset" | "rebuild",
+    Snapshot = "snapshot",
+    Plug = "plug",
+    Unplug = "unplug",
+    Interrupt = "interrupt",
+    Password = "password",
+    ApplyNetwork = "apply-network",
+    RemoveNetwork = "remove-network",
+    ApplyRouter = "apply-router",
+    RemoveRouter = "remove-router",
+}
+
+/// One rule: which calls are slow or fail, and how often.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fault {
+    /// Calls of this class; None: of any.
+    pub operation: Option<Operation>,
+    /// The server, network or router with this id; None: any.
+    pub id: Option<String>,
+    /// Milliseconds before the call does anything.
+    pub delay_ms: u64,
+    /// The call fails with these words.
+    pub error: Option<String>,
+    /// A failure that passes: callers try again by themselves, as after a hiccup of the host.
+    pub passing: bool,
+    /// The rule is spent after so many calls; None: never.
+    pub times: Option<u64>,
+}
+
+impl Fault {
+    fn is_about(&self, operation: Operation, id: &str) -> bool {
+        self.operation.is_none_or(|o| o == operation) && self.id.as_deref().is_none_or(|i| i == id)
+    }
+
+    fn failure(&self) -> Option<Error> {
+        let words = self.error.clone()?;
+        Some(if self.passing { Error::Monitor(words) } else { Error::Refused(words) })
     }
 }
+
+/// Keys of a server's metadata that begin so are orders to the fake host: `simulate:delay` and
+/// `simulate:delay-<operation>` in milliseconds, `simulate:fail-<operation>` with the words of the failure.
+pub const HINT_PREFIX: &str = "simulate:";
 
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -49,6 +91,7 @@ struct Inner {
     failures: HashMap<Operation, VecDeque<String>>,
     delays: HashMap<Operation, Duration>,
     delay: Duration,
+    rules: Vec<Fault>,
 }
 
 impl Faults {
@@ -66,20 +109,76 @@ impl Faults {
         self.inner().delays.insert(operation, delay);
     }
 
+    /// Replaces all rules.
+    pub fn set(&self, rules: Vec<Fault>) {
+        self.inner().rules = rules;
+    }
+
+    pub fn add(&self, rule: Fault) {
+        self.inner().rules.push(rule);
+    }
+
+    /// Rules that are not spent.
+    pub fn rules(&self) -> Vec<Fault> {
+        self.inner().rules.clone()
+    }
+
+    /// Nothing is slow and nothing fails any more, but for what the driver was started with.
+    pub fn clear(&self) {
+        let mut inner = self.inner();
+        *inner = Inner { delay: inner.delay, ..Inner::default() };
+    }
+
     /// Every call goes through here, before it changes anything.
-    pub(super) async fn pass(&self, operation: Operation) -> Result<()> {
+    pub(super) async fn pass(
+        &self,
+        operation: Operation,
+        id: &str,
+        hints: &BTreeMap<String, String>,
+    ) -> Result<()> {
         let (delay, failure) = {
             let mut inner = self.inner();
-            let delay = inner.delays.get(&operation).copied().unwrap_or(inner.delay);
-            (delay, inner.failures.get_mut(&operation).and_then(VecDeque::pop_front))
+            let mut delay = inner.delays.get(&operation).copied().unwrap_or(inner.delay);
+            let next = inner.failures.get_mut(&operation).and_then(VecDeque::pop_front);
+            let mut failure = next.map(Error::Refused);
+            for rule in inner.rules.iter_mut().filter(|rule| rule.is_about(operation, id)) {
+                delay += Duration::from_millis(rule.delay_ms);
+                failure = failure.or_else(|| rule.failure());
+                if let Some(times) = &mut rule.times {
+                    *times = times.saturating_sub(1);
+                }
+            }
+            inner.rules.retain(|rule| rule.times != Some(0));
+            (delay + hinted_delay(operation, hints), failure.or_else(|| hinted_failure(operation, hints)))
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        failure.map_or(Ok(()), |message| Err(Error::Refused(message)))
+        failure.map_or(Ok(()), Err)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn hinted_delay(operation: Operation, hints: &BTreeMap<String, String>) -> Duration {
+    if hints.is_empty() {
+        return Duration::ZERO;
+    }
+    let own = format!("{HINT_PREFIX}delay-{}", operation.name());
+    let any = format!("{HINT_PREFIX}delay");
+    let text = hints.get(&own).or_else(|| hints.get(&any));
+    Duration::from_millis(text.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+}
+
+fn hinted_failure(operation: Operation, hints: &BTreeMap<String, String>) -> Option<Error> {
+    if hints.is_empty() {
+        return None;
+    }
+    let words = hints.get(&format!("{HINT_PREFIX}fail-{}", operation.name()))?.trim();
+    Some(Error::Refused(match words {
+        "" => format!("{} failed, as the server's metadata asks for", operation.name()),
+        words => words.to_owned(),
+    }))
 }

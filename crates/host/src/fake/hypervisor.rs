@@ -1,6 +1,6 @@
 //! Machines that are rows in a map.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,12 +95,29 @@ impl FakeHypervisor {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn name(&self, id: &str) -> String {
-        self.inner().machines.get(id).map(|record| record.name.clone()).unwrap_or_default()
+    fn known(&self, id: &str) -> (String, BTreeMap<String, String>) {
+        let inner = self.inner();
+        inner.machines.get(id).map(|r| (r.name.clone(), r.hints.clone())).unwrap_or_default()
     }
 
-    async fn pass(&self, operation: Operation, name: &str) -> Result<()> {
-        self.faults.pass(operation).await?;
+    async fn pass(&self, operation: Operation, vm: &VmPlan) -> Result<()> {
+        self.judge(operation, &vm.id, &vm.name, &vm.hints).await
+    }
+
+    /// For calls that name a machine only.
+    async fn pass_id(&self, operation: Operation, id: &str) -> Result<()> {
+        let (name, hints) = self.known(id);
+        self.judge(operation, id, &name, &hints).await
+    }
+
+    async fn judge(
+        &self,
+        operation: Operation,
+        id: &str,
+        name: &str,
+        hints: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        self.faults.pass(operation, id, hints).await?;
         if name.contains(&format!("fail-{}", operation.name())) {
             return Err(Error::Refused(format!(
                 "{} failed, as the name `{name}` asks for",
@@ -122,11 +139,15 @@ impl FakeHypervisor {
     fn keep(&self, vm: &VmPlan) -> Result<()> {
         let inner = &mut *self.inner();
         inner.plans.insert(vm.id.clone(), vm.clone());
-        if !inner.machines.contains_key(&vm.id) {
-            let record = Record { name: vm.name.clone(), state: State::Stopped, console: String::new() };
-            inner.store.put(&vm.id, &record)?;
-            inner.machines.insert(vm.id.clone(), record);
+        let known = inner.machines.get(&vm.id);
+        if known.is_some_and(|record| record.hints == vm.hints && record.name == vm.name) {
+            return Ok(());
         }
+        let mut record = known.cloned().unwrap_or_default();
+        record.name.clone_from(&vm.name);
+        record.hints.clone_from(&vm.hints);
+        inner.store.put(&vm.id, &record)?;
+        inner.machines.insert(vm.id.clone(), record);
         Ok(())
     }
 
@@ -159,18 +180,18 @@ fn boot(record: &mut Record, vm: &VmPlan) {
 #[async_trait]
 impl Hypervisor for FakeHypervisor {
     async fn prepare(&self, vm: &VmPlan) -> Result<()> {
-        self.pass(Operation::Prepare, &vm.name).await?;
+        self.pass(Operation::Prepare, vm).await?;
         self.keep(vm)
     }
 
     async fn start(&self, vm: &VmPlan) -> Result<()> {
         self.keep(vm)?;
-        self.pass(Operation::Start, &vm.name).await?;
+        self.pass(Operation::Start, vm).await?;
         self.update(&vm.id, |record| boot(record, vm))
     }
 
     async fn stop(&self, id: &str, _grace: Option<Duration>) -> Result<()> {
-        self.pass(Operation::Stop, &self.name(id)).await?;
+        self.pass_id(Operation::Stop, id).await?;
         if !self.inner().machines.contains_key(id) {
             return Ok(());
         }
@@ -179,7 +200,7 @@ impl Hypervisor for FakeHypervisor {
 
     async fn reboot(&self, vm: &VmPlan, _hard: bool) -> Result<()> {
         self.keep(vm)?;
-        self.pass(Operation::Reboot, &vm.name).await?;
+        self.pass(Operation::Reboot, vm).await?;
         self.update(&vm.id, |record| {
             record.state = State::Stopped;
             boot(record, vm);
@@ -187,17 +208,17 @@ impl Hypervisor for FakeHypervisor {
     }
 
     async fn pause(&self, id: &str) -> Result<()> {
-        self.pass(Operation::Pause, &self.name(id)).await?;
+        self.pass_id(Operation::Pause, id).await?;
         self.set_running(id, State::Running, State::Paused)
     }
 
     async fn resume(&self, id: &str) -> Result<()> {
-        self.pass(Operation::Resume, &self.name(id)).await?;
+        self.pass_id(Operation::Resume, id).await?;
         self.set_running(id, State::Paused, State::Running)
     }
 
     async fn destroy(&self, id: &str) -> Result<()> {
-        self.pass(Operation::Destroy, &self.name(id)).await?;
+        self.pass_id(Operation::Destroy, id).await?;
         let inner = &mut *self.inner();
         inner.store.remove(id)?;
         inner.machines.remove(id);

@@ -1,8 +1,8 @@
 //! The drivers of `cumulet up --simulate`: a host of any size in memory. No root, no programs, no files but a few
 //! bytes a machine so that machines outlive the daemon as real ones do.
 //!
-//! They behave: states change as the real drivers' do, calls may be made slow, and failures can be asked for, by
-//! [`Faults::fail_next`] or by a machine's name (see [`FakeHypervisor`]).
+//! They behave: states change as the real drivers' do, calls may be made slow, and failures can be asked for: by
+//! [`Faults`], by a server's metadata ([`HINT_PREFIX`]) or by a machine's name (see [`FakeHypervisor`]).
 
 mod faults;
 mod hypervisor;
@@ -11,6 +11,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use faults::{Faults, Operation};
+pub use faults::{Fault, Faults, HINT_PREFIX, Operation};
 pub use hypervisor::{FakeHypervisor, FakeOptions};
 pub use network::FakeNetwork;

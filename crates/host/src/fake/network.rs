@@ -11,6 +11,9 @@ use super::{Faults, Operation};
 use crate::plan::{NetworkPlan, RouterPlan};
 use crate::{MetadataAnswer, MetadataCaller, MetadataSource, Network, Present, Result};
 
+/// Orders by metadata are a server's.
+static NO_HINTS: BTreeMap<String, String> = BTreeMap::new();
+
 /// The fake driver of networks. It forgets everything when it ends, and services apply their plans again, as they
 /// do after a reboot of a real host.
 #[derive(Default)]
@@ -74,7 +77,7 @@ impl FakeNetwork {
 #[async_trait]
 impl Network for FakeNetwork {
     async fn apply_network(&self, plan: &NetworkPlan) -> Result<()> {
-        self.faults.pass(Operation::ApplyNetwork).await?;
+        self.faults.pass(Operation::ApplyNetwork, &plan.id, &NO_HINTS).await?;
         let mut inner = self.inner();
         if inner.networks.get(&plan.id) != Some(plan) {
             inner.networks.insert(plan.id.clone(), plan.clone());
@@ -84,14 +87,14 @@ impl Network for FakeNetwork {
     }
 
     async fn remove_network(&self, id: &str) -> Result<()> {
-        self.faults.pass(Operation::RemoveNetwork).await?;
+        self.faults.pass(Operation::RemoveNetwork, id, &NO_HINTS).await?;
         let mut inner = self.inner();
         inner.changes += u64::from(inner.networks.remove(id).is_some());
         Ok(())
     }
 
     async fn apply_router(&self, plan: &RouterPlan) -> Result<()> {
-        self.faults.pass(Operation::ApplyRouter).await?;
+        self.faults.pass(Operation::ApplyRouter, &plan.id, &NO_HINTS).await?;
         let mut inner = self.inner();
         if inner.routers.get(&plan.id) != Some(plan) {
             inner.routers.insert(plan.id.clone(), plan.clone());
@@ -101,7 +104,7 @@ impl Network for FakeNetwork {
     }
 
     async fn remove_router(&self, id: &str) -> Result<()> {
-        self.faults.pass(Operation::RemoveRouter).await?;
+        self.faults.pass(Operation::RemoveRouter, id, &NO_HINTS).await?;
         let mut inner = self.inner();
         inner.changes += u64::from(inner.routers.remove(id).is_some());
         Ok(())

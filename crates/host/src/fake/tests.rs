@@ -18,7 +18,7 @@ fn vm(id: &str, name: &str) -> VmPlan {
         memory_mib: 64,
         root: RootDisk { image: "/no/such/file".into(), image_format: "raw".into(), size_gib: 1 },
         nics: Vec::new(),
-        config_drive: None,
+        ..VmPlan::default()
     }
 }
 
@@ -62,6 +62,45 @@ async fn failures_and_delays_are_on_demand() {
     host.prepare(&named).await.unwrap();
     let error = host.start(&named).await.unwrap_err().to_string();
     assert_eq!(error, "start failed, as the name `job-fail-start-1` asks for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_are_about_calls_or_machines_and_are_spent() {
+    let host = FakeHypervisor::new(FakeOptions::default()).unwrap();
+    let (web, other) = (vm("a", "web"), vm("b", "other"));
+    let rule: Fault = serde_json::from_str(
+        r#"{"operation": "spawn", "id": "a", "delay_ms": 2000, "error": "a hiccup", "passing": true, "times": 1}"#,
+    )
+    .unwrap();
+    host.faults().set(vec![rule]);
+    host.start(&other).await.unwrap();
+    let before = Instant::now();
+    assert!(matches!(host.start(&web).await, Err(crate::Error::Monitor(text)) if text == "a hiccup"));
+    assert_eq!(before.elapsed(), Duration::from_secs(2));
+    assert_eq!(host.faults().rules(), Vec::new());
+    host.start(&web).await.unwrap();
+    assert!(serde_json::from_str::<Fault>(r#"{"operation": "fly"}"#).is_err());
+    host.faults().add(Fault { error: Some("never".into()), ..Fault::default() });
+    assert!(host.stop("a", None).await.is_err());
+    host.faults().clear();
+    host.stop("a", None).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_servers_metadata_orders_failures_and_delays() {
+    let host = FakeHypervisor::new(FakeOptions::default()).unwrap();
+    let mut vm = vm("a", "web");
+    vm.hints = [("simulate:fail-stop", "stuck"), ("simulate:delay", "1000"), ("simulate:delay-stop", "7000")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    let before = Instant::now();
+    host.start(&vm).await.unwrap();
+    assert_eq!(before.elapsed(), Duration::from_secs(1));
+    assert_eq!(host.stop("a", None).await.unwrap_err().to_string(), "stuck");
+    assert_eq!(before.elapsed(), Duration::from_secs(8));
+    vm.hints.clear();
+    host.start(&vm).await.unwrap();
+    host.stop("a", None).await.unwrap();
 }
 
 #[tokio::test]

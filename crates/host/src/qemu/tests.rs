@@ -24,6 +24,7 @@ fn plan() -> VmPlan {
             mtu: 1450,
         }],
         config_drive: Some(BTreeMap::new()),
+        ..VmPlan::default()
     }
 }
 

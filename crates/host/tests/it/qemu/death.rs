@@ -48,7 +48,7 @@ async fn daemon() {
         memory_mib: 64,
         root: host::plan::RootDisk { image: house.join("image"), image_format: "raw".into(), size_gib: 1 },
         nics: Vec::new(),
-        config_drive: None,
+        ..host::plan::VmPlan::default()
     };
     host.start(&vm).await.unwrap();
     std::fs::write(house.join("started"), "").unwrap();

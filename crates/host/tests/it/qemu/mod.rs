@@ -80,6 +80,7 @@ impl House {
             root: RootDisk { image: self.path("image"), image_format: "raw".into(), size_gib: 1 },
             nics: Vec::new(),
             config_drive: Some([("openstack/latest/meta_data.json".to_owned(), b"{}".to_vec())].into()),
+            ..VmPlan::default()
         }
     }
 

@@ -1,6 +1,7 @@
 //! The machine that a row describes, as the driver wants to hear it.
 
 use camino::Utf8PathBuf;
+use host::fake::HINT_PREFIX;
 use host::plan::{NicPlan, RootDisk, VmPlan};
 use neutron::PortView;
 
@@ -30,6 +31,12 @@ pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str,
         },
         nics: nics.collect(),
         config_drive,
+        hints: server
+            .metadata
+            .iter()
+            .filter(|(key, _)| key.starts_with(HINT_PREFIX))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
     }
 }
 
