@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/cumulet/target
 CUMULET := $(CARGO_TARGET_DIR)/release/cumulet
 CLUSTER ?= yes
 
-.PHONY: up down destroy test e2e bench lint packages build
+.PHONY: up down destroy test tempest compatibility e2e bench lint packages build
 
 ## Build, start the cloud, make the images and the cluster `demo`. CLUSTER=no stops after the cloud.
 up: build
@@ -40,6 +40,15 @@ lint:
 test: packages
 	cargo test --workspace --locked
 	./scripts/kernel-suite
+
+## OpenStack's own tests: SUITE=smoke (or identity, image, network, compute).
+SUITE ?= smoke
+tempest: build
+	./scripts/tempest $(SUITE)
+
+## docs/compatibility.md from the last run of each suite.
+compatibility:
+	./scripts/tempest document
 
 ## A real Kubernetes cluster on the cloud, and off again.
 e2e: build
