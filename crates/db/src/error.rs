@@ -1,5 +1,7 @@
 //! Database errors, and how services see them.
 
+use camino::Utf8PathBuf;
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
@@ -16,19 +18,63 @@ pub enum Error {
     Migration { name: String, message: String },
     #[error("the database was made by a newer version (it has migration {name}); run that version")]
     Newer { name: String },
+    #[error("the database {path} is damaged ({detail}): {}", remedy(.backup.as_ref()))]
+    Damaged { path: Utf8PathBuf, detail: String, backup: Option<Utf8PathBuf> },
+    #[error("cannot use the database {path}: {detail}")]
+    Unusable { path: Utf8PathBuf, detail: String },
+    #[error("cannot copy the database to {path}")]
+    Backup {
+        path: Utf8PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
-/// True for lock conflicts: the transaction may be run again as it is.
-pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
-    match error {
-        // SQLite: 5 BUSY, 6 LOCKED and their extended codes; PostgreSQL: serialization failure, deadlock.
-        sqlx::Error::Database(e) => match e.code().as_deref() {
-            Some("40001" | "40P01") => true,
-            Some(code) => code.parse::<u32>().is_ok_and(|n| matches!(n & 0xff, 5 | 6)),
-            None => false,
-        },
-        _ => false,
+fn remedy(backup: Option<&Utf8PathBuf>) -> String {
+    match backup {
+        Some(path) => format!("its newest backup comes back with `cumulet restore {path}`"),
+        None => {
+            "there is no backup of it beside it; an archive of yours comes back with `cumulet restore FILE` \
+                 into another --data-dir"
+                .into()
+        }
     }
+}
+
+/// What SQLite's result code means for whoever runs the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// A lock conflict: the transaction may be run again as it is.
+    Busy,
+    Full,
+    ReadOnly,
+    /// The file, or the disk under it, does not do as it is told.
+    Io,
+    Damaged,
+}
+
+pub(crate) fn trouble(error: &sqlx::Error) -> Option<Trouble> {
+    let sqlx::Error::Database(e) = error else { return None };
+    let code = e.code()?;
+    // PostgreSQL: serialization failure, deadlock; disk full.
+    match code.as_ref() {
+        "40001" | "40P01" => return Some(Trouble::Busy),
+        "53100" => return Some(Trouble::Full),
+        _ => {}
+    }
+    // SQLite: the low byte of an extended code is the code.
+    match code.parse::<u32>().ok()? & 0xff {
+        5 | 6 => Some(Trouble::Busy),
+        8 => Some(Trouble::ReadOnly),
+        10 | 14 => Some(Trouble::Io),
+        11 | 26 => Some(Trouble::Damaged),
+        13 => Some(Trouble::Full),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    trouble(error) == Some(Trouble::Busy)
 }
 
 /// A row that must be unique was there already. Services turn it into their own 409.
@@ -38,11 +84,20 @@ pub fn is_unique(error: &Error) -> bool {
 
 impl From<Error> for base::Error {
     fn from(error: Error) -> Self {
-        match &error {
-            Error::Sql(e) if is_busy(e) => {
-                base::Error::unavailable("The database is busy; try again.").because(error)
-            }
-            _ => base::Error::internal(error),
-        }
+        let told = match &error {
+            Error::Sql(e) => match trouble(e) {
+                Some(Trouble::Busy) => "The database is busy; try again.",
+                Some(Trouble::Full) => {
+                    "There is no space left on the disk of this cloud; try again when there is some."
+                }
+                Some(Trouble::ReadOnly) => {
+                    "The data directory of this cloud cannot be written at present; try again later."
+                }
+                Some(Trouble::Io) => "The disk of this cloud fails at present; try again later.",
+                Some(Trouble::Damaged) | None => return base::Error::internal(error),
+            },
+            _ => return base::Error::internal(error),
+        };
+        base::Error::unavailable(told).because(error)
     }
 }

@@ -4,6 +4,7 @@
 //! db.read()            a connection; committed data only
 //! db::write!(db, |tx| ..)  one transaction: rows, quota and event together; run again if the database says "busy"
 //! db.migrate(..)       a service's numbered SQL files, once each
+//! db.back_up(why)      a whole copy beside it; also before each migration
 //! db.changed()         wakes on every commit that appended events
 //! db::sql("..").bind(x)  .run(&mut tx) .rows::<T>(&mut conn) .optional::<T>(..) .number(..)
 //! ```
@@ -11,12 +12,14 @@
 //! SQL is one text for SQLite and PostgreSQL: `$1` placeholders, columns TEXT, BIGINT, DOUBLE PRECISION or BLOB,
 //! booleans as BIGINT 0/1, instants as microseconds, lists and maps as JSON text. Timestamps come from `base::time`.
 
+mod backup;
 mod error;
 mod event;
 mod migrate;
 mod pool;
 mod sql;
 
+pub use backup::newest_backup;
 pub use error::{Error, Result, is_unique};
 pub use event::Event;
 pub use migrate::Migration;

@@ -15,8 +15,17 @@ const OWN: &[Migration] =
 
 impl Db {
     /// Applies what is missing. A name in the database that this binary does not know means a newer version made it.
+    /// A database that has rows already is backed up first.
     pub async fn migrate(&self, services: &[&[Migration]]) -> Result<()> {
         let all: Vec<Migration> = OWN.iter().chain(services.iter().flat_map(|s| s.iter())).copied().collect();
+        let done = self.migrations().await?;
+        let missing = all.iter().find(|m| !done.iter().any(|n| n == m.name));
+        if let (false, Some(missing)) = (done.is_empty(), missing) {
+            self.back_up(&format!("before-{}", missing.name)).await?;
+        }
+        if done.len() == all.len() && missing.is_none() {
+            return Ok(());
+        }
         crate::write!(self, |tx| {
             sql("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
                 .run(tx)
@@ -43,6 +52,17 @@ impl Db {
             }
             Ok(())
         })
+    }
+}
+
+impl Db {
+    /// Names of those applied so far; none for a new database.
+    pub async fn migrations(&self) -> Result<Vec<String>> {
+        let mut conn = self.read().await?;
+        if !sql("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").exists(&mut conn).await? {
+            return Ok(Vec::new());
+        }
+        sql("SELECT name FROM migrations ORDER BY at, name").rows(&mut conn).await
     }
 }
 

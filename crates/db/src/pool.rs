@@ -4,15 +4,15 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use camino::Utf8Path;
-use sqlx::AnyConnection;
+use camino::{Utf8Path, Utf8PathBuf};
 use sqlx::any::{Any, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
+use sqlx::{AnyConnection, Connection as _, Row as _};
 use sqlx::{AnyPool, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-use crate::error::is_busy;
-use crate::{Error, Result};
+use crate::error::{Trouble, is_busy, trouble};
+use crate::{Error, Result, backup};
 
 /// How often a busy transaction is run again before the caller is told.
 const ATTEMPTS: u32 = 8;
@@ -20,6 +20,7 @@ const ATTEMPTS: u32 = 8;
 /// Cheap to clone through `Arc`; one for the whole process.
 pub struct Db {
     pool: AnyPool,
+    path: Utf8PathBuf,
     /// SQLite has one writer. Queueing here is fair and costs nothing; queueing in SQLite is polling.
     writer: Arc<Mutex<()>>,
     commits: watch::Sender<u64>,
@@ -62,32 +63,28 @@ impl DerefMut for Tx {
 }
 
 impl Db {
-    /// Opens or makes the SQLite file.
+    /// Opens or makes the SQLite file. A damaged one is refused: going on with half of the rows would lose the rest.
     pub async fn open_file(path: &Utf8Path) -> Result<Db> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let url = format!("sqlite://{path}?mode=rwc");
+        // One connection looks first: a pool would try again for half a minute what cannot succeed.
+        match look(&url).await {
+            Ok(None) => {}
+            Ok(Some(detail)) => return Err(damaged(path, &detail)),
+            Err(e) => return Err(refusal(path, e)),
+        }
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .min_connections(1)
-            .after_connect(|conn, _| {
-                Box::pin(async move {
-                    // WAL lets readers run beside the writer. NORMAL may lose the last commits on power loss of the
-                    // machine, never on a crash of the process; FULL keeps an accepted request through both.
-                    for pragma in [
-                        "PRAGMA journal_mode = WAL",
-                        "PRAGMA synchronous = FULL",
-                        "PRAGMA foreign_keys = ON",
-                        "PRAGMA busy_timeout = 5000",
-                        "PRAGMA cache_size = -4096",
-                    ] {
-                        sqlx::query(pragma).execute(&mut *conn).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect(&format!("sqlite://{path}?mode=rwc"))
+            .after_connect(|conn, _| Box::pin(set_up(conn)))
+            .connect(&url)
             .await?;
-        Ok(Db { pool, writer: Arc::default(), commits: watch::Sender::new(0) })
+        Ok(Db { pool, path: path.to_owned(), writer: Arc::default(), commits: watch::Sender::new(0) })
+    }
+
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
     }
 
     /// A connection for reading; give it back soon.
@@ -151,6 +148,53 @@ impl Db {
     /// Waits for running statements and closes the files.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+async fn set_up(conn: &mut AnyConnection) -> std::result::Result<(), sqlx::Error> {
+    // WAL lets readers run beside the writer. NORMAL may lose the last commits on power loss of the machine, never on a
+    // crash of the process; FULL keeps an accepted request through both.
+    for pragma in [
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA busy_timeout = 5000",
+        "PRAGMA cache_size = -4096",
+    ] {
+        sqlx::query(pragma).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// Can it be written, and is it whole? What is wrong with the file, if anything is.
+async fn look(url: &str) -> std::result::Result<Option<String>, sqlx::Error> {
+    let mut conn = AnyConnection::connect(url).await?;
+    set_up(&mut conn).await?;
+    let rows = sqlx::query("PRAGMA quick_check(1)").fetch_all(&mut conn).await?;
+    let told = rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<Vec<String>, _>>()?;
+    conn.close().await?;
+    Ok(told.into_iter().find(|line| line != "ok"))
+}
+
+fn damaged(path: &Utf8Path, detail: &str) -> Error {
+    // SQLite tells the place in lines of its own.
+    let detail = detail.lines().last().unwrap_or_default().to_owned();
+    Error::Damaged { path: path.to_owned(), detail, backup: backup::newest_backup(path) }
+}
+
+/// Why the database cannot be used, in one sentence.
+fn refusal(path: &Utf8Path, error: sqlx::Error) -> Error {
+    let detail = match &error {
+        sqlx::Error::Database(e) => e.message().to_owned(),
+        other => other.to_string(),
+    };
+    let unusable = |why: &str| Error::Unusable { path: path.to_owned(), detail: why.into() };
+    match trouble(&error) {
+        Some(Trouble::Damaged) => damaged(path, &detail),
+        Some(Trouble::Full) => unusable("there is no space left on its disk"),
+        Some(Trouble::ReadOnly) => unusable("it cannot be written; is its disk mounted read-only?"),
+        Some(Trouble::Io) => unusable(&detail),
+        Some(Trouble::Busy) | None => Error::Sql(error),
     }
 }
 

@@ -82,3 +82,69 @@ async fn a_second_row_of_the_same_key_is_told_as_unique() {
     });
     assert!(db::is_unique(&twice.unwrap_err()));
 }
+
+const V2: &[Migration] = &[
+    Migration { name: "t/0001", sql: V1[0].sql },
+    Migration { name: "t/0002", sql: "ALTER TABLE t ADD COLUMN more TEXT;\n" },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_with_rows_is_backed_up_before_it_is_migrated() {
+    let (dir, db) = open().await;
+    assert!(!dir.path().join("backups").exists(), "there was nothing to keep when it was made");
+    let kept: db::Result<u64> = db::write!(db, |tx| sql("INSERT INTO t VALUES ('kept', 7)").run(tx).await);
+    kept.unwrap();
+    db.migrate(&[V2]).await.unwrap();
+    db.migrate(&[V2]).await.unwrap();
+    let made: Vec<_> = dir.path().join("backups").read_dir().unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(made.len(), 1, "{made:?}");
+    let before = Utf8PathBuf::from_path_buf(made[0].clone()).unwrap();
+    assert!(before.as_str().ends_with("-before-t-0002.db"), "{before}");
+    assert_eq!(db::newest_backup(db.path()), Some(before.clone()));
+    let copy = Db::open_file(&before).await.unwrap();
+    assert_eq!(copy.migrations().await.unwrap(), ["db/0001_events", "t/0001"]);
+    let n = sql("SELECT n FROM t WHERE id = 'kept'").number(&mut copy.read().await.unwrap()).await.unwrap();
+    assert_eq!(n, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_newest_backups_stay() {
+    let (dir, db) = open().await;
+    let mut newest = None;
+    for round in 0..10 {
+        newest = Some(db.back_up(&format!("round {round}")).await.unwrap());
+    }
+    assert_eq!(dir.path().join("backups").read_dir().unwrap().count(), 7);
+    assert_eq!(db::newest_backup(db.path()), newest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_refused_and_its_newest_backup_named() {
+    let (_dir, db) = open().await;
+    let filled: db::Result<u64> = db::write!(db, |tx| {
+        sql("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 5000) \
+             INSERT INTO t SELECT 'row ' || i, i FROM c")
+        .run(tx)
+        .await
+    });
+    filled.unwrap();
+    let backup = db.back_up("daily").await.unwrap();
+    let path = db.path().to_owned();
+    db.close().await;
+    let whole = std::fs::read(&path).unwrap();
+    let refused = async |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Db::open_file(&path).await.err().expect("a damaged database must be refused").to_string()
+    };
+    let mut no_header = whole.clone();
+    no_header[..16].copy_from_slice(b"something else..");
+    let mut no_middle = whole.clone();
+    no_middle[8192..40_960].fill(0xA5);
+    for bytes in [no_header.as_slice(), &no_middle, &whole[..whole.len() / 2]] {
+        let told = refused(bytes).await;
+        assert!(told.contains("is damaged") && told.contains(backup.as_str()), "{told}");
+        assert!(!told.contains('\n'), "{told}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    Db::open_file(&path).await.unwrap();
+}

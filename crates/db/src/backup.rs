@@ -1,0 +1,80 @@
+//! Whole copies of the database: made while others read and write, kept beside it, and looked for when it is damaged.
+//!
+//! ```text
+//! cumulet.db
+//! backups/20261121T071002Z-before-nova-0010_work.db     before a migration
+//! backups/20261122T030000Z-daily.db
+//! ```
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::{Db, Error, Result, sql};
+
+/// So many backups stay; older ones go when a new one is made.
+const KEPT: usize = 7;
+
+impl Db {
+    /// Writes a consistent copy to a file that does not exist yet. Readers and writers go on meanwhile.
+    pub async fn copy_to(&self, path: &Utf8Path) -> Result<()> {
+        let failed = |source| Error::Backup { path: path.to_owned(), source };
+        let part = Utf8PathBuf::from(format!("{path}.part"));
+        match std::fs::remove_file(&part) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
+            _ => {}
+        }
+        let copied = sql("VACUUM INTO $1").bind(part.to_string()).run(&mut *self.read().await?).await;
+        if let Err(error) = copied {
+            // What there is of it helps nobody.
+            let _ = std::fs::remove_file(&part);
+            return Err(error);
+        }
+        // VACUUM INTO leaves it to us that the copy outlives a power loss.
+        std::fs::File::open(&part)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| std::fs::rename(&part, path))
+            .map_err(failed)
+    }
+
+    /// Adds a backup beside the database and lets the oldest go. `why` becomes part of its name.
+    pub async fn back_up(&self, why: &str) -> Result<Utf8PathBuf> {
+        let dir = backups_of(self.path());
+        let failed = |source| Error::Backup { path: dir.clone(), source };
+        std::fs::create_dir_all(&dir).map_err(failed)?;
+        let why: String = why.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let path = dir.join(format!("{}-{why}.db", stamp()));
+        if !path.exists() {
+            self.copy_to(&path).await?;
+        }
+        let all = list(self.path());
+        for old in all.iter().rev().skip(KEPT) {
+            if let Err(error) = std::fs::remove_file(old) {
+                tracing::warn!(%old, %error, "an old backup stays");
+            }
+        }
+        tracing::info!(%path, "the database was backed up");
+        Ok(path)
+    }
+}
+
+pub(crate) fn backups_of(database: &Utf8Path) -> Utf8PathBuf {
+    database.parent().unwrap_or(Utf8Path::new(".")).join("backups")
+}
+
+/// Backups of this database, oldest first: their names begin with their time.
+fn list(database: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Ok(dir) = backups_of(database).read_dir_utf8() else { return Vec::new() };
+    let mut all: Vec<_> =
+        dir.flatten().map(|e| e.path().to_owned()).filter(|p| p.extension() == Some("db")).collect();
+    all.sort();
+    all
+}
+
+/// The newest backup beside this database.
+pub fn newest_backup(database: &Utf8Path) -> Option<Utf8PathBuf> {
+    list(database).pop()
+}
+
+/// `20261121T071002.123456Z`: sorts by time.
+fn stamp() -> String {
+    base::time::micros_z(base::time::now()).chars().filter(|c| !matches!(c, '-' | ':')).collect()
+}
