@@ -68,6 +68,31 @@ impl Kind {
             Kind::Unavailable => 503,
         }
     }
+
+    /// None for a status that no kind stands for.
+    pub fn from_status(status: u16) -> Option<Kind> {
+        const ALL: [Kind; 18] = [
+            Kind::BadRequest,
+            Kind::Unauthorized,
+            Kind::Forbidden,
+            Kind::NotFound,
+            Kind::MethodNotAllowed,
+            Kind::NotAcceptable,
+            Kind::Conflict,
+            Kind::Gone,
+            Kind::LengthRequired,
+            Kind::PreconditionFailed,
+            Kind::TooLarge,
+            Kind::UnsupportedMediaType,
+            Kind::RangeNotSatisfiable,
+            Kind::PreconditionRequired,
+            Kind::TooManyRequests,
+            Kind::Internal,
+            Kind::NotImplemented,
+            Kind::Unavailable,
+        ];
+        ALL.into_iter().find(|kind| kind.status() == status)
+    }
 }
 
 /// `message` is public and in the service's own words; `cause` goes to the log only.

@@ -12,23 +12,38 @@
 //! | [`services`] | `/os-services`, `/os-availability-zone`, `/os-migrations` |
 //! | [`hypervisors`] | `/os-hypervisors` |
 //! | [`aggregates`] | `/os-aggregates` |
-//! | [`usage`] | `/os-simple-tenant-usage` |
+//! | [`hosts`] | `/os-hosts`, until 2.42 |
+//! | [`usage`] | `/os-simple-tenant-usage`, `/os-instance_usage_audit_log` |
+//! | [`external_events`] | `/os-server-external-events` |
+//! | [`assisted_volume_snapshots`] | `/os-assisted-volume-snapshots` |
+//! | [`extensions`] | `/extensions` |
+//! | [`gone`] | what Nova once served: 410 |
+//! | [`floating_ips`], [`security_groups`], [`networks`], [`images`] | other services' things in Nova's oldest words |
 //! | [`metadata`] | what guests read on 169.254.169.254 and on their config drive |
 //!
 //! The state machine of a server is drawn in [`servers`]. Calls Placement, Glance and Neutron, and the host through
 //! [`host::Hypervisor`].
 
 mod aggregates;
+mod assisted_volume_snapshots;
+mod extensions;
+mod external_events;
 mod flavors;
+mod floating_ips;
+mod gone;
+mod hosts;
 mod hypervisors;
+mod images;
 mod instance_actions;
 mod keypairs;
 mod links;
 mod metadata;
+mod networks;
 mod query;
 mod quotas;
 mod routes;
 mod schema;
+mod security_groups;
 mod server_groups;
 mod servers;
 mod services;
@@ -48,7 +63,7 @@ use neutron::Neutron;
 use placement::Placement;
 use reconcile::Waker;
 use tokio::sync::{Notify, broadcast};
-use web::{Gate, Router, Service, Style};
+use web::{Gate, Loopback, Router, Service, Style};
 
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "nova/0001_flavors", sql: include_str!("../migrations/0001_flavors.sql") },
@@ -87,6 +102,9 @@ pub struct Nova {
     placement: Arc<Placement>,
     glance: Arc<Glance>,
     neutron: Arc<Neutron>,
+    /// The whole APIs of Neutron and Glance, for the calls that only pass on to them.
+    network_api: Loopback,
+    image_api: Loopback,
     hypervisor: Arc<dyn Hypervisor>,
     config: Config,
     waker: Waker,
@@ -108,6 +126,8 @@ impl Nova {
     ) -> Arc<Self> {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Arc::new(Nova {
+            network_api: Loopback::new(|gate| neutron.router(gate)),
+            image_api: Loopback::new(|gate| glance.router(gate)),
             db,
             placement,
             glance,

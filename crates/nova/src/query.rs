@@ -9,6 +9,9 @@ use crate::schema;
 /// Nova's `[api] max_limit`.
 pub(crate) const MAX_LIMIT: usize = 1000;
 
+/// The first microversion without the calls that only pass on to Neutron, Glance and Cinder.
+pub(crate) const PROXIES_GONE: u16 = 36;
+
 /// From 2.75 on unknown keys are refused; before they were ignored.
 pub(crate) fn only(ctx: &Ctx, params: &Params, known: &[&str]) -> Result<()> {
     if !ctx.at_least(2, 75) {

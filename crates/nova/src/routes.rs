@@ -5,15 +5,23 @@ use std::sync::Arc;
 use web::{Gate, Router, Routes};
 
 use crate::aggregates::{api as aggregates, policy as aggregate};
+use crate::assisted_volume_snapshots::{api as assisted_snapshots, policy as assisted_snapshot};
+use crate::extensions::{api as extensions, policy as extension};
+use crate::external_events::{api as external_events, policy as external_event};
 use crate::flavors::{api as flavors, policy as flavor};
+use crate::floating_ips::{api as floating_ips, policy as floating_ip};
+use crate::hosts::{api as hosts, policy as host_policy};
 use crate::hypervisors::{api as hypervisors, policy as hypervisor};
+use crate::images::{api as images, metadata_api as image_metadata, policy as image};
 use crate::instance_actions::{api as instance_actions, policy as instance_action};
 use crate::keypairs::{api as keypairs, policy as keypair};
+use crate::networks::{api as networks, policy as network_policy};
 use crate::quotas::{api as quotas, policy as quota};
+use crate::security_groups::{api as security_groups, policy as security_group, rules_api as group_rules};
 use crate::server_groups::{api as server_groups, policy as server_group};
 use crate::servers::{self, network_api as network, policy as server, properties_api as properties};
 use crate::services::{api as services, policy as service};
-use crate::usage::{api as usage, policy as usages};
+use crate::usage::{api as usage, audit_api as audit, policy as usages};
 use crate::{Nova, SERVICE, quotas as limits, versions};
 
 pub(crate) fn routes(nova: Arc<Nova>, gate: Gate) -> Router {
@@ -22,7 +30,7 @@ pub(crate) fn routes(nova: Arc<Nova>, gate: Gate) -> Router {
         &versions::POLICY,
         versions::show,
     );
-    host(things(server_parts(servers(routes)))).into_router()
+    crate::gone::routes(proxies(host(things(server_parts(servers(routes)))))).into_router()
 }
 
 type All = Routes<Arc<Nova>>;
@@ -128,4 +136,52 @@ fn host(routes: All) -> All {
         .post("/v2.1/os-aggregates/{id}/action", &aggregate::ACTION, aggregates::action)
         .get("/v2.1/os-simple-tenant-usage", &usages::LIST, usage::list)
         .get("/v2.1/os-simple-tenant-usage/{project}", &usages::SHOW, usage::show)
+        .get("/v2.1/os-instance_usage_audit_log", &usages::AUDIT_LIST, audit::list)
+        .get("/v2.1/os-instance_usage_audit_log/{before}", &usages::AUDIT_SHOW, audit::show)
+        .get("/v2.1/os-hosts", &host_policy::LIST, hosts::list)
+        .get("/v2.1/os-hosts/{host}", &host_policy::SHOW, hosts::show)
+        .put("/v2.1/os-hosts/{host}", &host_policy::UPDATE, hosts::update)
+        .get("/v2.1/os-hosts/{host}/startup", &host_policy::START, hosts::power)
+        .get("/v2.1/os-hosts/{host}/shutdown", &host_policy::SHUTDOWN, hosts::power)
+        .get("/v2.1/os-hosts/{host}/reboot", &host_policy::REBOOT, hosts::power)
+        .post("/v2.1/os-server-external-events", &external_event::CREATE, external_events::create)
+        .post("/v2.1/os-assisted-volume-snapshots", &assisted_snapshot::CREATE, assisted_snapshots::create)
+        .delete(
+            "/v2.1/os-assisted-volume-snapshots/{id}",
+            &assisted_snapshot::DELETE,
+            assisted_snapshots::delete,
+        )
+        .get("/v2.1/extensions", &extension::READ, extensions::list)
+        .get("/v2.1/extensions/{alias}", &extension::READ, extensions::show)
+}
+
+/// Other services' things in Nova's oldest words.
+fn proxies(routes: All) -> All {
+    routes
+        .get("/v2.1/os-floating-ip-pools", &floating_ip::POOLS, floating_ips::pools)
+        .get("/v2.1/os-floating-ips", &floating_ip::LIST, floating_ips::index)
+        .post("/v2.1/os-floating-ips", &floating_ip::CREATE, floating_ips::create)
+        .get("/v2.1/os-floating-ips/{id}", &floating_ip::SHOW, floating_ips::show)
+        .delete("/v2.1/os-floating-ips/{id}", &floating_ip::DELETE, floating_ips::delete)
+        .get("/v2.1/os-security-groups", &security_group::LIST, security_groups::index)
+        .post("/v2.1/os-security-groups", &security_group::CREATE, security_groups::create)
+        .get("/v2.1/os-security-groups/{id}", &security_group::SHOW, security_groups::show)
+        .put("/v2.1/os-security-groups/{id}", &security_group::UPDATE, security_groups::update)
+        .delete("/v2.1/os-security-groups/{id}", &security_group::DELETE, security_groups::delete)
+        .post("/v2.1/os-security-group-rules", &security_group::RULE_CREATE, group_rules::create)
+        .delete("/v2.1/os-security-group-rules/{id}", &security_group::RULE_DELETE, group_rules::delete)
+        .get("/v2.1/os-networks", &network_policy::LIST, networks::networks)
+        .get("/v2.1/os-networks/{id}", &network_policy::SHOW, networks::network)
+        .get("/v2.1/os-tenant-networks", &network_policy::TENANT_LIST, networks::tenant_networks)
+        .get("/v2.1/os-tenant-networks/{id}", &network_policy::TENANT_SHOW, networks::tenant_network)
+        .get("/v2.1/images", &image::READ, images::list)
+        .get("/v2.1/images/detail", &image::READ, images::detail)
+        .get("/v2.1/images/{id}", &image::READ, images::show)
+        .delete("/v2.1/images/{id}", &image::CHANGE, images::delete)
+        .get("/v2.1/images/{id}/metadata", &image::READ, image_metadata::list)
+        .post("/v2.1/images/{id}/metadata", &image::CHANGE, image_metadata::merge)
+        .put("/v2.1/images/{id}/metadata", &image::CHANGE, image_metadata::replace)
+        .get("/v2.1/images/{id}/metadata/{key}", &image::READ, image_metadata::show)
+        .put("/v2.1/images/{id}/metadata/{key}", &image::CHANGE, image_metadata::set)
+        .delete("/v2.1/images/{id}/metadata/{key}", &image::CHANGE, image_metadata::delete)
 }

@@ -1,9 +1,10 @@
 //! Request bodies in, JSON out.
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use base::Error;
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,18 +23,36 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
-        let bytes = axum::body::to_bytes(request.into_body(), LIMIT)
-            .await
-            .map_err(|e| Error::too_large("Request is too large.").because(e))?;
-        let value = serde_json::from_slice(&bytes).map_err(|e| {
-            if e.is_data() {
-                Error::bad_request(format!("Invalid input: {e}."))
-            } else {
-                Error::bad_request(format!("Malformed request body: {e}."))
-            }
-        })?;
-        Ok(Json(value))
+        parse(&read(request).await?).map(Json)
     }
+}
+
+/// For the few calls whose body may be missing.
+impl<T: DeserializeOwned, S: Sync> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Option<Self>, Fault> {
+        let bytes = read(request).await?;
+        if bytes.is_empty() { Ok(None) } else { parse(&bytes).map(|value| Some(Json(value))) }
+    }
+}
+
+async fn read(request: Request) -> Result<Bytes, Fault> {
+    let bytes = axum::body::to_bytes(request.into_body(), LIMIT)
+        .await
+        .map_err(|e| Error::too_large("Request is too large.").because(e))?;
+    Ok(bytes)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    let value = serde_json::from_slice(bytes).map_err(|e| {
+        if e.is_data() {
+            Error::bad_request(format!("Invalid input: {e}."))
+        } else {
+            Error::bad_request(format!("Malformed request body: {e}."))
+        }
+    })?;
+    Ok(value)
 }
 
 /// An answer with a JSON body.

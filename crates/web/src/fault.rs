@@ -78,26 +78,26 @@ pub(crate) fn render(service: &Service, error: &Error, request_id: &str) -> Resp
     response
 }
 
-/// The fault names of Nova's API guide.
+/// The fault names of Nova's API guide; whatever has none is a computeFault, 406 and 410 too.
 fn nova_name(kind: Kind) -> &'static str {
     match kind {
-        Kind::BadRequest
-        | Kind::LengthRequired
-        | Kind::PreconditionFailed
-        | Kind::RangeNotSatisfiable
-        | Kind::PreconditionRequired => "badRequest",
+        Kind::BadRequest => "badRequest",
         Kind::Unauthorized => "unauthorized",
         Kind::Forbidden => "forbidden",
         Kind::NotFound => "itemNotFound",
         Kind::MethodNotAllowed => "badMethod",
-        Kind::NotAcceptable => "notAcceptable",
         Kind::Conflict => "conflictingRequest",
-        Kind::Gone => "gone",
         Kind::TooLarge | Kind::TooManyRequests => "overLimit",
         Kind::UnsupportedMediaType => "badMediaType",
-        Kind::Internal => "computeFault",
         Kind::NotImplemented => "notImplemented",
         Kind::Unavailable => "serviceUnavailable",
+        Kind::NotAcceptable
+        | Kind::Gone
+        | Kind::LengthRequired
+        | Kind::PreconditionFailed
+        | Kind::RangeNotSatisfiable
+        | Kind::PreconditionRequired
+        | Kind::Internal => "computeFault",
     }
 }
 

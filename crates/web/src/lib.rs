@@ -19,6 +19,7 @@
 
 mod body;
 mod fault;
+mod loopback;
 mod params;
 mod routes;
 mod service;
@@ -29,6 +30,7 @@ pub use axum::response::{IntoResponse, Response};
 pub use axum::{self, Router};
 pub use body::{Json, json, no_content, raw_json};
 pub use fault::{Fault, Result};
+pub use loopback::{Loopback, Refused};
 pub use params::{Params, next_link};
 pub use routes::Routes;
 pub use service::{Service, Style};

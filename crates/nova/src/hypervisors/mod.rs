@@ -10,21 +10,21 @@ use crate::Nova;
 use crate::services::HostRow;
 
 /// What the host has and gives.
-struct Seen {
-    host: HostRow,
-    capacity: Capacity,
-    vcpus_used: i64,
-    memory_used: i64,
-    disk_used: i64,
+pub(crate) struct Seen {
+    pub host: HostRow,
+    pub capacity: Capacity,
+    pub vcpus_used: i64,
+    pub memory_used: i64,
+    pub disk_used: i64,
     /// (name, id) of the servers here.
-    servers: Vec<(String, String)>,
+    pub servers: Vec<(String, String)>,
 }
 
 /// Nova's reserved_host_memory_mb, shown as used.
 const RESERVED_MIB: i64 = 512;
 
 impl Nova {
-    async fn look(&self) -> Result<Seen> {
+    pub(crate) async fn look(&self) -> Result<Seen> {
         let capacity = self.hypervisor.capacity().await.map_err(Error::internal)?;
         let used = self.placement.usage().await?;
         let mut conn = self.db.read().await?;

@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use web::{Caller, Json, Path, Response, Result, State, no_content};
 
 use super::{PowerState, Server, TaskState, VmState, api, network_api, policy, rules, store};
-use crate::Nova;
 use crate::instance_actions::store as actions;
 use crate::schema::{self, Field, Kind};
+use crate::{Nova, floating_ips};
+
+/// The first microversion whose servers take no floating or fixed addresses by an action: ports do.
+const ADDRESS_ACTIONS_GONE: u16 = 44;
 
 pub async fn action(
     State(nova): State<Arc<Nova>>,
@@ -49,6 +52,14 @@ pub async fn action(
         "os-getConsoleOutput" => return console(&nova, &ctx, &id, &body).await,
         "addSecurityGroup" => network_api::add_group(&nova, &ctx, &id, &body).await?,
         "removeSecurityGroup" => network_api::remove_group(&nova, &ctx, &id, &body).await?,
+        "addFloatingIp" => {
+            crate::query::before(&ctx, ADDRESS_ACTIONS_GONE)?;
+            floating_ips::associate::add(&nova, &ctx, &id, &body).await?;
+        }
+        "removeFloatingIp" => {
+            crate::query::before(&ctx, ADDRESS_ACTIONS_GONE)?;
+            floating_ips::associate::remove(&nova, &ctx, &id, &body).await?;
+        }
         other => {
             // Of a server that is not there nothing is an action: Nova answers so for the actions that are missing here.
             store::find(&mut *nova.db.read().await?, &ctx, &id).await?;

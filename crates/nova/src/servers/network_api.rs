@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Ctx, Error, Policy};
-use neutron::{GroupRule, GroupView, PortView};
+use neutron::PortView;
 use serde_json::{Value, json};
 use web::{Caller, Path, Response, Result, State};
 
@@ -96,46 +96,6 @@ pub async fn volumes(
     Ok(web::json(200, &json!({"volumeAttachments": []})))
 }
 
-fn group_view(group: &GroupView, known: &[GroupView]) -> Value {
-    let rule = |rule: &GroupRule| {
-        // The old API knew incoming traffic only.
-        if rule.direction != "ingress" {
-            return None;
-        }
-        let protocol = Some(rule.protocol.to_uppercase()).filter(|p| !p.is_empty());
-        let remote = rule.remote_group.as_ref().and_then(|id| known.iter().find(|g| g.id == *id));
-        let range = match (&rule.remote_group, &*rule.remote_prefix) {
-            (Some(_), _) => json!({}),
-            (None, "") if rule.ethertype == "IPv6" => json!({"cidr": "::/0"}),
-            (None, "") => json!({"cidr": "0.0.0.0/0"}),
-            (None, cidr) => json!({"cidr": cidr}),
-        };
-        // A rule for any protocol, or for all ports of one, has no numbers of its own.
-        let (from, to) = match (rule.ports, protocol.as_deref()) {
-            ((Some(from), to), _) => (Some(from), to),
-            (_, None) => (None, None),
-            (_, Some("ICMP")) => (Some(-1), Some(-1)),
-            _ => (Some(1), Some(65535)),
-        };
-        Some(json!({
-            "id": rule.id,
-            "parent_group_id": group.id,
-            "ip_protocol": protocol.map(|p| p.to_lowercase()),
-            "from_port": from,
-            "to_port": to,
-            "ip_range": range,
-            "group": remote.map_or_else(|| json!({}), |g| json!({"name": g.name, "tenant_id": g.project_id})),
-        }))
-    };
-    json!({
-        "id": group.id,
-        "name": group.name,
-        "tenant_id": group.project_id,
-        "description": group.description,
-        "rules": group.rules.iter().filter_map(rule).collect::<Vec<_>>(),
-    })
-}
-
 pub async fn groups(
     State(nova): State<Arc<Nova>>,
     Caller(ctx): Caller,
@@ -143,13 +103,7 @@ pub async fn groups(
 ) -> Result<Response> {
     let (_, ports) = ports_of(&nova, &ctx, &id).await?;
     let ids: Vec<String> = view::security_groups(&ports).into_iter().map(|(id, _)| id.to_owned()).collect();
-    let groups = nova.neutron.security_groups(&ids).await?;
-    let remote = |g: &GroupView| g.rules.iter().filter_map(|r| r.remote_group.clone()).collect::<Vec<_>>();
-    let remotes: Vec<String> = groups.iter().flat_map(remote).filter(|id| !ids.contains(id)).collect();
-    let mut known = nova.neutron.security_groups(&remotes).await?;
-    known.extend(groups.iter().cloned());
-    let views: Vec<Value> = groups.iter().map(|g| group_view(g, &known)).collect();
-    Ok(web::json(200, &json!({"security_groups": views})))
+    Ok(web::json(200, &json!({"security_groups": nova.group_views(&ids).await?})))
 }
 
 const GROUP: &[Field] = &[Field::new("name", Kind::Text(1, 255, schema::ANY_CHAR, "")).required()];

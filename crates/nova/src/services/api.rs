@@ -6,32 +6,37 @@ use base::{Ctx, Error};
 use serde_json::{Value, json};
 use web::{Caller, Json, Params, Path, Response, Result, State};
 
-use super::{HostRow, store};
+use super::{BINARIES, COMPUTE, HostRow, INTERNAL_ZONE, id_of, store};
 use crate::Nova;
 use crate::schema::{self, Field, Kind};
 
-const BINARY: &str = "nova-compute";
-
-/// It serves this request, so it is up.
-fn state(host: &HostRow) -> &'static str {
-    if host.forced_down { "down" } else { "up" }
-}
-
-fn view(ctx: &Ctx, host: &HostRow, zone: &str) -> Value {
+/// They serve this request, so they are up.
+fn view(ctx: &Ctx, host: &HostRow, own_zone: &str, (number, binary): (usize, &str)) -> Value {
+    let is_compute = binary == COMPUTE;
+    let (disabled, down) = (is_compute && host.disabled, is_compute && host.forced_down);
     let mut out = json!({
-        "id": if ctx.at_least(2, 53) { json!(host.service_id) } else { json!(1) },
-        "binary": BINARY,
+        "id": if ctx.at_least(2, 53) { json!(id_of(binary, host)) } else { json!(number) },
+        "binary": binary,
         "host": host.name,
-        "zone": zone,
-        "status": if host.disabled { "disabled" } else { "enabled" },
-        "state": state(host),
+        "zone": if is_compute { own_zone } else { INTERNAL_ZONE },
+        "status": if disabled { "disabled" } else { "enabled" },
+        "state": if down { "down" } else { "up" },
         "updated_at": base::time::micros_naive(base::time::now()),
-        "disabled_reason": host.disabled_reason,
+        "disabled_reason": host.disabled_reason.as_ref().filter(|_| is_compute),
     });
     if ctx.at_least(2, 11) {
-        out["forced_down"] = json!(host.forced_down);
+        out["forced_down"] = json!(down);
     }
     out
+}
+
+/// The compute service's number before 2.53.
+const NUMBER: usize = 1;
+
+/// (number, binary) of every service.
+fn numbered() -> impl Iterator<Item = (usize, &'static str)> {
+    let others = BINARIES.iter().map(|(binary, _)| *binary).filter(|binary| *binary != COMPUTE);
+    [(NUMBER, COMPUTE)].into_iter().chain(others.enumerate().map(|(i, binary)| (i + 2, binary)))
 }
 
 async fn row(nova: &Nova) -> Result<(HostRow, String)> {
@@ -47,11 +52,8 @@ pub async fn list(State(nova): State<Arc<Nova>>, Caller(ctx): Caller, params: Pa
     crate::query::only(&ctx, &params, &["host", "binary"])?;
     let (host, zone) = row(&nova).await?;
     let is = |key: &str, value: &str| params.get(key).is_none_or(|asked| asked.is_empty() || asked == value);
-    let views: Vec<Value> = if is("host", &host.name) && is("binary", BINARY) {
-        vec![view(&ctx, &host, &zone)]
-    } else {
-        Vec::new()
-    };
+    let shown = numbered().filter(|(_, binary)| is("host", &host.name) && is("binary", binary));
+    let views: Vec<Value> = shown.map(|service| view(&ctx, &host, &zone, service)).collect();
     Ok(web::json(200, &json!({"services": views})))
 }
 
@@ -68,6 +70,12 @@ async fn update_by_id(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> Result<
     if host.service_id != id {
         if !base::id::is_uuid(id) {
             return Err(Error::bad_request(format!("Invalid uuid {id}")).into());
+        }
+        if let Some((_, binary)) = numbered().find(|(_, binary)| id_of(binary, &host) == id) {
+            return Err(Error::bad_request(format!(
+                "Updating a {binary} service is not supported. Only nova-compute services can be updated."
+            ))
+            .into());
         }
         return Err(Error::not_found(format!("Service {id} could not be found.")).into());
     }
@@ -103,7 +111,7 @@ async fn update_by_id(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> Result<
     }
     host.forced_down = forced.unwrap_or(host.forced_down);
     store::save(&nova.db, ctx, &host).await?;
-    Ok(web::json(200, &json!({"service": view(ctx, &host, &zone)})))
+    Ok(web::json(200, &json!({"service": view(ctx, &host, &zone, (NUMBER, COMPUTE))})))
 }
 
 const BY_NAME: &[Field] = &[
@@ -126,7 +134,7 @@ pub async fn update(
     schema::check(&Kind::Object(BY_NAME), &body, "service", ctx.microversion.minor)?;
     let (mut host, _) = row(&nova).await?;
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
-    if text("host") != host.name || text("binary") != BINARY {
+    if text("host") != host.name || text("binary") != COMPUTE {
         return Err(Error::not_found(format!(
             "Could not find binary {} on host {}.",
             text("binary"),
@@ -134,7 +142,7 @@ pub async fn update(
         ))
         .into());
     }
-    let mut answer = json!({"host": host.name, "binary": BINARY});
+    let mut answer = json!({"host": host.name, "binary": COMPUTE});
     match id.as_str() {
         "enable" => (host.disabled, host.disabled_reason) = (false, None),
         "disable" => host.disabled = true,
@@ -193,11 +201,24 @@ pub async fn zones_detail(State(nova): State<Arc<Nova>>, Caller(_): Caller) -> R
         "active": !host.disabled,
         "updated_at": base::time::micros_naive(base::time::now()),
     });
-    let info = json!([{
-        "zoneName": zone,
-        "zoneState": {"available": available},
-        "hosts": {&*host.name: {BINARY: service}},
-    }]);
+    let internal = json!({"available": true, "active": true, "updated_at": service["updated_at"]});
+    let internal: serde_json::Map<String, Value> = BINARIES
+        .iter()
+        .filter(|(binary, _)| *binary != COMPUTE)
+        .map(|(binary, _)| ((*binary).to_owned(), internal.clone()))
+        .collect();
+    let info = json!([
+        {
+            "zoneName": INTERNAL_ZONE,
+            "zoneState": {"available": true},
+            "hosts": {&*host.name: internal},
+        },
+        {
+            "zoneName": zone,
+            "zoneState": {"available": available},
+            "hosts": {&*host.name: {COMPUTE: service}},
+        },
+    ]);
     Ok(web::json(200, &json!({"availabilityZoneInfo": info})))
 }
 

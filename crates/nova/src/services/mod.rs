@@ -5,6 +5,7 @@ pub(crate) mod store;
 
 use base::{Policy, Result, Rule};
 use db::Conn;
+use sha2::{Digest as _, Sha256};
 
 use crate::Nova;
 
@@ -19,6 +20,26 @@ pub(crate) struct HostRow {
     pub disabled_reason: Option<String>,
     pub forced_down: bool,
     pub updated_at: i64,
+}
+
+/// (binary, topic) of the services of a Nova. Here they are one process; clients look for them by name.
+pub(crate) const BINARIES: &[(&str, &str)] =
+    &[("nova-conductor", "conductor"), ("nova-scheduler", "scheduler"), ("nova-compute", "compute")];
+
+/// Where services that hold no servers are.
+pub(crate) const INTERNAL_ZONE: &str = "internal";
+
+/// The one service whose row can change.
+pub(crate) const COMPUTE: &str = "nova-compute";
+
+/// The other services' ids follow from that of the compute service.
+fn id_of(binary: &str, host: &HostRow) -> String {
+    if binary == COMPUTE {
+        return host.service_id.clone();
+    }
+    let digest = Sha256::digest(format!("{binary} {}", host.service_id));
+    let hex: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
 impl Nova {

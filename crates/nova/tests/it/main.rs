@@ -8,6 +8,7 @@ mod keypairs;
 mod kills;
 mod lifecycle;
 mod metadata;
+mod proxies;
 mod quotas;
 mod server_groups;
 mod servers;
