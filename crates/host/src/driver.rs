@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::plan::{NetworkPlan, RouterPlan, VmPlan};
+use crate::plan::{DiskPlan, NetworkPlan, NicPlan, RouterPlan, VmPlan};
 
 /// What a driver could not do. `Display` never repeats its source.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum Error {
     /// The fake driver was told to fail, or a plan asks for what this machine lacks.
     #[error("{0}")]
     Refused(String),
+    /// The guest runs no agent that could do it.
+    #[error("QEMU guest agent is not enabled")]
+    NoAgent,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -68,8 +71,79 @@ pub trait Hypervisor: Send + Sync + 'static {
     async fn console_log(&self, id: &str, lines: Option<usize>) -> Result<String>;
     /// Capacity of this host: what Placement's inventory and Nova's hypervisor view say.
     async fn capacity(&self) -> Result<Capacity>;
+    /// Makes ready for a root disk as large as the plan says. The disk as it was is kept until `settle_resize`.
+    /// The machine is stopped; the disk is larger from its next start on, and never smaller.
+    async fn resize(&self, vm: &VmPlan) -> Result<()>;
+    /// The end of a resize: with `revert` the kept disk comes back (the machine is stopped then), else it goes.
+    async fn settle_resize(&self, id: &str, revert: bool) -> Result<()>;
+    /// Throws root disk and config drive of a stopped machine away: they are made anew at its next start.
+    async fn reset(&self, id: &str) -> Result<()>;
+    /// Memory and devices go to a file and the process ends; the next start goes on from there.
+    async fn suspend(&self, id: &str) -> Result<()>;
+    /// The root disk as it is at this instant, as a new file `to` that needs no other. The machine may run.
+    async fn snapshot(&self, vm: &VmPlan, to: &Utf8Path) -> Result<DiskImage>;
+    /// Connects a card to a running machine. One that is there, or a machine that does not run: nothing to do.
+    async fn plug_nic(&self, id: &str, nic: &NicPlan) -> Result<()>;
+    /// Returns when the guest has let go of the card.
+    async fn unplug_nic(&self, id: &str, port_id: &str) -> Result<()>;
+    /// As with cards.
+    async fn plug_disk(&self, id: &str, disk: &DiskPlan) -> Result<()>;
+    async fn unplug_disk(&self, id: &str, disk_id: &str) -> Result<()>;
+    /// A non-maskable interrupt: a guest that is set up for it dumps its memory and restarts.
+    async fn interrupt(&self, id: &str) -> Result<()>;
+    /// By the guest's agent; [`Error::NoAgent`] without one.
+    async fn set_password(&self, id: &str, user: &str, password: &str) -> Result<()>;
+    /// Counters of a running machine.
+    async fn diagnostics(&self, vm: &VmPlan) -> Result<Diagnostics>;
     /// Events that no call caused: a machine ended, its guest powered off. Ids are sent; state() tells the rest.
     fn changes(&self) -> tokio::sync::broadcast::Receiver<String>;
+}
+
+/// A file with a disk in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskImage {
+    /// "qcow2" or "raw"
+    pub format: String,
+    /// Bytes the guest sees.
+    pub virtual_size: u64,
+}
+
+/// None: not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    pub uptime_seconds: Option<u64>,
+    /// Of each virtual processor, in nanoseconds.
+    pub cpu_times: Vec<Option<u64>>,
+    /// Of the process.
+    pub resident_mib: Option<u64>,
+    pub disks: Vec<DiskCounters>,
+    pub nics: Vec<NicCounters>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DiskCounters {
+    /// The guest's name for it, e.g. "vda".
+    pub name: String,
+    pub read_bytes: u64,
+    pub read_requests: u64,
+    pub write_bytes: u64,
+    pub write_requests: u64,
+    pub errors: u64,
+}
+
+/// As the guest sees it: `received` is what came to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NicCounters {
+    pub port_id: String,
+    pub mac: String,
+    pub received_bytes: Option<u64>,
+    pub received_packets: Option<u64>,
+    pub received_dropped: Option<u64>,
+    pub received_errors: Option<u64>,
+    pub sent_bytes: Option<u64>,
+    pub sent_packets: Option<u64>,
+    pub sent_dropped: Option<u64>,
+    pub sent_errors: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub mod qemu;
 pub mod qmp;
 
 pub use driver::{
-    Capacity, Error, Hypervisor, MetadataAnswer, MetadataCaller, MetadataSource, Network, Present, Result,
-    VmState,
+    Capacity, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, MetadataAnswer, MetadataCaller,
+    MetadataSource, Network, NicCounters, Present, Result, VmState,
 };
 pub use probe::{Accelerator, AcceleratorChoice, Verdict};

@@ -16,10 +16,15 @@ pub struct VmPlan {
     pub vcpus: u32,
     pub memory_mib: u64,
     pub root: RootDisk,
+    /// Booted instead of `root`, which then is the second disk.
+    pub rescue: Option<RootDisk>,
+    /// Further disks, in device order.
+    pub disks: Vec<DiskPlan>,
     /// In device order.
     pub nics: Vec<NicPlan>,
     /// Path inside the drive -> content. None: no config drive.
     pub config_drive: Option<BTreeMap<String, Vec<u8>>>,
+    pub limits: Limits,
     /// Orders to the fake driver, from the server's metadata (see [`crate::fake::HINT_PREFIX`]).
     pub hints: BTreeMap<String, String>,
 }
@@ -31,6 +36,28 @@ pub struct RootDisk {
     /// Glance's disk_format: "qcow2" or "raw".
     pub image_format: String,
     pub size_gib: u64,
+}
+
+/// A disk that was not made for this machine: a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskPlan {
+    /// The volume's UUID. The guest sees its first 20 characters as the disk's serial number.
+    pub id: String,
+    pub file: Utf8PathBuf,
+    /// "qcow2" or "raw"
+    pub format: String,
+    pub read_only: bool,
+}
+
+/// What the machine's process may use of this one, in the terms of Linux's control groups. None: no limit of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// 1024 is everybody's share.
+    pub cpu_shares: Option<u64>,
+    /// Microseconds of processor time in each period.
+    pub cpu_quota: Option<u64>,
+    /// Microseconds.
+    pub cpu_period: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

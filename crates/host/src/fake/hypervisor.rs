@@ -5,13 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::broadcast;
 
 use super::store::{Record, State, Store};
 use super::{Faults, Operation};
-use crate::plan::VmPlan;
-use crate::{Capacity, Error, Hypervisor, Result, VmState};
+use crate::plan::{DiskPlan, NicPlan, VmPlan};
+use crate::process::file_error;
+use crate::{
+    Capacity, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, NicCounters, Result, VmState,
+};
 
 #[derive(Debug, Clone)]
 pub struct FakeOptions {
@@ -136,6 +139,12 @@ impl FakeHypervisor {
         if *record == before { Ok(()) } else { inner.store.put(id, record) }
     }
 
+    fn change_plan(&self, id: &str, change: impl FnOnce(&mut VmPlan)) {
+        if let Some(plan) = self.inner().plans.get_mut(id) {
+            change(plan);
+        }
+    }
+
     fn keep(&self, vm: &VmPlan) -> Result<()> {
         let inner = &mut *self.inner();
         inner.plans.insert(vm.id.clone(), vm.clone());
@@ -162,7 +171,8 @@ impl FakeHypervisor {
 }
 
 fn boot(record: &mut Record, vm: &VmPlan) {
-    if record.state == State::Stopped {
+    let goes_on = std::mem::take(&mut record.saved);
+    if record.state == State::Stopped && !goes_on {
         let VmPlan { id, name, vcpus, memory_mib, .. } = vm;
         let host = name.split('.').next().unwrap_or(name);
         record.console += &format!(
@@ -195,7 +205,10 @@ impl Hypervisor for FakeHypervisor {
         if !self.inner().machines.contains_key(id) {
             return Ok(());
         }
-        self.update(id, |record| record.state = State::Stopped)
+        self.update(id, |record| {
+            record.state = State::Stopped;
+            record.saved = false;
+        })
     }
 
     async fn reboot(&self, vm: &VmPlan, _hard: bool) -> Result<()> {
@@ -203,6 +216,7 @@ impl Hypervisor for FakeHypervisor {
         self.pass(Operation::Reboot, vm).await?;
         self.update(&vm.id, |record| {
             record.state = State::Stopped;
+            record.saved = false;
             boot(record, vm);
         })
     }
@@ -247,6 +261,96 @@ impl Hypervisor for FakeHypervisor {
         let kept: Vec<_> = text.split_inclusive('\n').collect();
         let first = lines.map_or(0, |lines| kept.len().saturating_sub(lines));
         Ok(kept[first..].concat())
+    }
+
+    async fn resize(&self, vm: &VmPlan) -> Result<()> {
+        self.pass(Operation::Resize, vm).await
+    }
+
+    async fn settle_resize(&self, id: &str, _revert: bool) -> Result<()> {
+        self.pass_id(Operation::Resize, id).await
+    }
+
+    async fn reset(&self, id: &str) -> Result<()> {
+        self.pass_id(Operation::Reset, id).await?;
+        match self.state(id).await? {
+            VmState::Absent => Ok(()),
+            _ => self.update(id, |record| record.console.clear()),
+        }
+    }
+
+    async fn suspend(&self, id: &str) -> Result<()> {
+        self.pass_id(Operation::Suspend, id).await?;
+        if self.inner().machines.get(id).is_some_and(|record| record.saved) {
+            return Ok(());
+        }
+        self.set_running(id, State::Running, State::Stopped)?;
+        self.update(id, |record| record.saved = true)
+    }
+
+    /// What a guest writes is nowhere, so its disk is its image.
+    async fn snapshot(&self, vm: &VmPlan, to: &Utf8Path) -> Result<DiskImage> {
+        self.pass(Operation::Snapshot, vm).await?;
+        let failed = |error| file_error("copying the disk to", to, error);
+        let bytes = tokio::fs::copy(&vm.root.image, to).await.map_err(failed)?;
+        Ok(DiskImage { format: vm.root.image_format.clone(), virtual_size: bytes })
+    }
+
+    async fn plug_nic(&self, id: &str, nic: &NicPlan) -> Result<()> {
+        self.pass_id(Operation::Plug, id).await?;
+        self.change_plan(id, |vm| {
+            if !vm.nics.iter().any(|n| n.port_id == nic.port_id) {
+                vm.nics.push(nic.clone());
+            }
+        });
+        Ok(())
+    }
+
+    async fn unplug_nic(&self, id: &str, port_id: &str) -> Result<()> {
+        self.pass_id(Operation::Unplug, id).await?;
+        self.change_plan(id, |vm| vm.nics.retain(|n| n.port_id != port_id));
+        Ok(())
+    }
+
+    async fn plug_disk(&self, id: &str, disk: &DiskPlan) -> Result<()> {
+        self.pass_id(Operation::Plug, id).await?;
+        self.change_plan(id, |vm| {
+            if !vm.disks.iter().any(|d| d.id == disk.id) {
+                vm.disks.push(disk.clone());
+            }
+        });
+        Ok(())
+    }
+
+    async fn unplug_disk(&self, id: &str, disk_id: &str) -> Result<()> {
+        self.pass_id(Operation::Unplug, id).await?;
+        self.change_plan(id, |vm| vm.disks.retain(|d| d.id != disk_id));
+        Ok(())
+    }
+
+    async fn interrupt(&self, id: &str) -> Result<()> {
+        self.pass_id(Operation::Interrupt, id).await?;
+        self.say(id, "Uhhuh. NMI received for unknown reason 30 on CPU 0.\n")
+    }
+
+    async fn set_password(&self, id: &str, user: &str, _password: &str) -> Result<()> {
+        self.pass_id(Operation::Password, id).await?;
+        self.say(id, &format!("The password of {user} was changed.\n"))
+    }
+
+    async fn diagnostics(&self, vm: &VmPlan) -> Result<Diagnostics> {
+        let nics = vm.nics.iter().map(|nic| NicCounters {
+            port_id: nic.port_id.clone(),
+            mac: nic.mac.clone(),
+            ..NicCounters::default()
+        });
+        Ok(Diagnostics {
+            uptime_seconds: None,
+            cpu_times: vec![None; usize::try_from(vm.vcpus).unwrap_or(0)],
+            resident_mib: None,
+            disks: vec![DiskCounters { name: "vda".into(), ..DiskCounters::default() }],
+            nics: nics.collect(),
+        })
     }
 
     async fn capacity(&self) -> Result<Capacity> {

@@ -22,6 +22,9 @@ pub(super) struct Record {
     pub name: String,
     pub state: State,
     pub console: String,
+    /// Its memory is in a file.
+    #[serde(default)]
+    pub saved: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub hints: BTreeMap<String, String>,
 }

@@ -58,14 +58,33 @@ impl Header {
         if declared == "raw" { Ok(()) } else { self.check_qcow2() }
     }
 
+    /// Of a disk that a machine has written: a backing file is expected, no other file is.
+    pub(super) fn check_overlay(&self) -> Result<()> {
+        if self.looks_like() != Some("qcow2") {
+            return Err(Error::Image("the machine's disk is damaged: it is no qcow2 file any more".into()));
+        }
+        self.check_alone()
+    }
+
+    /// The bytes that a guest sees.
+    pub(super) fn virtual_size(&self) -> u64 {
+        self.long(24)
+    }
+
     fn check_qcow2(&self) -> Result<()> {
+        if self.long(8) != 0 {
+            return Err(Error::Image(
+                "the image needs a backing file: flatten it with `qemu-img convert`".into(),
+            ));
+        }
+        self.check_alone()
+    }
+
+    fn check_alone(&self) -> Result<()> {
         let refuse = |text: &str| Err(Error::Image(text.into()));
         let version = self.word(4);
         if version != 2 && version != 3 {
             return refuse("the image's qcow2 version is neither 2 nor 3: convert it with qemu-img");
-        }
-        if self.long(8) != 0 {
-            return refuse("the image needs a backing file: flatten it with `qemu-img convert`");
         }
         if self.word(32) != 0 {
             return refuse("the image is encrypted: decrypt it with `qemu-img convert`");

@@ -1,11 +1,13 @@
 //! Disk images: looked at before they are trusted, and overlays over them.
 
+mod flatten;
 mod header;
 mod inspect;
 mod overlay;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use flatten::{create_empty, flatten, virtual_size};
 pub use inspect::{ImageInfo, inspect_image};
 pub(crate) use overlay::create_overlay;
 
@@ -23,9 +25,17 @@ const MIB: u64 = 1 << 20;
 
 /// qemu-img parses what strangers uploaded: bounded in memory and time, and with no privileges but those in
 /// `confinement`.
-async fn qemu_img(arguments: &[String], mut confinement: Confinement) -> Result<Output> {
-    confinement.limits.extend([(Resource::As, 1024 * MIB), (Resource::Cpu, LIMIT.as_secs())]);
-    process::run("qemu-img", "qemu-utils", arguments, confinement, LIMIT).await
+async fn qemu_img(arguments: &[String], confinement: Confinement) -> Result<Output> {
+    qemu_img_within(arguments, confinement, LIMIT).await
+}
+
+async fn qemu_img_within(
+    arguments: &[String],
+    mut confinement: Confinement,
+    limit: Duration,
+) -> Result<Output> {
+    confinement.limits.extend([(Resource::As, 1024 * MIB), (Resource::Cpu, limit.as_secs())]);
+    process::run("qemu-img", "qemu-utils", arguments, confinement, limit).await
 }
 
 /// What went wrong, without the tool's name and the paths it repeats.

@@ -4,11 +4,9 @@ use std::os::fd::RawFd;
 
 use serde_json::{Value, json};
 
-use crate::plan::{NicPlan, VmPlan};
+use super::slots::{self, Slots};
+use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Accelerator;
-
-/// Empty slots for network cards and volumes that come while the machine runs.
-const SPARE_PORTS: usize = 8;
 
 /// Numbers of the files QEMU inherits.
 #[derive(Debug, Clone)]
@@ -20,9 +18,15 @@ pub(super) struct Inherited {
     pub console: RawFd,
     pub disk: RawFd,
     pub image: RawFd,
+    /// The rescue disk and its image.
+    pub rescue: Option<(RawFd, RawFd)>,
     pub config_drive: Option<RawFd>,
+    /// One for each further disk of the plan.
+    pub volumes: Vec<RawFd>,
     /// One for each network card of the plan.
     pub taps: Vec<RawFd>,
+    /// The machine goes on from the state that comes through this socket.
+    pub state: Option<RawFd>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,26 +37,36 @@ pub(super) struct Settings {
 }
 
 /// Arguments after the program's name.
-pub(super) fn arguments(vm: &VmPlan, inherited: &Inherited, settings: Settings) -> Vec<String> {
-    let mut line = Line::default();
+pub(super) fn arguments(
+    vm: &VmPlan,
+    inherited: &Inherited,
+    settings: Settings,
+    slots: &Slots,
+) -> Vec<String> {
+    let mut line = Line { arguments: Vec::new(), slots, next_set: 0 };
     line.machine(vm, settings.accelerator);
     line.channels(inherited);
-    line.ports(3 + usize::from(inherited.config_drive.is_some()) + vm.nics.len() + SPARE_PORTS);
+    line.ports(slots.count);
     line.disks(vm, inherited, settings.unsafe_disk_cache);
+    for (disk, file) in vm.disks.iter().zip(&inherited.volumes) {
+        line.volume(disk, *file);
+    }
     for (nic, tap) in vm.nics.iter().zip(&inherited.taps) {
         line.nic(nic, *tap);
+    }
+    if let Some(state) = inherited.state {
+        line.add("-incoming", format!("fd:{state}"));
     }
     line.arguments
 }
 
-#[derive(Default)]
-struct Line {
+struct Line<'a> {
     arguments: Vec<String>,
-    next_port: usize,
+    slots: &'a Slots,
     next_set: usize,
 }
 
-impl Line {
+impl Line<'_> {
     fn add(&mut self, option: &str, value: impl Into<String>) {
         self.arguments.extend([option.to_owned(), value.into()]);
     }
@@ -112,27 +126,15 @@ impl Line {
     }
 
     fn disks(&mut self, vm: &VmPlan, inherited: &Inherited, no_flush: bool) {
-        let image = self.set(inherited.image);
-        let disk = self.set(inherited.disk);
-        self.block(&json!({
-            "driver": "file", "node-name": "image-file", "filename": image, "read-only": true,
-        }));
-        self.block(&json!({
-            "driver": vm.root.image_format, "node-name": "image", "file": "image-file", "read-only": true,
-        }));
-        let cache = json!({ "no-flush": no_flush });
-        self.block(&json!({
-            "driver": "file", "node-name": "root-file", "filename": disk, "discard": "unmap", "cache": cache,
-        }));
-        // The backing file is named here, open: what the overlay's header says of it is never followed.
-        self.block(&json!({
-            "driver": "qcow2", "node-name": "root", "file": "root-file", "backing": "image", "discard": "unmap",
-            "cache": cache,
-        }));
-        self.device(
-            "virtio-blk-pci",
-            &format!("id=disk-root,drive=root,serial={},bootindex=1", serial(&vm.id)),
-        );
+        let mut boot = ",bootindex=1";
+        if let (Some(rescue), Some((disk, image))) = (&vm.rescue, inherited.rescue) {
+            self.overlay("rescue", (disk, image), &rescue.image_format, no_flush);
+            self.device("virtio-blk-pci", "disk-rescue", &format!("drive=rescue,serial=rescue{boot}"));
+            boot = "";
+        }
+        self.overlay("root", (inherited.disk, inherited.image), &vm.root.image_format, no_flush);
+        let serial = serial(&vm.id);
+        self.device("virtio-blk-pci", "disk-root", &format!("drive=root,serial={serial}{boot}"));
         if let Some(file) = inherited.config_drive {
             let file = self.set(file);
             self.block(&json!({
@@ -141,26 +143,58 @@ impl Line {
             self.block(&json!({
                 "driver": "raw", "node-name": "config", "file": "config-file", "read-only": true,
             }));
-            self.device("virtio-blk-pci", "id=disk-config,drive=config,serial=config-drive");
+            self.device("virtio-blk-pci", "disk-config", "drive=config,serial=config-drive");
         }
         self.add("-object", "rng-builtin,id=entropy");
-        self.device("virtio-rng-pci", "id=rng,rng=entropy");
-        self.device("virtio-serial-pci", "id=serial");
+        self.device("virtio-rng-pci", "rng", "rng=entropy");
+        self.device("virtio-serial-pci", "serial", "");
         self.add("-device", "virtserialport,bus=serial.0,chardev=agent,name=org.qemu.guest_agent.0");
+    }
+
+    /// A qcow2 file over an image. The backing file is named here, open: what the overlay's header says of it is never
+    /// followed.
+    fn overlay(&mut self, node: &str, (disk, image): (RawFd, RawFd), image_format: &str, no_flush: bool) {
+        // The root disk's image has its short name since the first release, for machines that run across one.
+        let below = if node == "root" { "image".to_owned() } else { format!("{node}-image") };
+        let (image, disk) = (self.set(image), self.set(disk));
+        self.block(&json!({
+            "driver": "file", "node-name": format!("{below}-file"), "filename": image, "read-only": true,
+        }));
+        self.block(&json!({
+            "driver": image_format, "node-name": below, "file": format!("{below}-file"), "read-only": true,
+        }));
+        let cache = json!({ "no-flush": no_flush });
+        self.block(&json!({
+            "driver": "file", "node-name": format!("{node}-file"), "filename": disk, "discard": "unmap",
+            "cache": cache,
+        }));
+        self.block(&json!({
+            "driver": "qcow2", "node-name": node, "file": format!("{node}-file"), "backing": below,
+            "discard": "unmap", "cache": cache,
+        }));
+    }
+
+    fn volume(&mut self, disk: &DiskPlan, file: RawFd) {
+        let name = slots::volume(&disk.id);
+        let file = self.set(file);
+        self.block(&volume_node(disk, &file));
+        let (node, serial) = (volume_node_name(&disk.id), serial(&disk.id));
+        self.device("virtio-blk-pci", &name, &format!("drive={node},serial={serial}"));
     }
 
     /// No boot ROM: machines boot from disk, and the ROMs are another package.
     fn nic(&mut self, nic: &NicPlan, tap: RawFd) {
         let id = &nic.port_id;
         self.add("-netdev", format!("tap,id=net-{id},fd={tap}"));
-        let guest = format!("id=nic-{id},netdev=net-{id},mac={},host_mtu={},romfile=", nic.mac, nic.mtu);
-        self.device("virtio-net-pci", &guest);
+        let guest = format!("netdev=net-{id},mac={},host_mtu={},romfile=", nic.mac, nic.mtu);
+        self.device("virtio-net-pci", &slots::nic(id), &guest);
     }
 
-    fn device(&mut self, driver: &str, properties: &str) {
-        let port = self.next_port;
-        self.next_port += 1;
-        self.add("-device", format!("{driver},bus=port{port},{properties}"));
+    /// One of [`slots::devices`].
+    fn device(&mut self, driver: &str, id: &str, properties: &str) {
+        let port = self.slots.of(id).unwrap_or_default();
+        let comma = if properties.is_empty() { "" } else { "," };
+        self.add("-device", format!("{driver},bus=port{port},id={id}{comma}{properties}"));
     }
 
     fn block(&mut self, node: &Value) {
@@ -179,8 +213,22 @@ fn socket(id: &str, file: RawFd) -> String {
     format!("socket,id={id},fd={file},server=on,wait=off")
 }
 
+/// The block node of a volume whose file has this name.
+pub(super) fn volume_node(disk: &DiskPlan, file: &str) -> Value {
+    json!({
+        "driver": disk.format, "node-name": volume_node_name(&disk.id), "read-only": disk.read_only,
+        "discard": "unmap",
+        "file": {"driver": "file", "filename": file, "read-only": disk.read_only, "discard": "unmap"},
+    })
+}
+
+/// Nodes' names have room for 31 characters, which is less than a UUID.
+pub(super) fn volume_node_name(id: &str) -> String {
+    format!("v-{}", id.get(..29).unwrap_or(id))
+}
+
 /// virtio-blk has room for 20 characters; Nova's guests know their root disk by the start of the id.
-fn serial(id: &str) -> &str {
+pub(super) fn serial(id: &str) -> &str {
     id.get(..20).unwrap_or(id)
 }
 

@@ -7,20 +7,21 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Resource;
 use tokio::process::Command;
 
 use super::argv::{self, Inherited, Settings};
 use super::paths::VmFiles;
+use super::record::Record;
 use crate::plan::VmPlan;
 use crate::probe::Accelerator;
-use crate::process::{Confinement, Process, confine, file_error};
+use crate::process::{Confinement, Process, confine, file_error, is_root};
 use crate::{Error, Result};
 
 pub(super) const MONITOR: &str = "qmp.sock";
-const SERIAL: &str = "serial.sock";
-const AGENT: &str = "agent.sock";
+pub(super) const SERIAL: &str = "serial.sock";
+pub(super) const AGENT: &str = "agent.sock";
 pub(super) const SOCKETS: [&str; 3] = [MONITOR, SERIAL, AGENT];
 
 /// The machine's process. It is in a session of its own and nothing ties it to this one: it lives on when this
@@ -31,10 +32,12 @@ pub(super) async fn launch(
     binary: &str,
     vm: &VmPlan,
     files: &VmFiles,
-    user: Option<u32>,
+    record: &Record,
     taps: Vec<OwnedFd>,
+    state: Option<OwnedFd>,
     settings: Settings,
 ) -> Result<Process> {
+    let user = is_root().then_some(record.user);
     let mut confinement = Confinement { user, ..Confinement::default() };
     if settings.accelerator == Accelerator::Kvm {
         confinement.groups = crate::probe::kvm_groups();
@@ -46,11 +49,21 @@ pub(super) async fn launch(
     let agent = listen(files, AGENT).await?;
     let console = open(&files.console(), OpenOptions::new().append(true).create(true))?;
     let disk = open(&files.disk(), OpenOptions::new().read(true).write(true))?;
-    let image = open(&vm.root.image, OpenOptions::new().read(true))?;
-    let drive = match vm.config_drive {
-        Some(_) => Some(open(&files.config_drive(), OpenOptions::new().read(true))?),
+    let image = open(&image_of(vm, files), OpenOptions::new().read(true))?;
+    let rescue = match vm.rescue {
+        Some(_) => Some((
+            open(&files.rescue_disk(), OpenOptions::new().read(true).write(true))?,
+            open(&files.rescue_image(), OpenOptions::new().read(true))?,
+        )),
         None => None,
     };
+    let drive = match vm.config_drive {
+        Some(_) => Some(open(&files.drive_for(vm), OpenOptions::new().read(true))?),
+        None => None,
+    };
+    let volumes =
+        vm.disks.iter().map(|disk| open(&disk.file, OpenOptions::new().read(true).write(!disk.read_only)));
+    let volumes: Vec<File> = volumes.collect::<Result<_>>()?;
     let log = open(&files.log(), OpenOptions::new().write(true).create(true).truncate(true))?;
     let pid_file = open(&files.pid(), OpenOptions::new().write(true).create(true).truncate(true))?;
     confinement.pid_file = Some(pid_file.into());
@@ -62,13 +75,16 @@ pub(super) async fn launch(
         console: confinement.keep(&console),
         disk: confinement.keep(&disk),
         image: confinement.keep(&image),
+        rescue: rescue.as_ref().map(|(disk, image)| (confinement.keep(disk), confinement.keep(image))),
         config_drive: drive.as_ref().map(|file| confinement.keep(file)),
+        volumes: volumes.iter().map(|file| confinement.keep(file)).collect(),
+        state: state.as_ref().map(|socket| confinement.keep(socket)),
         taps: taps.iter().map(|tap| confinement.keep(&tap.as_raw_fd())).collect(),
     };
     let second = log.try_clone().map_err(|error| file_error("opening", &files.log(), error))?;
     let mut command = Command::new(binary);
     command
-        .args(argv::arguments(vm, &inherited, settings))
+        .args(argv::arguments(vm, &inherited, settings, &record.slots))
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C")
@@ -82,6 +98,12 @@ pub(super) async fn launch(
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
     let process = Process::open(pid).map_err(|error| start_error(binary, &error))?;
     process.ok_or_else(|| ended_early(files))
+}
+
+/// The image's file under this machine's own name for it; machines of older releases have none.
+pub(super) fn image_of(vm: &VmPlan, files: &VmFiles) -> Utf8PathBuf {
+    let own = files.image();
+    if own.exists() { own } else { vm.root.image.clone() }
 }
 
 /// QEMU ended where it should have run: its own words say why.

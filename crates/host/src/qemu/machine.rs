@@ -73,6 +73,13 @@ impl Machine {
         Ok(if running { VmState::Running } else { VmState::Paused })
     }
 
+    /// Its state is in a file already, whole: only its process is still there.
+    pub(super) async fn is_saved(&self) -> bool {
+        // One look at the file system, not a question to QEMU, for machines that never were suspended.
+        self.files.memory().exists()
+            && self.execute("query-status").await.is_ok_and(|status| status["status"] == "postmigrate")
+    }
+
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet.load(Ordering::Acquire)
     }
@@ -142,12 +149,34 @@ pub(super) async fn watch(shared: Arc<Shared>, machine: Arc<Machine>) {
                 None => events = None,
             },
             _ = period.tick() => {
+                heal(&shared, &machine).await;
                 if let Err(error) = super::console::trim(&machine.files.console(), shared.options.console_limit) {
                     tracing::warn!(machine = machine.id, %error, "the console's log could not be cut");
                 }
             }
         }
     }
+}
+
+/// Bytes that must be free before a machine that ran out of space goes on.
+const ENOUGH_SPACE: u64 = 64 << 20;
+
+/// A machine that QEMU stopped because this host's disk was full goes on once it is not.
+async fn heal(shared: &Shared, machine: &Machine) {
+    let full = machine.execute("query-status").await.is_ok_and(|status| status["status"] == "io-error");
+    if !full {
+        return;
+    }
+    let Ok(disk) = rustix::fs::statvfs(machine.files.dir().as_std_path()) else { return };
+    if disk.f_bavail * disk.f_frsize < ENOUGH_SPACE {
+        return;
+    }
+    // Should the error be another one, the same request fails and stops the machine again.
+    match machine.execute("cont").await {
+        Ok(_) => tracing::info!(machine = machine.id, "a machine that was stopped by a full disk goes on"),
+        Err(error) => tracing::warn!(machine = machine.id, %error, "a stopped machine could not go on"),
+    }
+    shared.tell(&machine.id);
 }
 
 /// None when the connection is gone. Without one, nothing ever: the period of the caller tries again.

@@ -1,26 +1,36 @@
 //! Real machines: one QEMU process each, which outlives this one.
 //!
 //! ```text
-//!   <data_dir>/vms/<id>/   vm.json (who it runs as)  disk.qcow2  config.img  console.log  qemu.log  pid  *.sock
+//!   <data_dir>/vms/<id>/   vm.json (who it runs as, its slots)  image  disk.qcow2  config.img  console.log  qemu.log
+//!                          pid  *.sock; rescue*: while in rescue; disk-before.qcow2: until a resize is confirmed;
+//!                          memory.img: while suspended
 //!
 //!   absent ──prepare──► stopped ──start──► running ◄──pause/resume──► paused
-//!      ▲                   ▲                  │
-//!      └──────destroy──────┴── power-off, stop, kill ──┘
+//!      ▲                  ▲ ▲                 │
+//!      │                  │ └─── suspend ─────┤ (the next start goes on)
+//!      └──────destroy─────┴── power-off, stop, kill ──┘
 //! ```
 //!
 //! A machine is found again by its pid file, the id in its arguments and its monitor's socket; nothing else is
 //! remembered. Its process runs as a user of its own, in an empty network namespace, under seccomp, and owns no
 //! file: disks, taps and sockets come to it open.
 
+mod agent;
 mod argv;
 mod console;
+mod diagnostics;
 mod drive;
+mod hotplug;
 mod launch;
 mod machine;
 mod options;
 mod paths;
 mod record;
+mod resize;
 mod shared;
+mod slots;
+mod snapshot;
+mod suspend;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +40,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use camino::Utf8Path;
+use serde_json::json;
 use tokio::sync::{OnceCell, broadcast};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -38,10 +50,11 @@ use self::machine::Machine;
 use self::paths::VmFiles;
 use self::record::{Record, Users};
 use self::shared::{Shared, forget_process, ids, lock, make_private_dir};
-use crate::plan::VmPlan;
+use self::slots::Slots;
+use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Verdict;
-use crate::process::{Confinement, file_error, is_root, run};
-use crate::{Capacity, Error, Hypervisor, Result, VmState};
+use crate::process::{Confinement, file_error, run};
+use crate::{Capacity, Diagnostics, DiskImage, Error, Hypervisor, Result, VmState};
 
 const PACKAGE: &str = "qemu-system-x86";
 const GIB: u64 = 1 << 30;
@@ -103,7 +116,16 @@ impl QemuHypervisor {
     async fn launch(&self, vm: &VmPlan) -> Result<()> {
         let shared = &self.shared;
         let files = VmFiles::new(&shared.vms, &vm.id)?;
-        let user = Record::read(&files).filter(|_| is_root()).map(|record| record.user);
+        let mut record = Record::read(&files)
+            .ok_or_else(|| Error::Monitor(format!("machine {} has not been prepared", vm.id)))?;
+        let saved = files.memory().exists();
+        let rescued = record.slots.of("disk-rescue").is_some();
+        let before = match saved || rescued == vm.rescue.is_some() {
+            true => std::mem::take(&mut record.slots),
+            false => Slots::default(),
+        };
+        record.slots = before.arrange(&slots::devices(vm), saved);
+        record.write(&files)?;
         let settings = Settings {
             accelerator: shared.verdict().await.accelerator,
             unsafe_disk_cache: shared.options.unsafe_disk_cache,
@@ -112,14 +134,29 @@ impl QemuHypervisor {
         for nic in &vm.nics {
             taps.push(self.taps.open_tap(nic).await?);
         }
-        let process = launch::launch(&shared.options.binary, vm, &files, user, taps, settings).await?;
+        let state = if saved { Some(suspend::send(&files.memory())?) } else { None };
+        let growth = resize::growth(vm, &files)?;
+        let binary = &shared.options.binary;
+        let process = launch::launch(binary, vm, &files, &record, taps, state, settings).await?;
         let machine = Machine::new(&vm.id, files, process);
+        let up = async {
+            let monitor = machine.monitor(GREETING_LIMIT).await?;
+            if saved {
+                machine.wake_up().await?;
+            }
+            if let Some(bytes) = growth {
+                // The guest's firmware has not looked at the disk yet.
+                let size = json!({"node-name": "root", "size": bytes});
+                monitor.execute("block_resize", size).await?;
+            }
+            Result::Ok(())
+        };
         let greeted = tokio::select! {
-            greeted = machine.monitor(GREETING_LIMIT) => greeted,
+            greeted = up => greeted,
             () = machine.process.ended() => Err(launch::ended_early(&machine.files)),
         };
         match greeted {
-            Ok(_) => {
+            Ok(()) => {
                 shared.adopt(machine);
                 Ok(())
             }
@@ -131,6 +168,16 @@ impl QemuHypervisor {
                 Err(if silent { error } else { launch::ended_early(&machine.files) })
             }
         }
+    }
+
+    /// Remembers which devices sit where, after one came or went.
+    fn change_slots<T>(&self, id: &str, change: impl FnOnce(&mut Slots) -> Result<T>) -> Result<T> {
+        let files = VmFiles::new(&self.shared.vms, id)?;
+        let mut record = Record::read(&files)
+            .ok_or_else(|| Error::Monitor(format!("what machine {id} is made of is not known any more")))?;
+        let value = change(&mut record.slots)?;
+        record.write(&files)?;
+        Ok(value)
     }
 
     fn expect_running(&self, id: &str) -> Result<Arc<Machine>> {
@@ -145,8 +192,14 @@ impl Hypervisor for QemuHypervisor {
     }
 
     async fn start(&self, vm: &VmPlan) -> Result<()> {
-        if self.shared.running(&vm.id).is_some() {
-            return Ok(());
+        if let Some(machine) = self.shared.running(&vm.id) {
+            if !machine.is_saved().await {
+                return Ok(());
+            }
+            // Its suspension was cut off at the last step.
+            machine.silence();
+            machine.kill().await?;
+            self.shared.ended(&machine);
         }
         self.shared.prepare(vm).await?;
         self.launch(vm).await
@@ -210,6 +263,104 @@ impl Hypervisor for QemuHypervisor {
     async fn console_log(&self, id: &str, lines: Option<usize>) -> Result<String> {
         let files = VmFiles::new(&self.shared.vms, id)?;
         console::read(&files.console(), lines, self.shared.options.console_limit)
+    }
+
+    async fn resize(&self, vm: &VmPlan) -> Result<()> {
+        resize::keep(vm, &VmFiles::new(&self.shared.vms, &vm.id)?).await
+    }
+
+    async fn settle_resize(&self, id: &str, revert: bool) -> Result<()> {
+        resize::settle(&VmFiles::new(&self.shared.vms, id)?, revert)
+    }
+
+    async fn reset(&self, id: &str) -> Result<()> {
+        let files = VmFiles::new(&self.shared.vms, id)?;
+        let all = [
+            files.memory(),
+            files.kept_disk(),
+            files.rescue_disk(),
+            files.rescue_image(),
+            files.rescue_drive(),
+            files.config_drive(),
+            files.disk(),
+            files.image(),
+        ];
+        all.iter().try_for_each(|path| shared::remove(path))
+    }
+
+    async fn suspend(&self, id: &str) -> Result<()> {
+        let Some(machine) = self.shared.running(id) else {
+            let files = VmFiles::new(&self.shared.vms, id)?;
+            return match files.memory().exists() {
+                true => Ok(()),
+                false => Err(Error::Monitor(format!("machine {id} is not running"))),
+            };
+        };
+        machine.save().await?;
+        machine.silence();
+        machine.quit().await?;
+        self.shared.ended(&machine);
+        Ok(())
+    }
+
+    async fn snapshot(&self, vm: &VmPlan, to: &Utf8Path) -> Result<DiskImage> {
+        match self.shared.running(&vm.id) {
+            Some(machine) => machine.copy_disk(to).await,
+            None => snapshot::offline(vm, &VmFiles::new(&self.shared.vms, &vm.id)?, to).await,
+        }
+    }
+
+    async fn plug_nic(&self, id: &str, nic: &NicPlan) -> Result<()> {
+        let Some(machine) = self.shared.running(id) else { return Ok(()) };
+        let device = slots::nic(&nic.port_id);
+        if machine.has_device(&device).await? {
+            return Ok(());
+        }
+        let port = self.change_slots(id, |slots| slots.take(&device))?;
+        let tap = self.taps.open_tap(nic).await?;
+        machine.add_nic(nic, tap, port).await
+    }
+
+    async fn unplug_nic(&self, id: &str, port_id: &str) -> Result<()> {
+        let Some(machine) = self.shared.running(id) else { return Ok(()) };
+        machine.remove_nic(port_id).await?;
+        self.change_slots(id, |slots| {
+            slots.give_back(&slots::nic(port_id));
+            Ok(())
+        })
+    }
+
+    async fn plug_disk(&self, id: &str, disk: &DiskPlan) -> Result<()> {
+        let Some(machine) = self.shared.running(id) else { return Ok(()) };
+        let device = slots::volume(&disk.id);
+        if machine.has_device(&device).await? {
+            return Ok(());
+        }
+        let port = self.change_slots(id, |slots| slots.take(&device))?;
+        machine.add_disk(disk, port).await
+    }
+
+    async fn unplug_disk(&self, id: &str, disk_id: &str) -> Result<()> {
+        let Some(machine) = self.shared.running(id) else { return Ok(()) };
+        machine.remove_disk(disk_id).await?;
+        self.change_slots(id, |slots| {
+            slots.give_back(&slots::volume(disk_id));
+            Ok(())
+        })
+    }
+
+    async fn interrupt(&self, id: &str) -> Result<()> {
+        self.expect_running(id)?.execute("inject-nmi").await.map(drop)
+    }
+
+    async fn set_password(&self, id: &str, user: &str, password: &str) -> Result<()> {
+        let machine = self.expect_running(id)?;
+        let monitor = machine.monitor(GREETING_LIMIT).await?;
+        agent::connect(&monitor, &machine.files).await?.set_password(user, password).await
+    }
+
+    async fn diagnostics(&self, vm: &VmPlan) -> Result<Diagnostics> {
+        self.expect_running(&vm.id)?.counters(vm, &*self.taps).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {

@@ -4,13 +4,14 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::Result;
 use crate::link::open_tap;
 use crate::network::LinuxNetwork;
 use crate::plan::NicPlan;
 use crate::probe::AcceleratorChoice;
+use crate::process::file_error;
+use crate::{NicCounters, Result, names, netns};
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -47,11 +48,41 @@ impl Options {
 pub trait TapSource: Send + Sync + 'static {
     /// An open tap device, connected to the card's network.
     async fn open_tap(&self, nic: &NicPlan) -> Result<OwnedFd>;
+
+    /// What has passed the card; numbers that nobody counts are None.
+    async fn counters(&self, nic: &NicPlan) -> NicCounters {
+        NicCounters { port_id: nic.port_id.clone(), mac: nic.mac.clone(), ..NicCounters::default() }
+    }
 }
 
 #[async_trait]
 impl TapSource for LinuxNetwork {
     async fn open_tap(&self, nic: &NicPlan) -> Result<OwnedFd> {
         open_tap(&self.namespace(&nic.network_id), &nic.port_id, nic.mtu).await
+    }
+
+    async fn counters(&self, nic: &NicPlan) -> NicCounters {
+        let mut counters =
+            NicCounters { port_id: nic.port_id.clone(), mac: nic.mac.clone(), ..NicCounters::default() };
+        let (name, namespace) = (names::tap(&nic.port_id), self.namespace(&nic.network_id));
+        let read = netns::inside(&namespace, move || {
+            let path = Utf8Path::new("/proc/thread-self/net/dev");
+            let text = std::fs::read_to_string(path).map_err(|e| file_error("reading", path, e))?;
+            Ok(text.lines().find_map(|line| line.trim().strip_prefix(&format!("{name}:")).map(str::to_owned)))
+        });
+        if let Ok(Some(line)) = read.await {
+            let all: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+            // What the tap received the guest has sent. Eight columns for each direction.
+            let column = |n: usize| all.get(n).copied();
+            counters.sent_bytes = column(0);
+            counters.sent_packets = column(1);
+            counters.sent_errors = column(2);
+            counters.sent_dropped = column(3);
+            counters.received_bytes = column(8);
+            counters.received_packets = column(9);
+            counters.received_errors = column(10);
+            counters.received_dropped = column(11);
+        }
+        counters
     }
 }

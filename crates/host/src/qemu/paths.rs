@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::plan::VmPlan;
 use crate::process::file_error;
 use crate::{Error, Result};
 
@@ -27,6 +28,38 @@ impl VmFiles {
 
     pub(super) fn disk(&self) -> Utf8PathBuf {
         self.dir.join("disk.qcow2")
+    }
+
+    /// The image below the disk: a name of this machine's own for the image's file, which may be deleted meanwhile.
+    pub(super) fn image(&self) -> Utf8PathBuf {
+        self.dir.join("image")
+    }
+
+    /// The disk as it was before a resize that may be reverted.
+    pub(super) fn kept_disk(&self) -> Utf8PathBuf {
+        self.dir.join("disk-before.qcow2")
+    }
+
+    pub(super) fn rescue_disk(&self) -> Utf8PathBuf {
+        self.dir.join("rescue.qcow2")
+    }
+
+    pub(super) fn rescue_image(&self) -> Utf8PathBuf {
+        self.dir.join("rescue-image")
+    }
+
+    pub(super) fn rescue_drive(&self) -> Utf8PathBuf {
+        self.dir.join("rescue-config.img")
+    }
+
+    /// A machine in rescue has another password, so it has another drive.
+    pub(super) fn drive_for(&self, vm: &VmPlan) -> Utf8PathBuf {
+        if vm.rescue.is_some() { self.rescue_drive() } else { self.config_drive() }
+    }
+
+    /// The state of a suspended machine.
+    pub(super) fn memory(&self) -> Utf8PathBuf {
+        self.dir.join("memory.img")
     }
 
     pub(super) fn config_drive(&self) -> Utf8PathBuf {

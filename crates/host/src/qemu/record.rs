@@ -6,13 +6,17 @@ use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use super::paths::VmFiles;
+use super::slots::Slots;
 use crate::process::file_error;
 use crate::{Error, Result};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     /// The machine's process runs as this user, which is no other machine's.
     pub user: u32,
+    /// As the process that was started last has them.
+    #[serde(default)]
+    pub slots: Slots,
 }
 
 impl Record {

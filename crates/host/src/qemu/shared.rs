@@ -12,6 +12,7 @@ use super::machine::{self, Machine};
 use super::options::Options;
 use super::paths::{self, VmFiles};
 use super::record::{Record, Users};
+use super::slots::Slots;
 use super::{GIB, drive, launch};
 use crate::files::{ImageInfo, create_overlay, inspect_image};
 use crate::plan::VmPlan;
@@ -103,23 +104,51 @@ impl Shared {
         make_private_dir(files.dir())?;
         if Record::read(&files).is_none() {
             let user = lock(&self.users).take()?;
-            Record { user }.write(&files).inspect_err(|_| lock(&self.users).give_back(user))?;
+            Record { user, slots: Slots::default() }
+                .write(&files)
+                .inspect_err(|_| lock(&self.users).give_back(user))?;
         }
         if !files.disk().exists() {
-            let image = self.inspect(&vm.root.image, &vm.root.image_format).await?;
+            link_image(&vm.root.image, &files.image())?;
+            let image = self.inspect(&files.image(), &vm.root.image_format).await?;
             let bytes = disk_size(image.virtual_size, vm.root.size_gib)?;
-            create_overlay(&files.disk(), &vm.root.image, &vm.root.image_format, bytes).await?;
+            create_overlay(&files.disk(), &files.image(), &vm.root.image_format, bytes).await?;
+        }
+        match &vm.rescue {
+            Some(rescue) if !files.rescue_disk().exists() => {
+                // The image that the server was made from may be deleted by now, but for our own name of it.
+                let same = rescue.image == vm.root.image;
+                let source = if same { launch::image_of(vm, &files) } else { rescue.image.clone() };
+                link_image(&source, &files.rescue_image())?;
+                let image = self.inspect(&files.rescue_image(), &rescue.image_format).await?;
+                let bytes = disk_size(image.virtual_size, rescue.size_gib)?;
+                create_overlay(&files.rescue_disk(), &files.rescue_image(), &rescue.image_format, bytes)
+                    .await?;
+            }
+            None if self.is_at_rest(&vm.id) => {
+                for path in [files.rescue_disk(), files.rescue_image(), files.rescue_drive()] {
+                    remove(&path)?;
+                }
+            }
+            _ => {}
         }
         if let Some(content) = &vm.config_drive
-            && !files.config_drive().exists()
+            && !files.drive_for(vm).exists()
         {
-            drive::write(&files.config_drive(), content)?;
+            drive::write(&files.drive_for(vm), content)?;
         }
         Ok(())
     }
 
+    fn is_at_rest(&self, id: &str) -> bool {
+        !lock(&self.running).contains_key(id)
+    }
+
     pub(super) async fn stop(self: &Arc<Self>, id: &str, grace: Option<Duration>) -> Result<()> {
-        let Some(machine) = self.running(id) else { return Ok(()) };
+        let Some(machine) = self.running(id) else {
+            // What a suspended machine remembers is gone like a running one's memory.
+            return remove(&VmFiles::new(&self.vms, id)?.memory());
+        };
         machine.silence();
         let off = match grace {
             Some(grace) => machine.power_off(grace).await,
@@ -164,6 +193,31 @@ pub(super) fn make_private_dir(path: &Utf8Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| file_error("making", path, error))
+}
+
+/// Another name for the image's file, which then outlives the image; on another file system a copy.
+fn link_image(image: &Utf8Path, own: &Utf8Path) -> Result<()> {
+    remove(own)?;
+    std::fs::metadata(image).map_err(|error| file_error("opening the image", image, error))?;
+    if std::fs::hard_link(image, own).is_ok() {
+        return Ok(());
+    }
+    let part = own.with_extension("part");
+    std::fs::copy(image, &part).and_then(|_| std::fs::rename(&part, own)).map_err(|error| {
+        // It may not even have been made.
+        drop(std::fs::remove_file(&part));
+        file_error("copying the image to", own, error)
+    })
+}
+
+/// Gone already is fine.
+pub(super) fn remove(path: &Utf8Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(file_error("removing", path, error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is left of a process that is no more.

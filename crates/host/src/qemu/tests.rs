@@ -4,8 +4,9 @@ use camino::Utf8Path;
 
 use super::argv::{self, Inherited, Settings};
 use super::shared::disk_size;
+use super::slots::{self, Slots};
 use super::*;
-use crate::plan::{NicPlan, RootDisk};
+use crate::plan::{DiskPlan, NicPlan, RootDisk};
 use crate::probe::Accelerator;
 
 const ID: &str = "6f1f2b0e-52a7-4a2b-9d0f-0a63b6c4a001";
@@ -36,9 +37,16 @@ fn inherited() -> Inherited {
         console: 13,
         disk: 14,
         image: 15,
+        rescue: None,
         config_drive: Some(16),
+        volumes: Vec::new(),
         taps: vec![17],
+        state: None,
     }
+}
+
+fn slots(vm: &VmPlan) -> Slots {
+    Slots::default().arrange(&slots::devices(vm), false)
 }
 
 /// One option and its value a line.
@@ -50,7 +58,7 @@ fn shown(arguments: &[String]) -> String {
 #[test]
 fn the_command_line_of_an_emulated_machine() {
     let settings = Settings { accelerator: Accelerator::Tcg, unsafe_disk_cache: false };
-    insta::assert_snapshot!(shown(&argv::arguments(&plan(), &inherited(), settings)));
+    insta::assert_snapshot!(shown(&argv::arguments(&plan(), &inherited(), settings, &slots(&plan()))));
 }
 
 #[test]
@@ -63,7 +71,19 @@ fn the_command_line_of_a_small_machine_on_kvm() {
     vm.root.image_format = "raw".into();
     let inherited = Inherited { config_drive: None, taps: Vec::new(), ..inherited() };
     let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: true };
-    insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings)));
+    insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
+}
+
+#[test]
+fn the_command_line_of_a_machine_in_rescue_that_goes_on() {
+    let mut vm = plan();
+    let image = RootDisk { image: "/images/rescue".into(), image_format: "raw".into(), size_gib: 0 };
+    vm.rescue = Some(image);
+    let id = "cccccccc-52a7-4a2b-9d0f-0a63b6c4a004".into();
+    vm.disks = vec![DiskPlan { id, file: "/volumes/c".into(), format: "raw".into(), read_only: true }];
+    let inherited = Inherited { rescue: Some((20, 21)), volumes: vec![22], state: Some(23), ..inherited() };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
 }
 
 #[test]
@@ -101,6 +121,6 @@ fn users_are_given_once_and_found_again() {
 
     let files = VmFiles::new(vms, ID).unwrap();
     make_private_dir(files.dir()).unwrap();
-    Record { user: 1000 }.write(&files).unwrap();
+    Record { user: 1000, ..Record::default() }.write(&files).unwrap();
     assert_eq!(Users::scan(1000, vms).take().unwrap(), 1001);
 }

@@ -66,7 +66,8 @@ fn spawn_daemon(house: &House) -> Child {
 
 /// Processes of QEMU that were started for a machine of this house.
 fn processes(house: &House) -> Vec<i32> {
-    let image = house.path("image");
+    // The kernel marks the name of a file that is removed while it is open.
+    let image = house.vm_path("image");
     let pids = std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
@@ -75,9 +76,10 @@ fn processes(house: &House) -> Vec<i32> {
         is_alive(*pid)
             && *pid != i32::try_from(std::process::id()).unwrap()
             && files.is_ok_and(|files| {
-                files
-                    .flatten()
-                    .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == image))
+                files.flatten().any(|file| {
+                    let target = std::fs::read_link(file.path()).unwrap_or_default();
+                    target.to_str().is_some_and(|target| target.starts_with(image.as_str()))
+                })
             })
     })
     .collect()

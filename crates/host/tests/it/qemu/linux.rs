@@ -15,6 +15,7 @@ use host::qemu::{QemuHypervisor, TapSource};
 
 use super::{House, ID, until};
 
+const SECOND: &str = "8c1c2d3e-52a7-4a2b-9d0f-0a63b6c4a002";
 const PORT: &str = "7b1c2d3e-52a7-4a2b-9d0f-0a63b6c4a002";
 
 /// A namespace with a bridge, gone with this value.
@@ -103,6 +104,23 @@ async fn linux_boots_reads_its_config_drive_speaks_on_its_tap_and_obeys_the_powe
         links[0]["stats64"]["rx"]["packets"].as_u64().filter(|count| *count > 0)
     })
     .await;
+
+    // A second card comes while it runs, is kept over a suspension, and goes.
+    let second =
+        NicPlan { port_id: SECOND.into(), network_id: ID.into(), mac: "fa:16:3e:0a:0b:0d".into(), mtu: 1442 };
+    host.plug_nic(ID, &second).await.unwrap();
+    host.plug_nic(ID, &second).await.unwrap();
+    assert!(cable.ip(&["link"]).contains(&names::tap(SECOND)));
+    vm.nics.push(second);
+    host.suspend(ID).await.unwrap();
+    assert!(!cable.ip(&["link"]).contains(&names::tap(SECOND)));
+    host.start(&vm).await.unwrap();
+    let start = Instant::now();
+    host.unplug_nic(ID, SECOND).await.unwrap();
+    println!("unplugged by the guest: {:?}", start.elapsed());
+    host.unplug_nic(ID, SECOND).await.unwrap();
+    let links = cable.ip(&["link"]);
+    assert!(!links.contains(&names::tap(SECOND)) && links.contains(&names::tap(PORT)), "{links}");
 
     let start = Instant::now();
     host.stop(ID, Some(Duration::from_secs(60))).await.unwrap();

@@ -1,6 +1,7 @@
 //! Real QEMU processes on this machine. The guest is one sector of ours, so nothing has to be built or downloaded.
 //! Where QEMU is not installed these tests say so and pass; without root they run, less the change of user.
 
+mod changes;
 mod death;
 mod guest;
 mod life;

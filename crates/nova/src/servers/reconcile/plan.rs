@@ -1,8 +1,10 @@
 //! The machine that a row describes, as the driver wants to hear it.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
 use host::fake::HINT_PREFIX;
-use host::plan::{NicPlan, RootDisk, VmPlan};
+use host::plan::{Limits, NicPlan, RootDisk, VmPlan};
 use neutron::PortView;
 
 use crate::metadata::Guest;
@@ -37,6 +39,18 @@ pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str,
             .filter(|(key, _)| key.starts_with(HINT_PREFIX))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
+        limits: limits(&flavor.extra_specs),
+        ..VmPlan::default()
+    }
+}
+
+/// Nova's own names for them.
+fn limits(specs: &BTreeMap<String, String>) -> Limits {
+    let number = |key: &str| specs.get(key).and_then(|text| text.trim().parse().ok());
+    Limits {
+        cpu_shares: number("quota:cpu_shares"),
+        cpu_quota: number("quota:cpu_quota"),
+        cpu_period: number("quota:cpu_period"),
     }
 }
 

@@ -49,7 +49,8 @@ impl From<host::Error> for Trouble {
             host::Error::MissingProgram { .. }
             | host::Error::Image(_)
             | host::Error::DiskFull { .. }
-            | host::Error::Refused(_) => false,
+            | host::Error::Refused(_)
+            | host::Error::NoAgent => false,
         };
         Trouble { passing, details: chain(&error), message: error.to_string() }
     }

@@ -1,0 +1,85 @@
+//! One file out of an overlay and what is below it.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::time::Duration;
+
+use camino::Utf8Path;
+use serde_json::json;
+
+use super::header::Header;
+use super::inspect::INSPECTOR;
+use super::{complaint, disk_is_full, qemu_img, qemu_img_within};
+use crate::process::{Confinement, file_error, is_root};
+use crate::{Error, Result};
+
+/// A disk of many GiB is read and written once.
+const LIMIT: Duration = Duration::from_secs(2 * 3600);
+
+/// Writes what a guest sees on the disk of a stopped machine into a new qcow2 file. The answer is the disk's size.
+///
+/// The overlay was written by a process that ran a stranger's guest, so its header is not trusted: it may name no other
+/// file, the image below is given here, and the tool owns nothing but the new file.
+pub(crate) async fn flatten(
+    overlay: &Utf8Path,
+    image: &Utf8Path,
+    image_format: &str,
+    to: &Utf8Path,
+) -> Result<u64> {
+    let opened = |path: &Utf8Path| File::open(path).map_err(|error| file_error("opening", path, error));
+    let (mut disk, below) = (opened(overlay)?, opened(image)?);
+    let header = Header::read(overlay, &mut disk)?;
+    header.check_overlay()?;
+    let new = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(to);
+    let new = new.map_err(|error| file_error("making", to, error))?;
+    let user = is_root().then_some(INSPECTOR);
+    let give = |user: u32| {
+        fchown(&new, Some(user), Some(user)).map_err(|error| file_error("giving away", to, error))
+    };
+    if let Some(user) = user {
+        give(user)?;
+    }
+    let mut confinement = Confinement { user, reads_any_file: user.is_some(), ..Confinement::default() };
+    let mut name = |file: &File| format!("/proc/self/fd/{}", confinement.keep(&file.as_raw_fd()));
+    let source = json!({
+        "driver": "qcow2",
+        "file": {"driver": "file", "filename": name(&disk)},
+        "backing": {"driver": image_format, "file": {"driver": "file", "filename": name(&below)}},
+    });
+    let arguments = ["convert".to_owned(), format!("json:{source}"), "-O".into(), "qcow2".into(), name(&new)];
+    let output = qemu_img_within(&arguments, confinement, LIMIT).await?;
+    if user.is_some() {
+        give(0)?;
+    }
+    if output.code != Some(0) {
+        drop(std::fs::remove_file(to));
+        return Err(disk_is_full(&output, to).unwrap_or_else(|| Error::Command {
+            command: "qemu-img convert".into(),
+            status: output.status.clone(),
+            stderr: complaint(&output),
+        }));
+    }
+    new.sync_all().map_err(|error| file_error("writing", to, error))?;
+    Ok(header.virtual_size())
+}
+
+/// A qcow2 file with nothing in it.
+pub(crate) async fn create_empty(path: &Utf8Path, bytes: u64) -> Result<()> {
+    let arguments = ["create", "-q", "-f", "qcow2", path.as_str(), &bytes.to_string()].map(str::to_owned);
+    let output = qemu_img(&arguments, Confinement::default()).await?;
+    match output.code {
+        Some(0) => Ok(()),
+        _ => Err(disk_is_full(&output, path).unwrap_or_else(|| Error::Command {
+            command: "qemu-img create".into(),
+            status: output.status.clone(),
+            stderr: complaint(&output),
+        })),
+    }
+}
+
+/// Bytes that a guest sees of a qcow2 file.
+pub(crate) fn virtual_size(path: &Utf8Path) -> Result<u64> {
+    let mut file = File::open(path).map_err(|error| file_error("opening", path, error))?;
+    Ok(Header::read(path, &mut file)?.virtual_size())
+}

@@ -1,0 +1,120 @@
+//! Cards and disks that come to a running machine, and go.
+
+use std::fs::OpenOptions;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, timeout_at};
+
+use super::argv::{serial, volume_node, volume_node_name};
+use super::machine::Machine;
+use super::slots;
+use super::snapshot::take_back;
+use crate::plan::{DiskPlan, NicPlan};
+use crate::process::file_error;
+use crate::qmp::{Client, Event};
+use crate::{Error, Result};
+
+/// A guest that boots does not listen yet, so it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(4);
+const LIMIT: Duration = Duration::from_secs(30);
+
+impl Machine {
+    pub(super) async fn has_device(&self, device: &str) -> Result<bool> {
+        let monitor = self.monitor(super::GREETING_LIMIT).await?;
+        let devices = monitor.execute("qom-list", json!({"path": "/machine/peripheral"})).await?;
+        Ok(devices.as_array().is_some_and(|list| list.iter().any(|entry| entry["name"] == device)))
+    }
+
+    pub(super) async fn add_nic(&self, nic: &NicPlan, tap: OwnedFd, port: usize) -> Result<()> {
+        let monitor = self.monitor(super::GREETING_LIMIT).await?;
+        let (device, cable) = (slots::nic(&nic.port_id), format!("net-{}", nic.port_id));
+        // Left by a call that was cut off.
+        drop(monitor.execute("netdev_del", json!({"id": cable})).await);
+        monitor.execute_with_files("getfd", json!({"fdname": cable}), vec![tap]).await?;
+        monitor.execute("netdev_add", json!({"type": "tap", "id": cable, "fd": cable})).await?;
+        let card = json!({
+            "driver": "virtio-net-pci", "id": device, "bus": format!("port{port}"), "netdev": cable,
+            "mac": nic.mac, "host_mtu": nic.mtu, "romfile": "",
+        });
+        if let Err(error) = monitor.execute("device_add", card).await {
+            drop(monitor.execute("netdev_del", json!({"id": cable})).await);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove_nic(&self, port_id: &str) -> Result<()> {
+        self.remove_device(&slots::nic(port_id)).await?;
+        let monitor = self.monitor(super::GREETING_LIMIT).await?;
+        // The tap goes with its cable. It may have gone in a call that was cut off.
+        drop(monitor.execute("netdev_del", json!({"id": format!("net-{port_id}")})).await);
+        Ok(())
+    }
+
+    pub(super) async fn add_disk(&self, disk: &DiskPlan, port: usize) -> Result<()> {
+        let monitor = self.monitor(super::GREETING_LIMIT).await?;
+        let name = slots::volume(&disk.id);
+        forget_disk(&monitor, &disk.id).await;
+        let file = OpenOptions::new().read(true).write(!disk.read_only).open(&disk.file);
+        let file = file.map_err(|error| file_error("opening", &disk.file, error))?;
+        let opened = self.hand_over(&monitor, file.into(), &name).await?;
+        let added = async {
+            monitor.execute("blockdev-add", volume_node(disk, &opened)).await?;
+            let device = json!({
+                "driver": "virtio-blk-pci", "id": name, "bus": format!("port{port}"), "drive": volume_node_name(&disk.id),
+                "serial": serial(&disk.id),
+            });
+            monitor.execute("device_add", device).await
+        };
+        let added = added.await;
+        if let Err(error) = added {
+            forget_disk(&monitor, &disk.id).await;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove_disk(&self, id: &str) -> Result<()> {
+        self.remove_device(&slots::volume(id)).await?;
+        forget_disk(&self.monitor(super::GREETING_LIMIT).await?, id).await;
+        Ok(())
+    }
+
+    /// Asks the guest to let go of a device until it has.
+    async fn remove_device(&self, device: &str) -> Result<()> {
+        if !self.has_device(device).await? {
+            return Ok(());
+        }
+        let monitor = self.monitor(super::GREETING_LIMIT).await?;
+        let mut events = monitor.events();
+        let end = Instant::now() + LIMIT;
+        while Instant::now() < end {
+            // Refused while an earlier request is still open: then that one is waited for.
+            drop(monitor.execute("device_del", json!({"id": device})).await);
+            let again = (Instant::now() + ASK_AGAIN).min(end);
+            if gone(&mut events, device, again).await || !self.has_device(device).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Refused(format!("the guest did not let go of {device} within {LIMIT:?}")))
+    }
+}
+
+async fn gone(events: &mut Receiver<Event>, device: &str, until: Instant) -> bool {
+    while let Ok(Ok(event)) = timeout_at(until, events.recv()).await {
+        if event.name == "DEVICE_DELETED" && event.data["device"] == device {
+            return true;
+        }
+    }
+    false
+}
+
+/// Block node and file of a disk that no device uses.
+async fn forget_disk(monitor: &Client, id: &str) {
+    // It may not be there.
+    drop(monitor.execute("blockdev-del", json!({"node-name": volume_node_name(id)})).await);
+    take_back(monitor, &slots::volume(id)).await;
+}

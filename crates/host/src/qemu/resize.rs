@@ -1,0 +1,63 @@
+//! Disks that grow, and come back as they were when their owner changes their mind.
+
+use camino::Utf8Path;
+
+use super::paths::VmFiles;
+use super::shared::remove;
+use crate::files::virtual_size;
+use crate::plan::VmPlan;
+use crate::process::file_error;
+use crate::{Error, Result};
+
+const GIB: u64 = super::GIB;
+
+/// The size that the disk shall have from this start on, if it is larger than it is. QEMU itself makes it so: it runs
+/// confined, and the disk's metadata is a stranger's.
+pub(super) fn growth(vm: &VmPlan, files: &VmFiles) -> Result<Option<u64>> {
+    let wanted = vm.root.size_gib.saturating_mul(GIB);
+    if wanted == 0 || files.memory().exists() {
+        // A suspended guest knows the size that its disk had.
+        return Ok(None);
+    }
+    Ok((virtual_size(&files.disk())? < wanted).then_some(wanted))
+}
+
+/// Keeps the disk as it is now if the plan's is another size.
+pub(super) async fn keep(vm: &VmPlan, files: &VmFiles) -> Result<()> {
+    if files.kept_disk().exists() {
+        return Ok(());
+    }
+    let (disk, kept) = (files.disk(), files.kept_disk());
+    let (now, wanted) = (virtual_size(&disk)?, vm.root.size_gib.saturating_mul(GIB));
+    if wanted != 0 && wanted < now {
+        return Err(Error::Refused("Unable to resize disk down.".into()));
+    }
+    if wanted <= now {
+        return Ok(());
+    }
+    let copied = tokio::task::spawn_blocking(move || copy(&disk, &kept)).await;
+    copied.map_err(|error| Error::Refused(error.to_string()))?
+}
+
+/// Shares the blocks where the file system can.
+fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let part = to.with_extension("part");
+    let copied = std::fs::copy(from, &part).and_then(|_| std::fs::File::open(&part)?.sync_all());
+    copied.and_then(|()| std::fs::rename(&part, to)).map_err(|error| {
+        drop(std::fs::remove_file(&part));
+        file_error("keeping a copy of the disk in", to, error)
+    })
+}
+
+pub(super) fn settle(files: &VmFiles, revert: bool) -> Result<()> {
+    let kept = files.kept_disk();
+    if !revert {
+        return remove(&kept);
+    }
+    match std::fs::rename(&kept, files.disk()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(file_error("bringing back", &kept, error))
+        }
+        _ => Ok(()),
+    }
+}

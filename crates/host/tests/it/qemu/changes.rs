@@ -1,0 +1,211 @@
+//! What happens to a machine's disk and memory: suspended, copied, grown, rescued, thrown away.
+
+use host::plan::{DiskPlan, RootDisk};
+use host::{Error, Hypervisor, VmState};
+
+use super::{House, ID, is_alive, until, up};
+
+fn virtual_size(path: &camino::Utf8Path) -> u64 {
+    let output = std::process::Command::new("qemu-img")
+        .args(["info", "-U", "--output=json", "-f", "qcow2", path.as_str()])
+        .output()
+        .unwrap();
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(info["backing-filename"].is_null() || path.ends_with("disk.qcow2"), "{info}");
+    info["virtual-size"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_suspended_machine_goes_on_where_it_was() {
+    let Some(house) = House::new() else { return };
+    let (host, vm) = (house.host().await, house.vm());
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    let pid = house.pid();
+    host.suspend(ID).await.unwrap();
+    host.suspend(ID).await.unwrap();
+    assert!(!is_alive(pid));
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
+    assert!(house.vm_path("memory.img").exists());
+
+    // Also over a restart of the daemon.
+    drop(host);
+    let host = house.host().await;
+    host.start(&vm).await.unwrap();
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Running);
+    assert!(!house.vm_path("memory.img").exists());
+    house.type_in("r");
+    up(&host, 2).await;
+    assert!(!host.console_log(ID, None).await.unwrap().contains("start 3"), "it did not boot to go on");
+
+    // A machine that is stopped forgets; a hard reboot boots.
+    host.suspend(ID).await.unwrap();
+    host.reboot(&vm, true).await.unwrap();
+    up(&host, 3).await;
+    host.suspend(ID).await.unwrap();
+    host.stop(ID, None).await.unwrap();
+    assert!(!house.vm_path("memory.img").exists());
+    assert!(matches!(host.suspend(ID).await, Err(Error::Monitor(_))));
+}
+
+#[tokio::test]
+async fn copies_of_a_disk_need_nothing_else() {
+    let Some(house) = House::new() else { return };
+    let (host, vm) = (house.host().await, house.vm());
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    let (live, cold) = (house.path("live"), house.path("cold"));
+    let copy = host.snapshot(&vm, &live).await.unwrap();
+    assert_eq!((copy.format.as_str(), copy.virtual_size), ("qcow2", 1 << 30));
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Running);
+    host.pause(ID).await.unwrap();
+    host.snapshot(&vm, &house.path("paused")).await.unwrap();
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Paused);
+    host.stop(ID, None).await.unwrap();
+    host.start(&vm).await.unwrap();
+    up(&host, 2).await;
+    host.stop(ID, None).await.unwrap();
+    host.snapshot(&vm, &cold).await.unwrap();
+
+    // Each goes on counting where it was copied; the image and the machine are gone by then.
+    host.destroy(ID).await.unwrap();
+    std::fs::remove_file(&vm.root.image).unwrap();
+    for (path, count) in [(live, 2), (cold, 3)] {
+        assert_eq!(virtual_size(&path), 1 << 30);
+        assert!(std::fs::metadata(&path).unwrap().len() < 8 << 20, "holes stay holes");
+        let mut next = house.vm();
+        next.root = RootDisk { image: path, image_format: "qcow2".into(), size_gib: 1 };
+        host.start(&next).await.unwrap();
+        up(&host, count).await;
+        host.destroy(ID).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_image_may_go_while_its_machine_stays() {
+    let Some(house) = House::new() else { return };
+    let (host, vm) = (house.host().await, house.vm());
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    std::fs::remove_file(&vm.root.image).unwrap();
+    host.reboot(&vm, true).await.unwrap();
+    up(&host, 2).await;
+}
+
+#[tokio::test]
+async fn a_disk_grows_and_comes_back() {
+    let Some(house) = House::new() else { return };
+    let (host, small) = (house.host().await, house.vm());
+    host.start(&small).await.unwrap();
+    up(&host, 1).await;
+    host.stop(ID, None).await.unwrap();
+    let mut large = small.clone();
+    large.root.size_gib = 3;
+    large.memory_mib = 96;
+    for revert in [true, false] {
+        host.resize(&large).await.unwrap();
+        host.resize(&large).await.unwrap();
+        host.start(&large).await.unwrap();
+        up(&host, 2).await;
+        assert_eq!(virtual_size(&house.vm_path("disk.qcow2")), 3 << 30);
+        if revert {
+            host.stop(ID, None).await.unwrap();
+            host.settle_resize(ID, true).await.unwrap();
+            assert_eq!(virtual_size(&house.vm_path("disk.qcow2")), 1 << 30);
+            host.start(&small).await.unwrap();
+            // What happened since is forgotten: it counts to two once more.
+            until("two second starts", async || {
+                let log = host.console_log(ID, None).await.unwrap();
+                (log.matches("guest is up, start 2").count() == 2).then_some(())
+            })
+            .await;
+            host.stop(ID, None).await.unwrap();
+            host.resize(&small).await.unwrap();
+            // Its disk counted that start, so the next one counts to three.
+            std::fs::remove_file(house.vm_path("console.log")).unwrap();
+            host.reset(ID).await.unwrap();
+            host.start(&small).await.unwrap();
+            up(&host, 1).await;
+            host.stop(ID, None).await.unwrap();
+        } else {
+            host.settle_resize(ID, false).await.unwrap();
+            host.settle_resize(ID, true).await.unwrap();
+            assert!(!house.vm_path("disk-before.qcow2").exists());
+            host.stop(ID, None).await.unwrap();
+            let told = host.resize(&small).await.unwrap_err().to_string();
+            assert_eq!(told, "Unable to resize disk down.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_rescue_another_disk_boots_and_the_own_one_is_kept() {
+    let Some(house) = House::new() else { return };
+    let (host, vm) = (house.host().await, house.vm());
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    host.reboot(&vm, true).await.unwrap();
+    up(&host, 2).await;
+    host.stop(ID, None).await.unwrap();
+    let mut rescue = vm.clone();
+    rescue.rescue = Some(RootDisk { size_gib: 0, ..vm.root.clone() });
+    rescue.config_drive = Some([("openstack/latest/password".to_owned(), b"new".to_vec())].into());
+    std::fs::remove_file(house.vm_path("console.log")).unwrap();
+    host.start(&rescue).await.unwrap();
+    up(&host, 1).await;
+    assert!(house.vm_path("rescue-config.img").exists());
+    host.stop(ID, None).await.unwrap();
+    host.start(&vm).await.unwrap();
+    up(&host, 3).await;
+    let left: Vec<String> = std::fs::read_dir(house.vm_path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("rescue"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_reset_machine_is_made_anew() {
+    let Some(house) = House::new() else { return };
+    let (host, mut vm) = (house.host().await, house.vm());
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    host.stop(ID, None).await.unwrap();
+    host.reset(ID).await.unwrap();
+    host.reset(ID).await.unwrap();
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
+    std::fs::remove_file(house.vm_path("console.log")).unwrap();
+    vm.root.size_gib = 2;
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    assert_eq!(virtual_size(&house.vm_path("disk.qcow2")), 2 << 30);
+}
+
+#[tokio::test]
+async fn volumes_come_while_it_runs_and_are_there_at_the_next_start() {
+    let Some(house) = House::new() else { return };
+    let (host, mut vm) = (house.host().await, house.vm());
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    let file = house.path("volume");
+    std::fs::write(&file, vec![0; 1 << 20]).unwrap();
+    let id = "9d1c2d3e-52a7-4a2b-9d0f-0a63b6c4a009".to_owned();
+    let disk = DiskPlan { id, file, format: "raw".into(), read_only: false };
+    host.plug_disk(ID, &disk).await.unwrap();
+    host.plug_disk(ID, &disk).await.unwrap();
+    let counters = host.diagnostics(&vm).await.unwrap();
+    assert_eq!(counters.disks.len(), 3, "root, config drive, volume: {counters:?}");
+    assert!(counters.disks[0].read_requests > 0 && counters.uptime_seconds.is_some(), "{counters:?}");
+    assert!(counters.cpu_times[0].is_some_and(|time| time > 0), "{counters:?}");
+    vm.disks.push(disk.clone());
+    host.reboot(&vm, true).await.unwrap();
+    up(&host, 2).await;
+    assert_eq!(host.diagnostics(&vm).await.unwrap().disks.len(), 3);
+    host.interrupt(ID).await.unwrap();
+    assert!(matches!(host.set_password(ID, "root", "secret").await, Err(Error::NoAgent)));
+    // Suspended with it, and on again.
+    host.suspend(ID).await.unwrap();
+    host.start(&vm).await.unwrap();
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Running);
+}
