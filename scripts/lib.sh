@@ -65,6 +65,20 @@ check() {
   if "$@"; then ok "$what"; else not_ok "$what"; return 1; fi
 }
 
+# journey NAME: crates/acceptance/kernel/NAME.py, whose checks count as this suite's own.
+journey() {
+  local line code=0
+  JOURNEY_WORK=$work python3 "$repo/crates/acceptance/kernel/$1.py" >"$work/$1.out" || code=$?
+  while IFS= read -r line; do
+    case $line in
+      "ok - "*) ok "${line#ok - }" ;;
+      "not ok - "*) not_ok "${line#not ok - }" ;;
+      *) say "$line" ;;
+    esac
+  done <"$work/$1.out"
+  [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || not_ok "$1 broke off with code $code"
+}
+
 # within SECONDS command...: it succeeds at last.
 within() {
   local end=$((SECONDS + $1)); shift
