@@ -1,16 +1,33 @@
-//! Placement: what hosts have, and what of it is taken.
+//! Placement: what hosts have, and what of it is taken. Microversions 1.0 to 1.39.
 //!
 //! | room | URL |
 //! |---|---|
-//! | [`discovery`] | `/`, `/resource_classes`, `/traits` |
-//! | [`providers`] | `/resource_providers`, their inventories, usages, aggregates, traits and allocations |
-//! | [`allocations`] | `/allocations/{consumer}`, `/usages` and the claims that Nova makes |
+//! | [`discovery`] | `/` |
+//! | [`providers`] | `/resource_providers` |
+//! | [`inventories`] | `/resource_providers/{uuid}/inventories` |
+//! | [`traits`] | `/traits`, `/resource_providers/{uuid}/traits` |
+//! | [`aggregates`] | `/resource_providers/{uuid}/aggregates` |
+//! | [`classes`] | `/resource_classes` |
+//! | [`allocations`] | `/allocations`, `/resource_providers/{uuid}/allocations`, and the claims that Nova makes |
+//! | [`usages`] | `/usages`, `/resource_providers/{uuid}/usages` |
+//! | [`candidates`] | `/allocation_candidates` |
+//! | [`reshaper`] | `/reshaper` |
 //!
-//! HTTP is the read side; Nova claims through [`Placement::claim`], in the process. Calls no other service.
+//! Whoever changes a provider, its inventories, traits or allocations raises its generation; who read an older one is
+//! told 409 and reads again. Nova claims through [`Placement::claim`], in the process. Calls no other service.
 
+pub mod aggregates;
 pub mod allocations;
+pub mod candidates;
+pub mod classes;
 pub mod discovery;
+pub mod inventories;
 pub mod providers;
+pub mod reshaper;
+pub mod traits;
+pub mod usages;
+mod wire;
+pub mod world;
 
 use std::sync::Arc;
 
@@ -21,8 +38,10 @@ use web::{Gate, Router, Routes, Service, Style};
 pub use allocations::Resources;
 pub use providers::{Provider, Ratios};
 
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "placement/0001_placement", sql: include_str!("../migrations/0001_placement.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "placement/0001_placement", sql: include_str!("../migrations/0001_placement.sql") },
+    Migration { name: "placement/0002_whole", sql: include_str!("../migrations/0002_whole.sql") },
+];
 
 static SERVICE: Service = Service {
     name: "placement",
@@ -44,6 +63,13 @@ impl Placement {
         let routes = Routes::new(&SERVICE, gate, self.clone());
         let routes = discovery::routes(routes);
         let routes = providers::api::routes(routes);
+        let routes = inventories::api::routes(routes);
+        let routes = traits::api::routes(routes);
+        let routes = aggregates::api::routes(routes);
+        let routes = classes::api::routes(routes);
+        let routes = usages::api::routes(routes);
+        let routes = candidates::api::routes(routes);
+        let routes = reshaper::api::routes(routes);
         allocations::api::routes(routes).into_router()
     }
 
@@ -79,7 +105,10 @@ impl Placement {
 
     /// Gives everything of `consumer` back; nothing to give back is fine.
     pub async fn release(&self, consumer: &str) -> base::Result<()> {
-        db::write!(self.db, |tx| Ok(allocations::store::release(tx, consumer).await?))
+        db::write!(self.db, |tx| {
+            allocations::store::release(tx, consumer).await?;
+            Ok(())
+        })
     }
 
     /// What all consumers together have taken.

@@ -1,7 +1,7 @@
 //! `base::Error` as HTTP, in each service's own words. The only place where an error becomes JSON.
 
 use axum::response::{IntoResponse, Response};
-use base::{Error, Kind};
+use base::{Error, Kind, Microversion};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
@@ -35,7 +35,13 @@ fn status(kind: Kind) -> StatusCode {
     StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-pub(crate) fn render(service: &Service, error: &Error, request_id: &str) -> Response {
+/// `version`: what the request asked for, if the service has versions and understood it.
+pub(crate) fn render(
+    service: &Service,
+    error: &Error,
+    request_id: &str,
+    version: Option<Microversion>,
+) -> Response {
     if error.kind.status() >= 500 {
         tracing::error!(request_id, service = service.name, ?error, "request failed");
     } else {
@@ -60,11 +66,21 @@ pub(crate) fn render(service: &Service, error: &Error, request_id: &str) -> Resp
                 json!({"message": format!("{message}<br /><br />\n\n\n"), "code": format!("{code} {title}"), "title": title})
             }
             Style::Placement => {
-                let kind = if error.code.is_empty() { "placement.undefined_code" } else { error.code };
-                json!({"errors": [{
+                let mut fault = json!({
                     "status": code, "title": title, "detail": format!("{message}\n\n   "),
-                    "code": kind, "request_id": request_id,
-                }]})
+                    "request_id": request_id,
+                });
+                if version >= Some(Microversion::new(1, 23)) {
+                    let kind = if error.code.is_empty() { "placement.undefined_code" } else { error.code };
+                    fault["code"] = json!(kind);
+                }
+                if let (None, Kind::NotAcceptable, Some((min, max))) =
+                    (version, error.kind, service.microversions)
+                {
+                    fault["min_version"] = json!(min.to_string());
+                    fault["max_version"] = json!(max.to_string());
+                }
+                json!({"errors": [fault]})
             }
         }
     };

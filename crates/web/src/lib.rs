@@ -22,6 +22,7 @@ mod fault;
 mod loopback;
 mod params;
 mod routes;
+pub mod schema;
 mod service;
 mod token;
 

@@ -165,10 +165,15 @@ async fn wrap(State(wrapper): State<Wrapper>, mut request: Request, next: Next) 
     let id: Arc<str> = base::id::request_id().into();
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    // Only Placement's faults differ by version.
+    let version = match service.style {
+        Style::Placement => microversion(service, request.headers()).ok(),
+        _ => None,
+    };
     let mut response = next.run(request).await;
     if let Some(Pending(error)) = response.extensions_mut().remove::<Pending>() {
         let versions = response.headers().clone();
-        response = render(service, &error, &id);
+        response = render(service, &error, &id, version);
         response.headers_mut().extend(
             versions
                 .into_iter()
@@ -182,7 +187,7 @@ async fn wrap(State(wrapper): State<Wrapper>, mut request: Request, next: Next) 
             "The server could not comply with the request since it is either malformed or otherwise incorrect.",
         );
         if response.status().as_u16() < 500 {
-            response = render(service, &error, &id);
+            response = render(service, &error, &id, version);
         }
     }
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -1,6 +1,7 @@
-//! Allocations: what consumers (servers) have taken.
+//! Allocations: what consumers (servers, mostly) have taken of providers.
 
 pub mod api;
+pub mod rules;
 pub mod store;
 
 /// Of Nova's three classes.
@@ -24,4 +25,18 @@ impl Resources {
         .filter(|(_, n)| *n > 0)
         .collect()
     }
+}
+
+/// What one consumer shall have from now on, instead of what it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub consumer: String,
+    pub project: String,
+    pub user: String,
+    /// None: not checked (before 1.28). Some(None): the consumer must be new.
+    pub generation: Option<Option<i64>>,
+    /// None: as it is (before 1.38).
+    pub kind: Option<String>,
+    /// By provider, then (class, amount). Empty: nothing any more.
+    pub allocations: Vec<(String, Vec<(String, i64)>)>,
 }

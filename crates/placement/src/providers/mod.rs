@@ -1,7 +1,9 @@
-//! Resource providers: the hosts.
+//! Resource providers: hosts, and parts of hosts (a tree of providers), and what shares with them.
 
 pub mod api;
+pub mod rules;
 pub mod store;
+pub mod view;
 
 /// A host.
 #[derive(Debug, Clone, PartialEq, Eq)]
