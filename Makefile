@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/cumulet/target
 CUMULET := $(CARGO_TARGET_DIR)/release/cumulet
 CLUSTER ?= yes
 
-.PHONY: up down destroy test tempest compatibility e2e bench lint packages build
+.PHONY: up down destroy test chaos tempest compatibility e2e bench lint packages build
 
 ## Build, start the cloud, make the images and the cluster `demo`. CLUSTER=no stops after the cloud.
 up: build
@@ -40,6 +40,10 @@ lint:
 test: packages
 	cargo test --workspace --locked
 	./scripts/kernel-suite
+
+## Hundreds of kill -9 of the daemon at random moments; `make test` has twenty of them.
+chaos: build
+	./scripts/chaos
 
 ## OpenStack's own tests: SUITE=smoke (or identity, image, network, compute).
 SUITE ?= smoke

@@ -87,6 +87,16 @@ impl Client {
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.try_call(method, path, body).await.expect("the cloud answers")
+    }
+
+    /// An error when there was no whole answer: the cloud went away.
+    pub async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, reqwest::Error> {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.header("x-auth-token", &self.token);
@@ -102,6 +112,16 @@ impl Client {
 
     /// A body that is no JSON: image data, or something malformed on purpose.
     pub async fn send(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        self.try_send(method, path, content_type, body).await.expect("the cloud answers")
+    }
+
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, reqwest::Error> {
         let request = self
             .http
             .request(method, format!("{}{path}", self.url))
@@ -111,13 +131,13 @@ impl Client {
         Self::answer(request).await
     }
 
-    async fn answer(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("the cloud answers");
+    async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.expect("a whole answer");
+        let bytes = response.bytes().await?;
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { status, headers, body }
+        Ok(Answer { status, headers, body })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod client;
 mod poll;
+mod routes;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 pub use client::{Answer, Client, text};
 pub use poll::poll;
+pub use routes::Route;
 
 pub const PASSWORD: &str = "secret-of-the-test";
 
@@ -55,6 +57,11 @@ impl Cloud {
         let (end, ended) = watch::channel(false);
         tokio::spawn(serve::serve(assembled.router.clone(), listeners, ended));
         Cloud { assembled, url: config.public_url(), end, dir: Some(dir) }
+    }
+
+    /// Everything that can be called, in the order of services and their rooms.
+    pub fn routes(&self) -> Vec<Route> {
+        routes::of(&self.assembled)
     }
 
     /// As admin on the project admin.

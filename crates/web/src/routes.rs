@@ -13,7 +13,7 @@ use base::{Ctx, Error, Kind, Microversion, Policy, Rule};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::fault::{Pending, render};
-use crate::token::token_of;
+use crate::token::{Route, token_of};
 use crate::{Fault, Gate, Service, Style};
 
 pub struct Routes<S> {
@@ -21,7 +21,6 @@ pub struct Routes<S> {
     gate: Gate,
     state: S,
     router: Router<S>,
-    table: Vec<(&'static str, &'static str, &'static Policy)>,
 }
 
 macro_rules! methods {
@@ -35,7 +34,7 @@ macro_rules! methods {
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn new(service: &'static Service, gate: Gate, state: S) -> Self {
-        Routes { service, gate, state, router: Router::new(), table: Vec::new() }
+        Routes { service, gate, state, router: Router::new() }
     }
 
     methods! { get GET, post POST, put PUT, patch PATCH, delete DELETE, head HEAD }
@@ -52,16 +51,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
+        self.gate.guards(&Route { service: self.service.name, method, path, policy });
         let entry = Entry { service: self.service, gate: self.gate.clone(), policy };
         self.router =
             self.router.route(path, on(filter, handler).layer(middleware::from_fn_with_state(entry, enter)));
-        self.table.push((method, path, policy));
         self
-    }
-
-    /// (method, path, policy) of every route, for coverage lists.
-    pub fn table(&self) -> &[(&'static str, &'static str, &'static Policy)] {
-        &self.table
     }
 
     pub fn into_router(self) -> Router {

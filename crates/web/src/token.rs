@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::extract::FromRequestParts;
-use base::{Auth, Ctx, Error};
+use base::{Auth, Ctx, Error, Policy};
 use http::request::Parts;
 use http::{HeaderMap, header};
 
@@ -27,6 +27,20 @@ pub trait Verify: Send + Sync + 'static {
     ) -> Result<Arc<Auth>, Error> {
         self.verify(token).await
     }
+
+    /// Hears of every route that it will guard, when the route is made. Only lists of routes need it.
+    fn guards(&self, _route: &Route) {}
+}
+
+/// What there is to call, and who may.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// As in [`crate::Service::name`].
+    pub service: &'static str,
+    pub method: &'static str,
+    /// The service's own, without its mount: `/v2.1/servers/{id}`.
+    pub path: &'static str,
+    pub policy: &'static Policy,
 }
 
 pub type Gate = Arc<dyn Verify>;

@@ -1,0 +1,93 @@
+//! The daemon as a process of its own, which is what can be killed.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use clap::Parser;
+use cumulet::config::{DataDir, UpArgs};
+
+#[derive(Debug, Parser)]
+struct Up {
+    #[command(flatten)]
+    args: UpArgs,
+}
+
+/// In the child: `cumulet up --foreground --simulate`.
+pub fn run(runtime: &tokio::runtime::Runtime, dir: &str, listen: &str) -> ExitCode {
+    tracing_subscriber::fmt().with_env_filter("info").with_writer(std::io::stderr).with_ansi(false).init();
+    let up = Up::parse_from(["up", "--foreground", "--simulate", "--data-dir", dir, "--listen", listen]);
+    match runtime.block_on(cumulet::commands::up::run(up.args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+pub struct Daemon {
+    pub url: String,
+    pub data: DataDir,
+    listen: SocketAddr,
+    child: Child,
+}
+
+impl Daemon {
+    pub async fn start(dir: &Path) -> Daemon {
+        let data = DataDir(Utf8PathBuf::from_path_buf(dir.join("data")).expect("UTF-8"));
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let listen = free.local_addr().expect("an address");
+        drop(free);
+        let child = spawn(&data, listen);
+        let mut daemon = Daemon { url: format!("http://{listen}"), data, listen, child };
+        daemon.answers().await;
+        daemon
+    }
+
+    pub fn kill(&mut self) {
+        // SIGKILL; one that ended by itself is noticed by `restart`.
+        let _ = self.child.kill();
+        self.child.wait().expect("a child to wait for");
+    }
+
+    /// Started and answering.
+    pub async fn restart(&mut self) {
+        self.child = spawn(&self.data, self.listen);
+        self.answers().await;
+    }
+
+    async fn answers(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let http = reqwest::Client::new();
+        loop {
+            if http.get(&self.url).send().await.is_ok() {
+                return;
+            }
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none(), "the daemon did not start ({ended:?}): see {}", self.data.log());
+            assert!(Instant::now() < deadline, "the daemon does not answer: see {}", self.data.log());
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn spawn(data: &DataDir, listen: SocketAddr) -> Child {
+    std::fs::create_dir_all(data.path()).expect("a data directory");
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(data.log()).expect("a log");
+    Command::new(std::env::current_exe().expect("this program"))
+        .args(["daemon", data.path().as_str(), &listen.to_string()])
+        .env_remove("CUMULET_DATA_DIR")
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("a daemon")
+}
