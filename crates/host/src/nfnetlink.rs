@@ -43,6 +43,22 @@ impl Nfnetlink {
         self.exchange(message, ACK, family, attributes).map(drop)
     }
 
+    /// The first error, if there is any: then nothing of it was done.
+    pub fn commit(&self, mut batch: Batch) -> io::Result<()> {
+        // Errors come unasked; to know of success, one message wants an answer.
+        let flags = batch.last + 6;
+        batch.bytes[flags..flags + 2].copy_from_slice(&(REQUEST | Batch::CREATE | ACK).to_ne_bytes());
+        batch.message(Batch::END, REQUEST, 0, Batch::NFTABLES, &[]);
+        self.0.send(&batch.bytes, 0)?;
+        let (datagram, _) = self.0.recv_from_full()?;
+        let code = datagram.get(HEADER..).and_then(|body| body.first_chunk()).copied();
+        match code.map(i32::from_ne_bytes) {
+            Some(0) => Ok(()),
+            Some(code) => Err(io::Error::from_raw_os_error(-code)),
+            None => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        }
+    }
+
     fn exchange(&self, message: u16, flags: u16, family: u8, attributes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         let length = (HEADER + FAMILY_HEADER + attributes.len()) as u32;
         let mut request = Vec::with_capacity(length as usize);
@@ -84,6 +100,47 @@ impl Nfnetlink {
                 return Ok(answers);
             }
         }
+    }
+}
+
+/// Messages that the kernel carries out all together or not at all.
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Where the last message begins.
+    last: usize,
+}
+
+impl Batch {
+    const BEGIN: u16 = 0x10;
+    const END: u16 = 0x11;
+    const GENERATION: u16 = 1;
+    const NFTABLES: u16 = 10;
+    const CREATE: u16 = 0x400;
+
+    /// Refused by the kernel unless the rules of the namespace are of this generation when it comes.
+    pub fn new(generation: u32) -> Self {
+        let mut batch = Self { bytes: Vec::with_capacity(4096), last: 0 };
+        let mut attributes = Vec::new();
+        push_attribute(&mut attributes, Self::GENERATION, false, &generation.to_be_bytes());
+        batch.message(Self::BEGIN, REQUEST, 0, Self::NFTABLES, &attributes);
+        batch
+    }
+
+    pub fn push(&mut self, message: u16, family: u8, attributes: &[u8]) {
+        self.last = self.bytes.len();
+        self.message(message, REQUEST | Self::CREATE, family, 0, attributes);
+    }
+
+    fn message(&mut self, kind: u16, flags: u16, family: u8, resource: u16, attributes: &[u8]) {
+        let length = (HEADER + FAMILY_HEADER + attributes.len()) as u32;
+        self.bytes.extend(length.to_ne_bytes());
+        self.bytes.extend(kind.to_ne_bytes());
+        self.bytes.extend(flags.to_ne_bytes());
+        self.bytes.extend([0; 8]);
+        self.bytes.extend([family, 0]);
+        self.bytes.extend(resource.to_be_bytes());
+        self.bytes.extend_from_slice(attributes);
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
 }
 

@@ -1,10 +1,10 @@
 //! What services want of this machine: plain data, no behaviour. Ids are OpenStack's UUIDs.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use camino::Utf8PathBuf;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 // ---- virtual machines -------------------------------------------------------------------------------------
 
@@ -73,12 +73,14 @@ pub struct NicPlan {
 
 /// One Neutron network: a namespace with one bridge, its ports' taps, a DHCP server, a metadata listener and the
 /// security groups' rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkPlan {
     pub id: String,
     pub mtu: u32,
     pub subnets: Vec<SubnetPlan>,
     pub ports: Vec<PortPlan>,
+    /// Addresses by group, of every group that the ports' rules refer to: members of security groups, address groups.
+    pub groups: BTreeMap<String, Vec<IpNet>>,
     /// The external network only: the link between this machine and the network.
     pub host_link: Option<HostLinkPlan>,
 }
@@ -89,7 +91,7 @@ pub struct HostLinkPlan {
     pub addresses: Vec<IpNet>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SubnetPlan {
     pub id: String,
     pub cidr: IpNet,
@@ -103,9 +105,21 @@ pub struct SubnetPlan {
     pub lease_time: u32,
     /// Domain name handed out, without trailing dot.
     pub dns_domain: String,
+    /// What DHCPv6 tells on an IPv6 subnet.
+    pub dhcpv6: Dhcpv6,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dhcpv6 {
+    #[default]
+    Off,
+    /// Name servers and the like; machines make their addresses themselves.
+    Stateless,
+    /// Addresses, too.
+    Stateful,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PortPlan {
     pub id: String,
     pub mac: String,
@@ -118,12 +132,29 @@ pub struct PortPlan {
     pub port_security: bool,
     /// Further (MAC, addresses) that the port may use as its own.
     pub allowed_address_pairs: Vec<(String, IpNet)>,
-    /// Resolved: the union of its groups' rules, remote groups turned into addresses. Replies to allowed
-    /// connections always pass.
+    /// The union of its groups' rules. Replies to allowed connections always pass.
     pub rules: Vec<RulePlan>,
+    pub qos: QosPlan,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Limits, seen from the machine: ingress is what it receives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QosPlan {
+    pub ingress: Option<Rate>,
+    pub egress: Option<Rate>,
+    /// Differentiated services code point of what it sends.
+    pub dscp: Option<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate {
+    /// Kilobits (1000 bits) a second.
+    pub kilobits: u32,
+    /// Kilobits; 0: as much as is usual for the rate.
+    pub burst_kilobits: u32,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PortKind {
     /// A tap, made when its machine starts.
     Vm,
@@ -132,6 +163,7 @@ pub enum PortKind {
     /// An address of the bridge itself (DHCP).
     Dhcp,
     /// Only a reservation (a floating IP, an unbound port).
+    #[default]
     None,
 }
 
@@ -141,7 +173,7 @@ pub enum Direction {
     Egress,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RulePlan {
     pub direction: Direction,
     pub ipv6: bool,
@@ -149,14 +181,20 @@ pub struct RulePlan {
     /// TCP, UDP, SCTP and other protocols with ports: inclusive range; ICMP: (type, code) with `code` None for all.
     pub ports: Option<(u16, u16)>,
     pub icmp: Option<(u8, Option<u8>)>,
-    /// Empty: any peer.
-    pub remotes: Vec<IpNet>,
-    /// True when `remotes` came from a remote group: then an empty list means nobody.
-    pub remote_is_group: bool,
+    pub remote: Remote,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remote {
+    Any,
+    Network(IpNet),
+    /// The addresses of this group; nobody when it has none.
+    Group(String),
 }
 
 /// IP protocol number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Protocol(pub u8);
 
 impl Protocol {
@@ -170,18 +208,19 @@ impl Protocol {
 // ---- routers ----------------------------------------------------------------------------------------------
 
 /// One Neutron router: a namespace with a veth end in each of its networks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouterPlan {
     pub id: String,
     pub admin_up: bool,
     pub interfaces: Vec<RouterPort>,
     pub gateway: Option<RouterGateway>,
     pub floating_ips: Vec<FloatingIpPlan>,
+    pub forwardings: Vec<ForwardingPlan>,
     /// Extra routes (destination, next hop).
     pub routes: Vec<(IpNet, IpAddr)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouterPort {
     pub port_id: String,
     pub network_id: String,
@@ -189,6 +228,26 @@ pub struct RouterPort {
     pub mtu: u32,
     /// Address with the subnet's prefix length.
     pub addresses: Vec<IpNet>,
+    /// What router advertisements say; none are sent when there is nothing.
+    pub prefixes: Vec<PrefixPlan>,
+}
+
+/// An IPv6 subnet as its router advertises it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixPlan {
+    pub prefix: Ipv6Net,
+    pub mode: RaMode,
+    /// For machines that make their addresses themselves and ask nobody (RFC 8106).
+    pub dns: Vec<Ipv6Addr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RaMode {
+    Slaac,
+    /// Addresses as in SLAAC, the rest by DHCPv6.
+    Stateless,
+    /// All by DHCPv6.
+    Stateful,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +256,8 @@ pub struct RouterGateway {
     /// Default routes.
     pub next_hops: Vec<IpAddr>,
     pub enable_snat: bool,
+    /// Of all that has no floating address.
+    pub qos: QosPlan,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,4 +265,18 @@ pub struct FloatingIpPlan {
     pub id: String,
     pub floating: Ipv4Addr,
     pub fixed: Ipv4Addr,
+    pub qos: QosPlan,
+}
+
+/// Ports of a floating address that lead to ports of fixed ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardingPlan {
+    pub id: String,
+    pub floating: Ipv4Addr,
+    /// With ports.
+    pub protocol: Protocol,
+    /// Inclusive; as many as `internal_ports`.
+    pub external_ports: (u16, u16),
+    pub internal: Ipv4Addr,
+    pub internal_ports: (u16, u16),
 }

@@ -34,36 +34,42 @@ pub struct Lease {
 impl Table {
     #[must_use]
     pub fn new(plan: &NetworkPlan) -> Self {
+        let subnets: Vec<(&SubnetPlan, Option<Lease>)> =
+            plan.subnets.iter().map(|subnet| (subnet, template(plan, subnet))).collect();
         let machines = plan.ports.iter().filter(|port| port.kind == PortKind::Vm && port.admin_up);
-        Self(machines.filter_map(|port| Some((parse_mac(&port.mac)?, lease(plan, port)?))).collect())
+        Self(machines.filter_map(|port| Some((parse_mac(&port.mac)?, lease(&subnets, port)?))).collect())
     }
 }
 
 /// The port's first address on a subnet that has DHCP.
-fn lease(plan: &NetworkPlan, port: &PortPlan) -> Option<Lease> {
+fn lease(subnets: &[(&SubnetPlan, Option<Lease>)], port: &PortPlan) -> Option<Lease> {
     port.fixed_ips.iter().find_map(|(subnet_id, address)| {
-        let subnet = plan.subnets.iter().find(|subnet| subnet.id == *subnet_id)?;
-        let (IpAddr::V4(address), IpNet::V4(cidr), Some(IpAddr::V4(server))) =
-            (address, subnet.cidr, subnet.dhcp_address)
-        else {
-            return None;
-        };
-        Some(Lease {
-            address: *address,
-            subnet: cidr.trunc(),
-            server,
-            gateway: subnet.gateway.and_then(v4),
-            // Without servers of its own, a subnet is served by the DHCP address (see `crate::dns`).
-            dns: match subnet.dns_nameservers.as_slice() {
-                [] => vec![server],
-                own => own.iter().copied().filter_map(v4).collect(),
-            },
-            domain: subnet.dns_domain.clone(),
-            hostname: port.hostname.clone(),
-            mtu: u16::try_from(plan.mtu).unwrap_or(u16::MAX),
-            time: subnet.lease_time,
-            routes: routes(plan, subnet, server),
-        })
+        let (_, template) = subnets.iter().find(|(subnet, _)| subnet.id == *subnet_id)?;
+        let lease = template.clone()?;
+        Some(Lease { address: v4(*address)?, hostname: port.hostname.clone(), ..lease })
+    })
+}
+
+/// What all leases of a subnet have in common.
+fn template(plan: &NetworkPlan, subnet: &SubnetPlan) -> Option<Lease> {
+    let (IpNet::V4(cidr), Some(IpAddr::V4(server))) = (subnet.cidr, subnet.dhcp_address) else {
+        return None;
+    };
+    Some(Lease {
+        address: Ipv4Addr::UNSPECIFIED,
+        subnet: cidr.trunc(),
+        server,
+        gateway: subnet.gateway.and_then(v4),
+        // Without servers of its own, a subnet is served by the DHCP address (see `crate::dns`).
+        dns: match subnet.dns_nameservers.as_slice() {
+            [] => vec![server],
+            own => own.iter().copied().filter_map(v4).collect(),
+        },
+        domain: subnet.dns_domain.clone(),
+        hostname: String::new(),
+        mtu: u16::try_from(plan.mtu).unwrap_or(u16::MAX),
+        time: subnet.lease_time,
+        routes: routes(plan, subnet, server),
     })
 }
 

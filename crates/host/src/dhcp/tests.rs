@@ -22,6 +22,7 @@ fn subnet(id: &str, third: u8, dhcp: bool) -> SubnetPlan {
         dhcp_address: dhcp.then(|| at(2)),
         lease_time: 86400,
         dns_domain: "cloud.example".into(),
+        ..SubnetPlan::default()
     }
 }
 
@@ -34,8 +35,7 @@ fn port(last: u8, kind: PortKind, fixed_ips: Vec<(String, IpAddr)>) -> PortPlan 
         kind,
         admin_up: true,
         port_security: true,
-        allowed_address_pairs: vec![],
-        rules: vec![],
+        ..PortPlan::default()
     }
 }
 
@@ -51,7 +51,7 @@ fn plan() -> NetworkPlan {
             port(12, PortKind::Vm, vec![fixed("b", [10, 0, 1, 12])]),
             port(13, PortKind::None, vec![fixed("a", [10, 0, 0, 13])]),
         ],
-        host_link: None,
+        ..NetworkPlan::default()
     }
 }
 

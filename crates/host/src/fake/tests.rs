@@ -156,11 +156,9 @@ async fn equal_plans_change_nothing_and_guests_get_metadata_by_their_address() {
         kind: PortKind::Vm,
         admin_up: true,
         port_security: true,
-        allowed_address_pairs: Vec::new(),
-        rules: Vec::new(),
+        ..PortPlan::default()
     };
-    let plan =
-        NetworkPlan { id: "net".into(), mtu: 1500, subnets: Vec::new(), ports: vec![port], host_link: None };
+    let plan = NetworkPlan { id: "net".into(), mtu: 1500, ports: vec![port], ..NetworkPlan::default() };
     network.apply_network(&plan).await.unwrap();
     network.apply_network(&plan).await.unwrap();
     assert_eq!(network.changes(), 1);

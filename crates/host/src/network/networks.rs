@@ -10,16 +10,17 @@ use crate::link::netlink::Netlink;
 use crate::link::plan::{ObservedLink, Step};
 use crate::link::{execute, observe};
 use crate::metadata::{self, Place};
-use crate::nft::{self, Loaded};
-use crate::plan::NetworkPlan;
+use crate::nft::Loaded;
+use crate::nft::network::{Outcome, Rules};
+use crate::plan::{NetworkPlan, PortKind, PortPlan};
 use crate::{Error, Result, conntrack, names, netns};
 use crate::{dhcp, dns};
 
 /// What this process holds of a network besides what is in the kernel.
 #[derive(Default)]
 pub struct State {
-    rules: Option<Loaded>,
-    /// The plan whose rules those are.
+    rules: Rules,
+    /// The plan whose rules those are; set when all of it was applied.
     applied: Option<NetworkPlan>,
     pub(super) host_rules: Option<Loaded>,
     dhcp: Option<dhcp::Server>,
@@ -29,7 +30,7 @@ pub struct State {
 
 /// What a visit to the namespace brought back.
 struct Visit {
-    rules: Option<Loaded>,
+    rules: Rules,
     host_link_gone: bool,
     dhcp: Option<dhcp::Sockets>,
     dns: Vec<dns::Sockets>,
@@ -44,6 +45,10 @@ impl LinuxNetwork {
             // In a new one there are no connections, as under a plan without ports.
             let empty = NetworkPlan { ports: Vec::new(), ..plan.clone() };
             *state = State { host_rules: state.host_rules.take(), applied: Some(empty), ..State::default() };
+        } else if let Some(before) =
+            state.applied.take_if(|before| before != plan && only_machines(before, plan))
+        {
+            return self.apply_machines(plan, before, state).await;
         }
         self.callers.set_network(plan);
         let resolving = dns::addresses(plan);
@@ -52,7 +57,7 @@ impl LinuxNetwork {
         let visitor = Visitor {
             plan: plan.clone(),
             applied: state.applied.take(),
-            rules: state.rules.take(),
+            rules: std::mem::take(&mut state.rules),
             dhcp_bridge: state.dhcp.as_ref().map(|server| server.bridge),
             unheard,
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
@@ -60,7 +65,6 @@ impl LinuxNetwork {
         };
         let visit = netns::inside(&namespace, move || visitor.work()).await?;
         state.rules = visit.rules;
-        state.applied = Some(plan.clone());
 
         state.dns.update(&resolving, visit.dns)?;
         let table = dhcp::Table::new(plan);
@@ -78,7 +82,28 @@ impl LinuxNetwork {
         if visit.host_link_gone {
             self.remove_host_end(&plan.id, state).await?;
         }
-        self.apply_host_end(plan, state).await
+        self.apply_host_end(plan, state).await?;
+        state.applied = Some(plan.clone());
+        Ok(())
+    }
+
+    /// The quick way, when nothing but machines' ports differs from what was applied before: links and addresses are not
+    /// looked at. Whoever wants them looked at applies an equal plan.
+    async fn apply_machines(&self, plan: &NetworkPlan, before: NetworkPlan, state: &mut State) -> Result<()> {
+        self.callers.set_network(plan);
+        let mut rules = std::mem::take(&mut state.rules);
+        let wanted = plan.clone();
+        let load = move || {
+            load_rules(&mut rules, Some(&before), &wanted)?;
+            Ok((rules, wanted))
+        };
+        let (rules, applied) = netns::inside(&self.namespace(&plan.id), load).await?;
+        state.rules = rules;
+        state.applied = Some(applied);
+        if let Some(server) = &state.dhcp {
+            server.replace(dhcp::Table::new(plan));
+        }
+        Ok(())
     }
 
     pub(super) async fn remove_network_from(&self, id: &str, state: &mut State) -> Result<()> {
@@ -103,7 +128,7 @@ impl LinuxNetwork {
 struct Visitor {
     plan: NetworkPlan,
     applied: Option<NetworkPlan>,
-    rules: Option<Loaded>,
+    rules: Rules,
     dhcp_bridge: Option<u32>,
     /// Addresses on which DNS sockets are to be opened.
     unheard: Vec<std::net::Ipv4Addr>,
@@ -116,13 +141,7 @@ impl Visitor {
     fn work(mut self) -> Result<Visit> {
         sysctls()?;
         // Rules first: they name links, so they may be there before them, and nothing ever passes unjudged.
-        let changed = nft::load(&nft::network::render(&self.plan), &mut self.rules)?;
-        if changed {
-            // Loading the same again means that somebody had taken the rules away: anything may have begun since.
-            let before = self.applied.as_ref().filter(|applied| **applied != self.plan);
-            let forgotten = conntrack::sweep_network(before, &self.plan)?;
-            tracing::debug!(network = self.plan.id, forgotten, "rules loaded");
-        }
+        load_rules(&mut self.rules, self.applied.as_ref(), &self.plan)?;
         let mut netlink = Netlink::open()?;
         let mut observed = observe::observe(&mut netlink)?;
         let (host_namespace, host_end_there) = &self.host_end;
@@ -154,6 +173,30 @@ impl Visitor {
             metadata: self.listen.then(metadata::listen).transpose()?,
         })
     }
+}
+
+/// `before`: what was applied last, if that is known.
+fn load_rules(rules: &mut Rules, before: Option<&NetworkPlan>, plan: &NetworkPlan) -> Result<()> {
+    let before = match rules.load(plan)? {
+        Outcome::Same => return Ok(()),
+        Outcome::Changed => before,
+        Outcome::Restored => None,
+    };
+    let forgotten = conntrack::sweep_network(before, plan)?;
+    tracing::debug!(network = plan.id, forgotten, "rules loaded");
+    Ok(())
+}
+
+/// Whether two plans of a network are the same but for machines' ports and what is known of their peers.
+fn only_machines(before: &NetworkPlan, after: &NetworkPlan) -> bool {
+    let NetworkPlan { id, mtu, subnets, ports: _, groups: _, host_link } = before;
+    // The cloud's own ports are addresses and links of the namespace.
+    let own = |plan: &'_ NetworkPlan| -> Vec<PortPlan> {
+        let own = plan.ports.iter().filter(|port| matches!(port.kind, PortKind::Router | PortKind::Dhcp));
+        own.cloned().collect()
+    };
+    (id, mtu, subnets, host_link) == (&after.id, &after.mtu, &after.subnets, &after.host_link)
+        && own(before) == own(after)
 }
 
 fn sysctls() -> Result<()> {

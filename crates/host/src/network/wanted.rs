@@ -144,7 +144,7 @@ fn bridge_mac(plan: &NetworkPlan) -> Mac {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{FloatingIpPlan, HostLinkPlan, PortPlan, RouterGateway, SubnetPlan};
+    use crate::plan::{FloatingIpPlan, HostLinkPlan, PortPlan, QosPlan, RouterGateway, SubnetPlan};
 
     fn port(id: &str, addresses: &[&str]) -> RouterPort {
         RouterPort {
@@ -153,6 +153,7 @@ mod tests {
             mac: "fa:16:3e:00:00:99".into(),
             mtu: 1450,
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            prefixes: vec![],
         }
     }
 
@@ -171,6 +172,7 @@ mod tests {
                     dhcp_address: Some("198.51.100.2".parse().unwrap()),
                     lease_time: 86400,
                     dns_domain: String::new(),
+                    ..SubnetPlan::default()
                 },
                 SubnetPlan {
                     id: "v6".into(),
@@ -181,9 +183,11 @@ mod tests {
                     dhcp_address: Some("2001:db8::2".parse().unwrap()),
                     lease_time: 86400,
                     dns_domain: String::new(),
+                    ..SubnetPlan::default()
                 },
             ],
             ports: vec![],
+            groups: Default::default(),
             host_link: Some(HostLinkPlan { addresses: vec!["198.51.100.1/24".parse().unwrap()] }),
         };
         insta::assert_debug_snapshot!((network(&plan), host(&plan)));
@@ -196,7 +200,7 @@ mod tests {
             admin_up: true,
             port_security: false,
             allowed_address_pairs: vec![],
-            rules: vec![],
+            ..PortPlan::default()
         };
         assert_eq!(bridge_mac(&NetworkPlan { ports: vec![dhcp], ..plan }), [0xfa, 0x16, 0x3e, 0, 0, 2]);
     }
@@ -211,16 +215,19 @@ mod tests {
                 port: port("4fa85f64-5717-aaaa", &["198.51.100.5/24"]),
                 next_hops: vec!["198.51.100.1".parse().unwrap()],
                 enable_snat: true,
+                qos: QosPlan::default(),
             }),
             floating_ips: vec![FloatingIpPlan {
                 id: "fip".into(),
                 floating: [198, 51, 100, 7].into(),
                 fixed: [10, 0, 0, 10].into(),
+                qos: QosPlan::default(),
             }],
             routes: vec![
                 ("10.7.0.0/16".parse().unwrap(), "10.0.0.77".parse().unwrap()),
                 ("10.8.0.0/16".parse().unwrap(), "10.99.0.1".parse().unwrap()),
             ],
+            forwardings: vec![],
         };
         let (wanted, unreachable) = router(&plan);
         insta::assert_debug_snapshot!(wanted);

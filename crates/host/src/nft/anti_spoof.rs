@@ -1,22 +1,57 @@
 //! Who may say to be whom: the bridge family's table.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
 use ipnet::{IpNet, Ipv6Net};
 
 use super::Text;
-use super::network::{Port, is_single};
+use super::element::{Element, Family, Part};
+use super::ruleset::FREE;
+use crate::link::plan::{Mac, parse_mac};
+use crate::plan::PortPlan;
 
-pub(super) fn render(text: &mut Text, ports: &[Port<'_>]) {
-    sets(text, ports);
+/// The sets of the table with their types.
+pub(super) const SETS: [(&str, &str); 9] = [
+    ("map ports", "type ifname : mark"),
+    ("set macs", "type mark . ether_addr"),
+    // Fixed addresses only: whose metadata it is.
+    ("set own4", "type mark . ipv4_addr"),
+    ("set sources4", "type mark . ether_addr . ipv4_addr"),
+    ("set ranges4", "type mark . ether_addr . ipv4_addr; flags interval"),
+    ("set sources6", "type mark . ether_addr . ipv6_addr"),
+    ("set ranges6", "type mark . ether_addr . ipv6_addr; flags interval"),
+    ("set targets6", "typeof meta mark . @th,64,128"),
+    ("set target_ranges6", "typeof meta mark . @th,64,128; flags interval"),
+];
+
+pub(super) fn chains(text: &mut Text) {
     text.block("chain prerouting", |text| {
         text.line("type filter hook prerouting priority -300; policy accept;");
         text.line("meta mark set 0");
         text.line("meta mark set iifname map @ports");
+        // What nearly every packet is comes first. `ether type` sees VLAN tags, `meta protocol` would not.
+        text.line("ether type ip meta mark . ether saddr . ip saddr @sources4 goto known");
+        text.line(
+            "ether type ip6 meta l4proto != icmpv6 meta mark . ether saddr . ip6 saddr @sources6 accept",
+        );
         text.line("iifname \"tap*\" meta mark 0 drop");
-        text.line("meta mark { 0, 0xffff } accept");
+        text.line("meta mark 0 accept");
+        text.line(format!("meta mark & {FREE:#x} == {FREE:#x} goto free"));
         text.line("meta mark . ether saddr != @macs drop");
         // Everything else goes, VLAN tags too: their contents would pass the security groups unseen.
         text.line("ether type vmap { arp : goto from_arp, ip : goto from_ip4, ip6 : goto from_ip6 }");
         text.line("drop");
+    });
+    // Metadata is told by address, so not even an allowed address pair, nor a port without port security, may ask for it
+    // with another's. The second tag of a packet that is tagged for VLAN 0 would be looked behind by the kernel only.
+    text.block("chain free", |text| {
+        text.line("ether type { 8021q, 8021ad } @ll,116,12 0 drop");
+        text.line("goto known");
+    });
+    text.block("chain known", |text| {
+        text.line("ip daddr 169.254.169.254 meta mark . ip saddr != @own4 drop");
+        text.line("accept");
     });
     text.block("chain from_arp", |text| {
         text.line("meta mark . arp saddr ether . arp saddr ip @sources4 accept");
@@ -26,17 +61,16 @@ pub(super) fn render(text: &mut Text, ports: &[Port<'_>]) {
         text.line("drop");
     });
     text.block("chain from_ip4", |text| {
-        text.line("udp sport 67 udp dport 68 drop");
         text.line("ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept");
-        text.line("meta mark . ether saddr . ip saddr @sources4 accept");
-        text.line("meta mark . ether saddr . ip saddr @ranges4 accept");
+        text.line("meta mark . ether saddr . ip saddr @ranges4 goto known");
         text.line("drop");
     });
     text.block("chain from_ip6", |text| {
         text.line("icmpv6 type { nd-router-advert, nd-redirect } drop");
-        text.line("udp sport 547 udp dport 546 drop");
-        // The target of a neighbour advertisement (bytes 8 to 23 of ICMPv6) is what ARP's source address is in IPv4.
-        text.line("icmpv6 type nd-neighbor-advert meta mark . @th,64,128 != @targets6 drop");
+        // The target (bytes 8 to 23 of ICMPv6) is what ARP's source address is in IPv4. To ask whether somebody has an
+        // address is to say that one is about to have it.
+        text.line("icmpv6 type nd-neighbor-advert jump target");
+        text.line("ip6 saddr :: icmpv6 type nd-neighbor-solicit jump target");
         text.line(
             "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } accept",
         );
@@ -44,14 +78,26 @@ pub(super) fn render(text: &mut Text, ports: &[Port<'_>]) {
         text.line("meta mark . ether saddr . ip6 saddr @ranges6 accept");
         text.line("drop");
     });
+    text.block("chain target", |text| {
+        text.line("meta mark . @th,64,128 @targets6 return");
+        text.line("meta mark . @th,64,128 @target_ranges6 return");
+        text.line("drop");
+    });
+    text.block("chain input", |text| {
+        text.line("type filter hook input priority -300; policy accept;");
+        // These come here past prerouting, and the bridge would learn the sender's address from them.
+        text.line("iifname \"tap*\" ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop");
+    });
     text.block("chain deliver", |text| {
         text.line("meta mark set 0");
         text.line("meta mark set oifname map @ports");
+        text.line("meta mark . ether daddr @macs accept");
         text.line("oifname \"tap*\" meta mark 0 drop");
-        text.line("meta mark { 0, 0xffff } accept");
+        text.line("meta mark 0 accept");
+        text.line(format!("meta mark & {FREE:#x} == {FREE:#x} accept"));
         text.line("ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 accept");
         // Flooded because the bridge has not learnt its place: not for this port.
-        text.line("meta mark . ether daddr != @macs drop");
+        text.line("drop");
     });
     text.block("chain forward", |text| {
         // After br_netfilter (0): the sender's egress rules need the sender's mark.
@@ -64,48 +110,79 @@ pub(super) fn render(text: &mut Text, ports: &[Port<'_>]) {
     });
 }
 
-fn sets(text: &mut Text, ports: &[Port<'_>]) {
-    let links: Vec<String> =
-        ports.iter().map(|port| format!("\"{}\" : {:#x}", port.link, port.mark)).collect();
-    text.elements("map ports", "type ifname : mark", &links);
-
-    let mut macs = Vec::new();
-    let mut lists: [Vec<String>; 4] = Default::default();
-    let mut targets6 = Vec::new();
-    for port in ports.iter().filter(|port| port.is_protected()) {
-        let mark = port.mark;
-        macs.extend(port.macs().iter().map(|mac| format!("{mark:#x} . {mac}")));
-        for (mac, network) in &port.sources {
-            let list = match (network, is_single(network)) {
-                (IpNet::V4(_), true) => 0,
-                (IpNet::V4(_), false) => 1,
-                (IpNet::V6(_), true) => 2,
-                (IpNet::V6(_), false) => 3,
-            };
-            let address = if is_single(network) { network.addr().to_string() } else { network.to_string() };
-            lists[list].push(format!("{mark:#x} . {mac} . {address}"));
-        }
-        let addresses6: Vec<Ipv6Net> = port
-            .sources
-            .iter()
-            .filter_map(|(_, network)| match network {
-                IpNet::V6(network) => Some(*network),
-                IpNet::V4(_) => None,
-            })
-            .collect();
-        targets6.extend(Ipv6Net::aggregate(&addresses6).iter().map(|network| {
-            let (first, last) = (u128::from(network.network()), u128::from(network.broadcast()));
-            match first == last {
-                true => format!("{mark:#x} . {first:#034x}"),
-                false => format!("{mark:#x} . {first:#034x}-{last:#034x}"),
-            }
-        }));
+/// What one port is in those sets.
+pub(super) fn elements(elements: &mut Vec<Element>, port: &PortPlan, mark: u32) {
+    let mut add = |set: &'static str, key: Vec<Part>| elements.push(Element::new(Family::Bridge, set, key));
+    for (_, address) in port.fixed_ips.iter().filter(|(_, address)| address.is_ipv4()) {
+        add("own4", vec![Part::Mark(mark), Part::Address(*address)]);
     }
-    let [sources4, ranges4, sources6, ranges6] = lists;
-    text.elements("set macs", "type mark . ether_addr", &macs);
-    text.elements("set sources4", "type mark . ether_addr . ipv4_addr", &sources4);
-    text.elements("set ranges4", "type mark . ether_addr . ipv4_addr; flags interval", &ranges4);
-    text.elements("set sources6", "type mark . ether_addr . ipv6_addr", &sources6);
-    text.elements("set ranges6", "type mark . ether_addr . ipv6_addr; flags interval", &ranges6);
-    text.elements("set targets6", "typeof meta mark . @th,64,128; flags interval", &targets6);
+    if !port.port_security {
+        return;
+    }
+    let sources = sources(port);
+    for mac in sources.keys() {
+        add("macs", vec![Part::Mark(mark), Part::Mac(*mac)]);
+    }
+    for (mac, networks) in &sources {
+        for network in networks {
+            let (set, last) = match (network, is_single(network)) {
+                (IpNet::V4(_), true) => ("sources4", Part::Address(network.addr())),
+                (IpNet::V4(_), false) => ("ranges4", Part::Network(*network)),
+                (IpNet::V6(_), true) => ("sources6", Part::Address(network.addr())),
+                (IpNet::V6(_), false) => ("ranges6", Part::Network(*network)),
+            };
+            add(set, vec![Part::Mark(mark), Part::Mac(*mac), last]);
+        }
+    }
+    let addresses6: Vec<Ipv6Net> = sources
+        .values()
+        .flatten()
+        .filter_map(|network| match network {
+            IpNet::V6(network) => Some(*network),
+            IpNet::V4(_) => None,
+        })
+        .collect();
+    let (ranges, singles): (Vec<Ipv6Net>, Vec<Ipv6Net>) =
+        addresses6.into_iter().partition(|network| network.prefix_len() < 128);
+    for network in singles {
+        add("targets6", vec![Part::Mark(mark), Part::Raw(u128::from(network.addr()))]);
+    }
+    for network in Ipv6Net::aggregate(&ranges) {
+        let range = Part::RawRange(u128::from(network.network()), u128::from(network.broadcast()));
+        add("target_ranges6", vec![Part::Mark(mark), range]);
+    }
+}
+
+/// By MAC: fixed addresses, allowed pairs and the link-local address that IPv6 derives from it. Ranges do not overlap,
+/// which nft would refuse for the whole ruleset.
+fn sources(port: &PortPlan) -> BTreeMap<Mac, Vec<IpNet>> {
+    let mut by_mac: BTreeMap<Mac, Vec<IpNet>> = BTreeMap::new();
+    let fixed = port.fixed_ips.iter().map(|(_, address)| (&port.mac, IpNet::from(*address)));
+    let pairs = port.allowed_address_pairs.iter().map(|(mac, network)| (mac, network.trunc()));
+    for (mac, network) in fixed.chain(pairs) {
+        if let Some(mac) = parse_mac(mac) {
+            by_mac.entry(mac).or_default().push(network);
+        }
+    }
+    if let Some(mac) = parse_mac(&port.mac) {
+        by_mac.entry(mac).or_default();
+    }
+    for (mac, networks) in &mut by_mac {
+        networks.push(IpNet::from(IpAddr::V6(link_local(*mac))));
+        networks.sort();
+        networks.dedup();
+        let (singles, ranges): (Vec<IpNet>, Vec<IpNet>) = networks.drain(..).partition(is_single);
+        networks.extend(singles.into_iter().chain(IpNet::aggregate(&ranges)));
+    }
+    by_mac
+}
+
+fn is_single(network: &IpNet) -> bool {
+    network.prefix_len() == network.max_prefix_len()
+}
+
+/// RFC 4291, appendix A.
+pub fn link_local(mac: Mac) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac;
+    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
 }

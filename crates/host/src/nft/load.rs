@@ -28,7 +28,7 @@ pub fn load(text: &str, loaded: &mut Option<Loaded>) -> Result<bool> {
     Ok(true)
 }
 
-fn run(text: &str) -> Result<()> {
+pub(super) fn run(text: &str) -> Result<()> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::MissingProgram { program: "nft".to_owned(), package: "nftables".to_owned() }

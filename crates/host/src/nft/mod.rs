@@ -1,4 +1,5 @@
-//! Packet rules as text, loaded whole and at once by `nft -f -`. Rendering is pure and golden-tested.
+//! Packet rules. Rendering is pure and golden-tested; loading is one transaction, by `nft -f -` or, for the few elements
+//! of sets that one port more or less is, straight to the kernel.
 //!
 //! A frame's way through a network's namespace. The bridge family has no connection tracking on every kernel, so
 //! spoofing is judged there without state, and security groups in the inet family, which sees bridged packets
@@ -10,17 +11,25 @@
 //!            bridge forward      mark = B; is the destination B's own?
 //!            inet   postrouting  B's ingress rules ─► tap B
 //! ```
+//!
+//! Everything about a port is an element of a set or map under its mark, and its rules are a chain that ports with equal
+//! rules share. So what one port costs does not depend on how many there are.
 
 mod anti_spoof;
+mod batch;
+mod element;
 pub mod host;
 mod load;
 pub mod network;
 pub mod router;
+mod ruleset;
 mod security_group;
 #[cfg(test)]
 mod tests;
 
+pub use anti_spoof::link_local;
 pub use load::{Loaded, load};
+pub(crate) use security_group::effective_protocol;
 
 /// The table's name, in every family and namespace of the cloud.
 pub const TABLE: &str = "cumulet";

@@ -1,107 +1,149 @@
-//! The rules of one network's namespace.
+//! The rules of one network's namespace, whole and as changes.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::IpNet;
+use super::element::{Element, Family};
+use super::load::run;
+use super::ruleset::{Delta, Ruleset};
+use super::{TABLE, Text, anti_spoof, batch, security_group};
+use crate::plan::NetworkPlan;
+use crate::{Result, nfnetlink};
 
-pub(crate) use super::security_group::{effective_protocol, remotes};
-use super::{TABLE, Text, anti_spoof, security_group};
-use crate::link::plan::{Mac, parse_mac};
-use crate::names;
-use crate::plan::{NetworkPlan, PortKind, PortPlan};
+/// The rules that this process put into a network's namespace.
+#[derive(Debug, Default)]
+pub struct Rules(Option<(Ruleset, u32)>);
 
-/// Mark of ports without port security.
-const FREE: u32 = 0xffff;
-
-/// A port whose frames can appear on a tap.
-pub(super) struct Port<'a> {
-    pub plan: &'a PortPlan,
-    pub link: String,
-    pub mark: u32,
-    /// (MAC, addresses that it may be the source of).
-    pub sources: Vec<(String, IpNet)>,
+/// What loading came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing had to be done.
+    Same,
+    /// Some changed, or all were loaded for the first time.
+    Changed,
+    /// Somebody had changed them behind our back: anything may have passed.
+    Restored,
 }
 
-impl Port<'_> {
-    pub fn is_protected(&self) -> bool {
-        self.mark != FREE
-    }
-
-    pub fn macs(&self) -> Vec<&str> {
-        let mut macs: Vec<&str> = self.sources.iter().map(|(mac, _)| mac.as_str()).collect();
-        macs.dedup();
-        macs
+impl Rules {
+    /// Makes the rules those of `plan`, in one transaction. In the namespace of the calling thread.
+    pub fn load(&mut self, plan: &NetworkPlan) -> Result<Outcome> {
+        let mut outcome = Outcome::Changed;
+        if let Some((mut ruleset, generation)) = self.0.take() {
+            if nfnetlink::ruleset_generation()? == generation {
+                let delta = ruleset.advance(plan);
+                if delta.is_empty() {
+                    self.0 = Some((ruleset, generation));
+                    return Ok(Outcome::Same);
+                }
+                match change(&delta, generation) {
+                    Ok(generation) => {
+                        self.0 = Some((ruleset, generation));
+                        return Ok(Outcome::Changed);
+                    }
+                    Err(error) => tracing::warn!(
+                        network = plan.id,
+                        %error,
+                        "the rules could not be changed; loading all of them"
+                    ),
+                }
+            } else {
+                tracing::warn!(network = plan.id, "somebody changed the rules: loading them again");
+            }
+            outcome = Outcome::Restored;
+        }
+        let mut ruleset = Ruleset::default();
+        run(&whole(&ruleset.advance(plan)))?;
+        self.0 = Some((ruleset, nfnetlink::ruleset_generation()?));
+        Ok(outcome)
     }
 }
 
-/// The whole ruleset of the namespace.
+/// The generation afterwards.
+fn change(delta: &Delta, generation: u32) -> Result<u32> {
+    let elements = delta.removed.iter().chain(&delta.added);
+    let small = delta.new_chains.is_empty()
+        && delta.new_groups.is_empty()
+        && delta.old_groups.is_empty()
+        && elements.clone().all(Element::is_plain)
+        && elements.count() <= batch::MOST;
+    if !small {
+        run(&changes(delta))?;
+        return nfnetlink::ruleset_generation();
+    }
+    batch::apply(generation, &delta.removed, &delta.added, &delta.old_chains)
+        .map_err(|error| crate::Error::Link(format!("cannot change the rules: {error}")))?;
+    // As the kernel counts: zero is left out.
+    Ok(generation.checked_add(1).unwrap_or(1))
+}
+
+/// The whole ruleset, in place of whatever is there.
 #[must_use]
 pub fn render(plan: &NetworkPlan) -> String {
-    let ports = ports(plan);
+    whole(&Ruleset::default().advance(plan))
+}
+
+/// What turns the rules of one plan into those of another.
+#[must_use]
+pub fn render_changes(before: &NetworkPlan, after: &NetworkPlan) -> String {
+    let mut ruleset = Ruleset::default();
+    ruleset.advance(before);
+    changes(&ruleset.advance(after))
+}
+
+fn whole(delta: &Delta) -> String {
+    let mut elements: BTreeMap<(Family, String), Vec<String>> = BTreeMap::new();
+    for element in &delta.added {
+        elements.entry((element.set.family, element.set.name.to_string())).or_default().push(element.text());
+    }
+    let of = |family, name: &str| elements.get(&(family, name.to_owned())).map_or(&[][..], Vec::as_slice);
     let mut text = Text::default();
-    text.replace_table("bridge", TABLE, |text| anti_spoof::render(text, &ports));
-    text.replace_table("inet", TABLE, |text| security_group::render(text, &ports));
+    text.replace_table("bridge", TABLE, |text| {
+        for (head, kind) in anti_spoof::SETS {
+            let name = head.split(' ').next_back().unwrap_or(head);
+            text.elements(head, kind, of(Family::Bridge, name));
+        }
+        anti_spoof::chains(text);
+    });
+    text.replace_table("inet", TABLE, |text| {
+        security_group::always(text);
+        for (name, kind) in delta.new_groups.iter().flat_map(|group| security_group::set_types(group)) {
+            text.elements(&format!("set {name}"), kind, of(Family::Inet, &name));
+        }
+        for (name, rules) in &delta.new_chains {
+            security_group::chain(text, name, rules);
+        }
+        for map in ["egress", "ingress"] {
+            text.elements(&format!("map {map}"), "type mark : verdict", of(Family::Inet, map));
+        }
+        security_group::hooks(text);
+    });
     text.out
 }
 
-/// In order of their ids, so that equal plans give equal text. A port that is down has no mark, and a tap without
-/// one carries nothing.
-fn ports(plan: &NetworkPlan) -> Vec<Port<'_>> {
-    let mut plans: Vec<&PortPlan> =
-        plan.ports.iter().filter(|port| port.kind == PortKind::Vm && port.admin_up).collect();
-    plans.sort_by(|left, right| left.id.cmp(&right.id));
-    let mut next_mark = 0;
-    let port = |plan: &'_ PortPlan| {
-        let mark = if plan.port_security {
-            next_mark += 1;
-            next_mark
-        } else {
-            FREE
-        };
-        (names::tap(&plan.id), mark, sources(plan))
-    };
-    let described: Vec<_> = plans.iter().copied().map(port).collect();
-    plans
-        .into_iter()
-        .zip(described)
-        .map(|(plan, (link, mark, sources))| Port { plan, link, mark, sources })
-        .collect()
-}
-
-/// Fixed addresses, allowed pairs and the link-local addresses that IPv6 derives from the MACs; sorted by MAC. The
-/// networks of one MAC do not overlap, which nft would refuse for the whole ruleset.
-fn sources(port: &PortPlan) -> Vec<(String, IpNet)> {
-    let mut by_mac: BTreeMap<Mac, Vec<IpNet>> = BTreeMap::new();
-    let fixed = port.fixed_ips.iter().map(|(_, address)| (&port.mac, IpNet::from(*address)));
-    let pairs = port.allowed_address_pairs.iter().map(|(mac, network)| (mac, network.trunc()));
-    for (mac, network) in fixed.chain(pairs) {
-        if let Some(mac) = parse_mac(mac) {
-            by_mac.entry(mac).or_default().push(network);
+fn changes(delta: &Delta) -> String {
+    let mut text = Text::default();
+    for (name, kind) in delta.new_groups.iter().flat_map(|group| security_group::set_types(group)) {
+        text.line(format!("add set inet {TABLE} {name} {{ {kind}; }}"));
+    }
+    for (name, rules) in &delta.new_chains {
+        text.line(format!("add chain inet {TABLE} {name}"));
+        for rule in security_group::statements(name, rules) {
+            text.line(format!("add rule inet {TABLE} {name} {rule}"));
         }
     }
-    if let Some(mac) = parse_mac(&port.mac) {
-        by_mac.entry(mac).or_default();
+    for (verb, elements) in [("delete", &delta.removed), ("add", &delta.added)] {
+        for element in elements {
+            let set = &element.set;
+            let what = if verb == "delete" { element.key_text() } else { element.text() };
+            text.line(format!("{verb} element {} {TABLE} {} {{ {what} }}", set.family.name(), set.name));
+        }
     }
-    let mut sources = Vec::new();
-    for (mac, mut networks) in by_mac {
-        networks.push(IpNet::from(IpAddr::V6(link_local(mac))));
-        networks.sort();
-        networks.dedup();
-        let (singles, ranges): (Vec<IpNet>, Vec<IpNet>) = networks.into_iter().partition(is_single);
-        let text = mac.map(|byte| format!("{byte:02x}")).join(":");
-        let all = singles.into_iter().chain(IpNet::aggregate(&ranges));
-        sources.extend(all.map(|network| (text.clone(), network)));
+    for chain in &delta.old_chains {
+        text.line(format!("flush chain inet {TABLE} {chain}"));
+        text.line(format!("delete chain inet {TABLE} {chain}"));
     }
-    sources
-}
-
-pub(super) fn is_single(network: &IpNet) -> bool {
-    network.prefix_len() == network.max_prefix_len()
-}
-
-/// RFC 4291, appendix A.
-fn link_local(mac: Mac) -> Ipv6Addr {
-    let [a, b, c, d, e, f] = mac;
-    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+    for (name, _) in delta.old_groups.iter().flat_map(|group| security_group::set_types(group)) {
+        text.line(format!("delete set inet {TABLE} {name}"));
+    }
+    text.out
 }

@@ -1,35 +1,43 @@
-//! Security groups: the inet family's table. Ports with equal rules share a chain.
+//! Security groups: the inet family's table. Ports with equal rules share a chain; the addresses of a group are a set,
+//! so that a new member changes no rule.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::Text;
-use super::network::Port;
-use crate::plan::{Direction, Protocol, RulePlan};
+use super::element::{Element, Family, Part};
+use crate::plan::{Direction, PortPlan, Protocol, Remote, RulePlan};
 
-pub(super) fn render(text: &mut Text, ports: &[Port<'_>]) {
-    always(text);
-    for direction in [Direction::Egress, Direction::Ingress] {
-        chains(text, ports, direction);
-    }
+pub(super) fn hooks(text: &mut Text) {
     for (direction, hook) in [(Direction::Egress, "forward"), (Direction::Ingress, "postrouting")] {
         text.block(format!("chain {hook}"), |text| {
             text.line(format!("type filter hook {hook} priority 0; policy accept;"));
+            text.line("ct state established,related accept");
             text.line(format!("meta mark vmap @{}", name(direction)));
         });
     }
+    text.block("chain input", |text| {
+        text.line("type filter hook input priority 0; policy accept;");
+        // What a machine sends is the bridge's, or nobody's.
+        text.line("iifname \"tap*\" drop");
+    });
 }
 
-/// What no security group can take away: a machine must find its address, its neighbours and its metadata.
-fn always(text: &mut Text) {
+/// What no security group can take away: a machine must find its address, its neighbours and its metadata. And what none
+/// can allow, for fragments that showed only now what they are.
+pub(super) fn always(text: &mut Text) {
     text.block("chain always_egress", |text| {
+        text.line("icmpv6 type { nd-router-advert, nd-redirect } drop");
+        text.line("udp sport 67 udp dport 68 drop");
+        text.line("udp sport 547 udp dport 546 drop");
         text.line(
             "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-report, mld2-listener-report } accept",
         );
         text.line("udp sport 68 udp dport 67 accept");
         text.line("udp sport 546 udp dport 547 accept");
         text.line("ip daddr 169.254.169.254 tcp dport 80 accept");
+        text.line("ct state invalid drop");
     });
     text.block("chain always_ingress", |text| {
         text.line(
@@ -37,104 +45,110 @@ fn always(text: &mut Text) {
         );
         text.line("udp sport 67 udp dport 68 accept");
         text.line("udp sport 547 udp dport 546 accept");
+        text.line("ct state invalid drop");
     });
 }
 
-fn chains(text: &mut Text, ports: &[Port<'_>], direction: Direction) {
-    let name = name(direction);
-    let mut chains: Vec<Vec<String>> = Vec::new();
-    let mut elements = Vec::new();
-    for port in ports.iter().filter(|port| port.is_protected()) {
-        let mut rules: Vec<String> =
-            port.plan.rules.iter().filter(|rule| rule.direction == direction).filter_map(rule).collect();
-        rules.sort();
-        rules.dedup();
-        let number = match chains.iter().position(|known| *known == rules) {
-            Some(number) => number,
-            None => {
-                chains.push(rules);
-                chains.len() - 1
-            }
-        };
-        elements.push(format!("{:#x} : goto {name}_{number}", port.mark));
-    }
-    for (number, rules) in chains.iter().enumerate() {
-        text.block(format!("chain {name}_{number}"), |text| {
-            text.line("ct state established,related accept");
-            text.line(format!("jump always_{name}"));
-            text.line("ct state invalid drop");
-            for rule in rules {
-                text.line(rule);
-            }
-            text.line("drop");
-        });
-    }
-    text.elements(&format!("map {name}"), "type mark : verdict", &elements);
+pub(super) fn chain(text: &mut Text, name: &str, rules: &[String]) {
+    text.block(format!("chain {name}"), |text| {
+        for rule in statements(name, rules) {
+            text.line(rule);
+        }
+    });
 }
 
-fn name(direction: Direction) -> &'static str {
+/// All that is in the chain of that name.
+pub(super) fn statements(name: &str, rules: &[String]) -> Vec<String> {
+    let direction = name.split('_').next().unwrap_or(name);
+    let mut statements = vec![format!("jump always_{direction}")];
+    statements.extend_from_slice(rules);
+    statements.push("drop".to_owned());
+    statements
+}
+
+pub(super) fn name(direction: Direction) -> &'static str {
     match direction {
         Direction::Egress => "egress",
         Direction::Ingress => "ingress",
     }
 }
 
-/// `None` for a rule that matches nobody.
-fn rule(rule: &RulePlan) -> Option<String> {
-    let mut matches = Vec::new();
-    match remotes(rule)? {
-        remotes if remotes.is_empty() => {
-            matches.push(format!("meta nfproto {}", if rule.ipv6 { "ipv6" } else { "ipv4" }));
-        }
-        remotes => {
-            let side = match rule.direction {
-                Direction::Ingress => "saddr",
-                Direction::Egress => "daddr",
-            };
-            let family = if rule.ipv6 { "ip6" } else { "ip" };
-            let list: Vec<String> = remotes.iter().map(address).collect();
-            matches.push(format!("{family} {side} {{ {} }}", list.join(", ")));
-        }
-    }
-    if let Some(protocol) = effective_protocol(rule) {
-        let icmp = match protocol {
-            Protocol::ICMP => Some("icmp"),
-            Protocol::ICMPV6 => Some("icmpv6"),
-            _ => None,
-        };
-        match (icmp, rule.icmp, rule.ports) {
-            (Some(icmp), Some((kind, code)), _) => {
-                matches.push(format!("{icmp} type {kind}"));
-                matches.extend(code.map(|code| format!("{icmp} code {code}")));
-            }
-            (None, _, Some((first, last))) => {
-                let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
-                matches.push(format!("meta l4proto {} th dport {ports}", protocol.0));
-            }
-            _ => matches.push(format!("meta l4proto {}", protocol.0)),
-        }
-    }
-    matches.push("accept".to_owned());
-    Some(matches.join(" "))
+/// The port's rules of one direction, each once, in an order of their own.
+pub(super) fn rules(port: &PortPlan, direction: Direction) -> Vec<String> {
+    let mut rules: Vec<String> =
+        port.rules.iter().filter(|rule| rule.direction == direction).flat_map(rule).collect();
+    rules.sort();
+    rules.dedup();
+    rules
 }
 
-/// Peers of the rule's own address family, without overlaps (nft refuses those in one set). Empty: everybody;
-/// `None`: nobody.
-pub(crate) fn remotes(rule: &RulePlan) -> Option<Vec<IpNet>> {
-    let family: Vec<IpNet> = rule
-        .remotes
-        .iter()
-        .filter(|remote| matches!(remote, IpNet::V6(_)) == rule.ipv6)
-        .map(IpNet::trunc)
-        .collect();
-    if family.is_empty() {
-        let nobody = rule.remote_is_group || !rule.remotes.is_empty();
-        return if nobody { None } else { Some(family) };
+fn rule(rule: &RulePlan) -> Vec<String> {
+    let family = if rule.ipv6 { "ip6" } else { "ip" };
+    let side = match rule.direction {
+        Direction::Ingress => "saddr",
+        Direction::Egress => "daddr",
+    };
+    let peers = match &rule.remote {
+        Remote::Any => vec![format!("meta nfproto {}", if rule.ipv6 { "ipv6" } else { "ipv4" })],
+        Remote::Network(network) if matches!(network, IpNet::V6(_)) != rule.ipv6 => Vec::new(),
+        Remote::Network(network) => vec![format!("{family} {side} {}", address(&network.trunc()))],
+        Remote::Group(group) => {
+            sets(group, rule.ipv6).into_iter().map(|set| format!("{family} {side} @{set}")).collect()
+        }
+    };
+    let what = protocol(rule);
+    peers.into_iter().map(|peer| format!("{peer}{what} accept")).collect()
+}
+
+fn protocol(rule: &RulePlan) -> String {
+    let Some(protocol) = effective_protocol(rule) else { return String::new() };
+    let icmp = match protocol {
+        Protocol::ICMP => Some("icmp"),
+        Protocol::ICMPV6 => Some("icmpv6"),
+        _ => None,
+    };
+    match (icmp, rule.icmp, rule.ports) {
+        (Some(icmp), Some((kind, None)), _) => format!(" {icmp} type {kind}"),
+        (Some(icmp), Some((kind, Some(code))), _) => format!(" {icmp} type {kind} {icmp} code {code}"),
+        (None, _, Some((first, last))) if first == last => {
+            format!(" meta l4proto {} th dport {first}", protocol.0)
+        }
+        (None, _, Some((first, last))) => format!(" meta l4proto {} th dport {first}-{last}", protocol.0),
+        _ => format!(" meta l4proto {}", protocol.0),
     }
-    if family.iter().any(|remote| remote.prefix_len() == 0) {
-        return Some(Vec::new());
-    }
-    Some(IpNet::aggregate(&family))
+}
+
+/// The sets of a group's addresses: single ones, and ranges.
+pub(super) fn sets(group: &str, ipv6: bool) -> [String; 2] {
+    let plain = group.replace(|byte: char| !byte.is_ascii_alphanumeric(), "_");
+    let version = if ipv6 { 6 } else { 4 };
+    [format!("members{version}_{plain}"), format!("ranges{version}_{plain}")]
+}
+
+/// Their declarations.
+pub(super) fn set_types(group: &str) -> Vec<(String, &'static str)> {
+    let [members4, ranges4] = sets(group, false);
+    let [members6, ranges6] = sets(group, true);
+    vec![
+        (members4, "type ipv4_addr"),
+        (ranges4, "type ipv4_addr; flags interval"),
+        (members6, "type ipv6_addr"),
+        (ranges6, "type ipv6_addr; flags interval"),
+    ]
+}
+
+/// Ranges without overlaps, which nft refuses.
+pub(super) fn members(group: &str, members: &[IpNet]) -> Vec<Element> {
+    let (singles, ranges): (Vec<IpNet>, Vec<IpNet>) =
+        members.iter().partition(|network| network.prefix_len() == network.max_prefix_len());
+    let element = |network: IpNet, which: usize, part: Part| {
+        let [ref four, ref six] = [false, true].map(|ipv6| sets(group, ipv6)[which].clone());
+        let set = if network.addr().is_ipv4() { four } else { six };
+        Element::new(Family::Inet, set.clone(), vec![part])
+    };
+    let singles = singles.into_iter().map(|single| element(single, 0, Part::Address(single.addr())));
+    let ranges = IpNet::aggregate(&ranges).into_iter();
+    singles.chain(ranges.map(|range| element(range, 1, Part::Network(range)))).collect()
 }
 
 /// Neutron takes `icmp` for an IPv6 rule to mean ICMPv6.

@@ -13,21 +13,12 @@ fn port(id: char, kind: PortKind) -> PortPlan {
         kind,
         admin_up: true,
         port_security: true,
-        allowed_address_pairs: vec![],
-        rules: vec![],
+        ..PortPlan::default()
     }
 }
 
 fn rule(direction: Direction, ipv6: bool) -> RulePlan {
-    RulePlan {
-        direction,
-        ipv6,
-        protocol: None,
-        ports: None,
-        icmp: None,
-        remotes: vec![],
-        remote_is_group: false,
-    }
+    RulePlan { direction, ipv6, protocol: None, ports: None, icmp: None, remote: Remote::Any }
 }
 
 fn rules() -> Vec<RulePlan> {
@@ -40,20 +31,33 @@ fn rules() -> Vec<RulePlan> {
         RulePlan {
             protocol: Some(Protocol::UDP),
             ports: Some((5000, 5100)),
-            remotes: vec![net("10.0.0.0/25"), net("10.0.0.128/25"), net("2001:db8::/64")],
+            remote: Remote::Network(net("10.0.0.7/24")),
             ..ingress()
         },
         RulePlan { protocol: Some(Protocol::ICMP), icmp: Some((8, Some(0))), ..ingress() },
         RulePlan { protocol: Some(Protocol::ICMP), icmp: Some((128, None)), ipv6: true, ..ingress() },
-        RulePlan { protocol: Some(Protocol(112)), remotes: vec![net("0.0.0.0/0")], ..ingress() },
-        RulePlan { remotes: vec![net("10.0.0.10/32")], remote_is_group: true, ..ingress() },
-        // Nobody is in this group, so nobody is let in.
-        RulePlan { remote_is_group: true, ipv6: true, ..ingress() },
+        RulePlan { protocol: Some(Protocol(112)), remote: Remote::Network(net("10.0.0.10/32")), ..ingress() },
+        RulePlan { remote: Remote::Group("g-1".into()), ..ingress() },
+        RulePlan {
+            remote: Remote::Group("g-1".into()),
+            protocol: Some(Protocol::TCP),
+            ipv6: true,
+            ..ingress()
+        },
+        // Of the other family: it can match nobody.
+        RulePlan { remote: Remote::Network(net("2001:db8::/64")), ..ingress() },
     ]
 }
 
 fn network(ports: Vec<PortPlan>) -> NetworkPlan {
-    NetworkPlan { id: "net".into(), mtu: 1450, subnets: vec![], ports, host_link: None }
+    let members = ["10.0.0.10/32", "10.9.0.0/16", "10.9.7.0/24", "2001:db8::1/128"];
+    let members = members.map(|member| member.parse().unwrap()).to_vec();
+    NetworkPlan {
+        id: "net".into(),
+        ports,
+        groups: [("g-1".into(), members)].into(),
+        ..NetworkPlan::default()
+    }
 }
 
 fn router() -> RouterPlan {
@@ -68,16 +72,19 @@ fn router() -> RouterPlan {
                 mac: "fa:16:3e:00:00:99".into(),
                 mtu: 1500,
                 addresses: vec!["198.51.100.5/24".parse().unwrap()],
+                prefixes: vec![],
             },
             next_hops: vec!["198.51.100.1".parse().unwrap()],
             enable_snat: true,
+            qos: QosPlan::default(),
         }),
         floating_ips: vec![FloatingIpPlan {
             id: "fip".into(),
             floating: [198, 51, 100, 7].into(),
             fixed: [10, 0, 0, 10].into(),
+            qos: QosPlan::default(),
         }],
-        routes: vec![],
+        ..RouterPlan::default()
     }
 }
 
@@ -109,6 +116,31 @@ fn a_network_of_all_kinds_of_ports() {
 #[test]
 fn an_empty_network() {
     insta::assert_snapshot!(network::render(&network(vec![])));
+}
+
+#[test]
+fn one_port_more_is_a_few_elements() {
+    let before = network(vec![PortPlan { rules: rules(), ..port('a', PortKind::Vm) }]);
+    let mut after = network(vec![
+        PortPlan { rules: rules(), ..port('a', PortKind::Vm) },
+        PortPlan { rules: rules(), ..port('b', PortKind::Vm) },
+    ]);
+    after.groups.get_mut("g-1").unwrap().push("10.0.0.11/32".parse().unwrap());
+    insta::assert_snapshot!(network::render_changes(&before, &after));
+    assert_eq!(network::render_changes(&after, &after), "");
+    // Back again: whatever came goes.
+    let back = network::render_changes(&after, &before);
+    assert_eq!(back.lines().count(), network::render_changes(&before, &after).lines().count());
+    assert!(back.lines().all(|line| line.starts_with("delete element ")), "{back}");
+}
+
+#[test]
+fn other_rules_and_other_groups() {
+    let before = network(vec![PortPlan { rules: rules(), ..port('a', PortKind::Vm) }]);
+    let mut after = network(vec![PortPlan { port_security: false, ..port('b', PortKind::Vm) }]);
+    after.ports.push(port('a', PortKind::Vm));
+    after.groups = [("h".into(), vec!["10.0.0.0/8".parse().unwrap()])].into();
+    insta::assert_snapshot!(network::render_changes(&before, &after));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Rows of one network or router as the host's plan. Pure: the same rows give the same plan, whatever their order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use host::plan::{
-    Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan, Protocol, RouterGateway,
-    RouterPlan, RouterPort, RulePlan, SubnetPlan,
+    Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan, Protocol, QosPlan, Remote,
+    RouterGateway, RouterPlan, RouterPort, RulePlan, SubnetPlan,
 };
 use ipnet::IpNet;
 
@@ -22,13 +22,23 @@ pub fn network(rows: &NetworkRows, dns_domain: &str, external_gateway_hosts: boo
     let dhcp = rows.ports.iter().find(|p| p.port.device_owner == DHCP);
     let mut subnets: Vec<SubnetPlan> = rows.subnets.iter().map(|s| subnet(s, dhcp, dns_domain)).collect();
     subnets.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut ports: Vec<PortPlan> = rows.ports.iter().map(|p| port(p, rows)).collect();
+    let mut unions = HashMap::new();
+    let mut ports: Vec<PortPlan> = rows
+        .ports
+        .iter()
+        .map(|p| {
+            // Most ports have the same groups as many others.
+            let rules: &Vec<RulePlan> = unions.entry(&p.groups).or_insert_with(|| rules(&p.groups, rows));
+            port(p, rules, rows)
+        })
+        .collect();
     ports.sort_by(|a, b| a.id.cmp(&b.id));
     NetworkPlan {
         id: rows.network.standard.id.clone(),
         mtu: mtu(&rows.network),
         subnets,
         ports,
+        groups: groups(rows),
         host_link: (rows.network.external && external_gateway_hosts).then(|| host_link(rows)),
     }
 }
@@ -67,6 +77,7 @@ fn subnet(subnet: &Subnet, dhcp: Option<&FullPort>, dns_domain: &str) -> SubnetP
         dhcp_address,
         lease_time: LEASE_TIME,
         dns_domain: dns_domain.into(),
+        ..SubnetPlan::default()
     }
 }
 
@@ -75,7 +86,7 @@ pub fn default_hostname(address: IpAddr) -> String {
     format!("host-{}", address.to_string().replace(['.', ':'], "-"))
 }
 
-fn port(full: &FullPort, rows: &NetworkRows) -> PortPlan {
+fn port(full: &FullPort, rules: &[RulePlan], rows: &NetworkRows) -> PortPlan {
     let port = &full.port;
     let kind = match port.device_owner.as_str() {
         DHCP => PortKind::Dhcp,
@@ -101,43 +112,39 @@ fn port(full: &FullPort, rows: &NetworkRows) -> PortPlan {
         admin_up: port.admin_state_up && rows.network.admin_state_up,
         port_security: port.port_security && !port.is_trusted(),
         allowed_address_pairs: pairs,
-        rules: if port.port_security { rules(full, rows) } else { Vec::new() },
+        rules: if port.port_security { rules.to_vec() } else { Vec::new() },
+        ..PortPlan::default()
     }
 }
 
-/// The union of the rules of the port's groups, each once, in an order of their own.
-fn rules(full: &FullPort, rows: &NetworkRows) -> Vec<RulePlan> {
-    let mut union: BTreeMap<String, RulePlan> = BTreeMap::new();
-    for rule in full.groups.iter().filter_map(|g| rows.rules.get(g)).flatten() {
-        let plan = resolve(rule, rows);
-        union.insert(format!("{plan:?}"), plan);
-    }
-    union.into_values().collect()
+/// The union of the rules of these groups, each once, in an order of their own.
+fn rules(groups: &[String], rows: &NetworkRows) -> Vec<RulePlan> {
+    let union: BTreeSet<RulePlan> =
+        groups.iter().filter_map(|g| rows.rules.get(g)).flatten().map(resolve).collect();
+    union.into_iter().collect()
 }
 
-fn resolve(rule: &Rule, rows: &NetworkRows) -> RulePlan {
+/// Each group that a rule refers to, also those without members.
+fn groups(rows: &NetworkRows) -> BTreeMap<String, Vec<IpNet>> {
+    let mut groups = BTreeMap::new();
+    for group in rows.rules.values().flatten().filter_map(|r| r.remote_group.as_ref()) {
+        let members = rows.members.get(group).into_iter().flatten().copied().collect();
+        groups.insert(group.clone(), members);
+    }
+    groups
+}
+
+fn resolve(rule: &Rule) -> RulePlan {
     let ipv6 = rule.ethertype == "IPv6";
     let number = protocol::effective(&rule.protocol, ipv6);
     let is_icmp = matches!(number, Some(1 | 58));
     let byte = |n: Option<i64>| n.and_then(|n| u8::try_from(n).ok());
     let port = |n: Option<i64>| n.and_then(|n| u16::try_from(n).ok());
-    let remotes: BTreeSet<IpNet> = match &rule.remote_group {
-        Some(group) => rows
-            .members
-            .get(group)
-            .into_iter()
-            .flatten()
-            .filter(|net| net.addr().is_ipv6() == ipv6)
-            .copied()
-            .collect(),
+    let remote = match (&rule.remote_group, rule.remote_prefix.parse::<IpNet>()) {
+        (Some(group), _) => Remote::Group(group.clone()),
         // "From anywhere" is no condition at all.
-        None => rule
-            .remote_prefix
-            .parse::<IpNet>()
-            .into_iter()
-            .filter(|n| n.prefix_len() > 0)
-            .map(|n| n.trunc())
-            .collect(),
+        (None, Ok(network)) if network.prefix_len() > 0 => Remote::Network(network.trunc()),
+        (None, _) => Remote::Any,
     };
     RulePlan {
         direction: if rule.direction == "egress" { Direction::Egress } else { Direction::Ingress },
@@ -145,8 +152,7 @@ fn resolve(rule: &Rule, rows: &NetworkRows) -> RulePlan {
         protocol: number.map(Protocol),
         ports: if is_icmp { None } else { port(rule.port_min).zip(port(rule.port_max)) },
         icmp: if is_icmp { byte(rule.port_min).map(|kind| (kind, byte(rule.port_max))) } else { None },
-        remotes: remotes.into_iter().collect(),
-        remote_is_group: rule.remote_group.is_some(),
+        remote,
     }
 }
 
@@ -160,7 +166,12 @@ pub fn router(rows: &RouterRows) -> RouterPlan {
         let mut next_hops: Vec<IpAddr> = on.filter_map(|s| s.gateway).collect();
         next_hops.sort();
         next_hops.dedup();
-        RouterGateway { port: router_port(gateway, rows), next_hops, enable_snat: router.enable_snat }
+        RouterGateway {
+            port: router_port(gateway, rows),
+            next_hops,
+            enable_snat: router.enable_snat,
+            qos: QosPlan::default(),
+        }
     });
     let mut floating_ips: Vec<FloatingIpPlan> = rows
         .floating_ips
@@ -171,6 +182,7 @@ pub fn router(rows: &RouterRows) -> RouterPlan {
                 id: f.standard.id.clone(),
                 floating: f.floating_address,
                 fixed: target.fixed,
+                qos: QosPlan::default(),
             })
         })
         .collect();
@@ -184,6 +196,7 @@ pub fn router(rows: &RouterRows) -> RouterPlan {
         gateway,
         floating_ips,
         routes,
+        ..RouterPlan::default()
     }
 }
 
@@ -199,5 +212,6 @@ fn router_port(full: &FullPort, rows: &RouterRows) -> RouterPort {
             .iter()
             .filter_map(|ip| IpNet::new(ip.address, prefix(&ip.subnet_id)?).ok())
             .collect(),
+        prefixes: Vec::new(),
     }
 }

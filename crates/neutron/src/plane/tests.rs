@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use host::plan::{Direction, PortKind};
+use host::plan::{Direction, PortKind, Remote};
 use ipnet::IpNet;
 
 use super::plan;
@@ -173,17 +173,16 @@ fn rules_are_resolved() {
             .unwrap()
     };
     let web = find(Some(6), Some((80, 90)), false);
-    assert_eq!(web.remotes, [net("10.0.0.5/32"), net("10.9.0.0/16")]);
-    assert!(web.remote_is_group && find(Some(6), Some((1, 1)), false).remotes.is_empty());
+    assert_eq!(web.remote, Remote::Group("h".into()));
+    assert_eq!(plan.groups["h"], [net("10.0.0.5/32"), net("10.9.0.0/16"), net("fd00::5/128")]);
+    assert_eq!(find(Some(6), Some((1, 1)), false).remote, Remote::Group("nobody".into()));
+    assert!(plan.groups["nobody"].is_empty());
     let ping = find(Some(1), None, false);
-    assert_eq!((ping.icmp, ping.remote_is_group), (Some((8, Some(0))), false));
-    assert_eq!(find(Some(112), None, false).remotes, [net("10.0.0.0/8")]);
+    assert_eq!((ping.icmp, &ping.remote), (Some((8, Some(0))), &Remote::Any));
+    assert_eq!(find(Some(112), None, false).remote, Remote::Network(net("10.0.0.0/8")));
     assert_eq!(find(Some(58), None, true).icmp, None);
     let out = find(None, None, false);
-    assert_eq!(
-        (out.direction, out.remotes.as_slice()),
-        (Direction::Egress, [net("192.168.0.0/16")].as_slice())
-    );
+    assert_eq!((out.direction, &out.remote), (Direction::Egress, &Remote::Network(net("192.168.0.0/16"))));
 }
 
 #[test]

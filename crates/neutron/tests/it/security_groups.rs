@@ -1,4 +1,4 @@
-use host::plan::Direction;
+use host::plan::{Direction, Remote};
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, addresses, id};
@@ -117,8 +117,9 @@ async fn rules_reach_the_host_with_members_for_groups() {
         let plan = cloud.host.port(&web, &server)?;
         plan.rules.into_iter().find(|r| r.direction == Direction::Ingress)
     };
-    cloud.until("a rule for nobody", || async { ingress().is_some_and(|r| r.remotes.is_empty()) }).await;
-    assert!(ingress().unwrap().remote_is_group);
+    let members = || cloud.host.network(&web)?.groups.remove(&balancers);
+    cloud.until("a rule for nobody", || async { members().is_some_and(|m| m.is_empty()) }).await;
+    assert_eq!(ingress().unwrap().remote, Remote::Group(balancers.clone()));
     assert_eq!(ingress().unwrap().ports, Some((80, 81)));
 
     // A member that comes to another network reaches this network's rules.
@@ -126,19 +127,15 @@ async fn rules_reach_the_host_with_members_for_groups() {
     let member = addresses(&balancer)[0].clone();
     cloud
         .until("a rule for one", || async {
-            ingress().is_some_and(|r| r.remotes.iter().map(|n| n.addr().to_string()).eq([member.clone()]))
+            members().is_some_and(|m| m.iter().map(|n| n.addr().to_string()).eq([member.clone()]))
         })
         .await;
     let path = format!("/v2.0/ports/{}", id(&balancer));
     let pairs = json!({"port": {"allowed_address_pairs": [{"ip_address": "10.2.0.0/16"}]}});
     cloud.put("alice", &path, pairs).await.ok(200);
-    cloud
-        .until("its further addresses count", || async { ingress().is_some_and(|r| r.remotes.len() == 2) })
-        .await;
+    cloud.until("its further addresses count", || async { members().is_some_and(|m| m.len() == 2) }).await;
     cloud.delete("alice", &path).await.ok(204);
-    cloud
-        .until("a rule for nobody again", || async { ingress().is_some_and(|r| r.remotes.is_empty()) })
-        .await;
+    cloud.until("a rule for nobody again", || async { members().is_some_and(|m| m.is_empty()) }).await;
     // The other network has no rule that refers to the servers: it is left alone.
     cloud.app.ensure_plugged(std::slice::from_ref(&lb)).await.unwrap();
     let before = cloud.host.times(&lb);

@@ -3,6 +3,8 @@
 
 mod adoption;
 mod dhcp_and_metadata;
+mod forgery;
+mod frames;
 mod guest;
 mod plans;
 mod routing;

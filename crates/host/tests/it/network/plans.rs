@@ -17,7 +17,7 @@ pub fn tenant(name: &str, ports: Vec<PortPlan>) -> NetworkPlan {
         mtu: 1450,
         subnets: vec![subnet([10, 0, 0, 0], true)],
         ports,
-        host_link: None,
+        ..NetworkPlan::default()
     }
 }
 
@@ -29,6 +29,7 @@ pub fn external(ports: Vec<PortPlan>) -> NetworkPlan {
         subnets: vec![subnet([198, 51, 100, 0], false)],
         ports,
         host_link: Some(HostLinkPlan { addresses: vec!["198.51.100.1/24".parse().unwrap()] }),
+        ..NetworkPlan::default()
     }
 }
 
@@ -43,6 +44,7 @@ fn subnet(network: [u8; 4], dhcp: bool) -> SubnetPlan {
         dhcp_address: dhcp.then(|| at(2)),
         lease_time: 3600,
         dns_domain: "cloud.example".into(),
+        ..SubnetPlan::default()
     }
 }
 
@@ -56,8 +58,8 @@ pub fn port(name: &str, last: u8) -> PortPlan {
         kind: PortKind::Vm,
         admin_up: true,
         port_security: true,
-        allowed_address_pairs: vec![],
         rules: vec![any(Direction::Egress), RulePlan { ipv6: true, ..any(Direction::Egress) }],
+        ..PortPlan::default()
     }
 }
 
@@ -67,15 +69,18 @@ pub fn with_rules(mut port: PortPlan, rules: impl IntoIterator<Item = RulePlan>)
 }
 
 pub fn any(direction: Direction) -> RulePlan {
-    RulePlan {
-        direction,
-        ipv6: false,
-        protocol: None,
-        ports: None,
-        icmp: None,
-        remotes: vec![],
-        remote_is_group: false,
-    }
+    RulePlan { direction, ipv6: false, protocol: None, ports: None, icmp: None, remote: Remote::Any }
+}
+
+/// From the members of a group, whose addresses [`with_group`] gives.
+pub fn from_group() -> RulePlan {
+    RulePlan { remote: Remote::Group("group".into()), ..any(Direction::Ingress) }
+}
+
+pub fn with_group(mut plan: NetworkPlan, members: &[String]) -> NetworkPlan {
+    let members = members.iter().map(|member| member.parse().unwrap()).collect();
+    plan.groups.insert("group".into(), members);
+    plan
 }
 
 pub fn ingress(protocol: Protocol, port: u16) -> RulePlan {
@@ -94,6 +99,7 @@ pub fn router(name: &str, network: &NetworkPlan, last: u8, floating: &[(u8, u8)]
         mac: format!("fa:16:3e:00:{:02x}:{last:02x}", what.as_bytes()[0]),
         mtu,
         addresses: vec![address.parse().unwrap()],
+        prefixes: vec![],
     };
     RouterPlan {
         id: uuid(name),
@@ -103,6 +109,7 @@ pub fn router(name: &str, network: &NetworkPlan, last: u8, floating: &[(u8, u8)]
             port: port("g", &uuid("ext"), 1500, format!("198.51.100.{last}/24")),
             next_hops: vec!["198.51.100.1".parse().unwrap()],
             enable_snat: true,
+            qos: QosPlan::default(),
         }),
         floating_ips: floating
             .iter()
@@ -110,8 +117,9 @@ pub fn router(name: &str, network: &NetworkPlan, last: u8, floating: &[(u8, u8)]
                 id: uuid(&format!("f{floating}")),
                 floating: Ipv4Addr::new(198, 51, 100, *floating),
                 fixed: Ipv4Addr::new(10, 0, 0, *fixed),
+                qos: QosPlan::default(),
             })
             .collect(),
-        routes: vec![],
+        ..RouterPlan::default()
     }
 }

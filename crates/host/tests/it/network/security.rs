@@ -65,16 +65,12 @@ fn a_removed_rule_ends_its_connections_and_no_others() {
 fn remote_groups_ports_without_security_and_ports_that_are_down() {
     Sandbox::run(async |sandbox: Sandbox| {
         let network = sandbox.network;
-        let group = |members: &[&str]| RulePlan {
-            remotes: members.iter().map(|member| member.parse().unwrap()).collect(),
-            remote_is_group: true,
-            ..any(Direction::Ingress)
-        };
         let mut free = port("c", 13);
         free.port_security = false;
         free.rules.clear();
-        let b = with_rules(port("b", 12), [group(&["10.0.0.11/32"])]);
-        let plan = tenant("net", vec![port("a", 11), b, free.clone()]);
+        let b = with_rules(port("b", 12), [from_group()]);
+        let plan = tenant("net", vec![port("a", 11), b.clone(), free.clone()]);
+        let plan = with_group(plan, &["10.0.0.11/32".into()]);
         network.apply_network(&plan).await.unwrap();
         let guests = [
             Guest::start(&network, &plan, &plan.ports[0]).await,
@@ -88,8 +84,8 @@ fn remote_groups_ports_without_security_and_ports_that_are_down() {
         c.address("10.0.0.200/24").await;
         assert!(a.pings("10.0.0.200").await, "it may even make addresses up");
 
-        let empty = with_rules(port("b", 12), [group(&[])]);
-        network.apply_network(&tenant("net", vec![port("a", 11), empty, free.clone()])).await.unwrap();
+        let empty = with_group(tenant("net", vec![port("a", 11), b, free.clone()]), &[]);
+        network.apply_network(&empty).await.unwrap();
         assert!(!a.pings("10.0.0.12").await, "nobody is in the group");
 
         let down = PortPlan { admin_up: false, ..free };

@@ -8,16 +8,16 @@ use host::plan::*;
 use super::Sandbox;
 use super::plans::*;
 
-fn ports(count: u8) -> Vec<PortPlan> {
-    let members: Vec<_> =
-        (0..count).map(|last| format!("10.0.0.{}/32", last + 10).parse().unwrap()).collect();
-    let group = RulePlan { remotes: members, remote_is_group: true, ..any(Direction::Ingress) };
-    (0..count)
-        .map(|last| {
-            let rules = [group.clone(), ingress(Protocol::TCP, 22), ping()];
-            with_rules(port(&format!("p{last:03}"), last + 10), rules)
-        })
-        .collect()
+/// A network whose ports are all in one group that lets its members in.
+fn plan(count: u8) -> NetworkPlan {
+    let members: Vec<String> = (0..count).map(|last| format!("10.0.0.{}/32", last + 10)).collect();
+    let port = |last: u8| {
+        with_rules(
+            port(&format!("p{last:03}"), last + 10),
+            [from_group(), ingress(Protocol::TCP, 22), ping()],
+        )
+    };
+    with_group(tenant("net", (0..count).map(port).collect()), &members)
 }
 
 #[test]
@@ -26,19 +26,19 @@ fn one_more_port_costs_milliseconds() {
         let network = sandbox.network;
         for count in [1, 50, 200] {
             let began = Instant::now();
-            network.apply_network(&tenant("net", ports(count))).await.unwrap();
+            network.apply_network(&plan(count)).await.unwrap();
             let first = began.elapsed();
             let began = Instant::now();
-            network.apply_network(&tenant("net", ports(count + 1))).await.unwrap();
+            network.apply_network(&plan(count + 1)).await.unwrap();
             let more = began.elapsed();
             let began = Instant::now();
-            network.apply_network(&tenant("net", ports(count + 1))).await.unwrap();
+            network.apply_network(&plan(count + 1)).await.unwrap();
             let same = began.elapsed();
             eprintln!("{count} ports: {first:?}; one more: {more:?}; unchanged: {same:?}");
             assert!(more < Duration::from_secs(1) && same < Duration::from_millis(500), "{more:?} {same:?}");
         }
         network.apply_network(&external(vec![])).await.unwrap();
-        let plan = tenant("net", ports(1));
+        let plan = plan(1);
         for (what, floating) in
             [("router", &[][..]), ("with a floating address", &[(7, 10)]), ("unchanged", &[(7, 10)])]
         {

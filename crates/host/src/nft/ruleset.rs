@@ -1,0 +1,192 @@
+//! What the rules of one network's namespace consist of, port by port, and what another plan changes of it.
+//!
+//! ```text
+//!   nothing ── advance(plan) ─► Delta: all of it ──► the whole text
+//!   plan A  ── advance(B)    ─► Delta: B without A ─► a few elements
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ipnet::IpNet;
+
+use super::element::{Element, Family, Part, Value};
+use super::{anti_spoof, security_group};
+use crate::names;
+use crate::plan::{Direction, NetworkPlan, PortKind, PortPlan};
+
+/// In a port's mark: it has no port security.
+pub const FREE: u32 = 0x8000_0000;
+
+const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Ruleset {
+    ports: BTreeMap<String, Known>,
+    groups: BTreeMap<String, Vec<IpNet>>,
+    chains: HashMap<(Direction, Vec<String>), Chain>,
+    chains_made: usize,
+    numbers_made: u32,
+    /// Numbers of ports that are gone, to be given out again.
+    free_numbers: BTreeSet<u32>,
+}
+
+#[derive(Debug)]
+struct Known {
+    plan: PortPlan,
+    number: u32,
+    /// Of a protected port: egress, ingress.
+    chains: Option<[String; 2]>,
+}
+
+#[derive(Debug)]
+struct Chain {
+    name: String,
+    ports: usize,
+}
+
+/// What has to happen in the namespace. Equal plans make an empty one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Name and rules, in order of making.
+    pub new_chains: Vec<(String, Vec<String>)>,
+    pub new_groups: Vec<String>,
+    pub removed: Vec<Element>,
+    pub added: Vec<Element>,
+    pub old_chains: Vec<String>,
+    pub old_groups: Vec<String>,
+}
+
+impl Delta {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Ruleset {
+    /// From what it is to what `plan` wants. A port keeps its number for as long as it is there.
+    pub fn advance(&mut self, plan: &NetworkPlan) -> Delta {
+        let mut delta = Delta::default();
+        // A port that is down has no mark, and a tap without one carries nothing.
+        let wanted: BTreeMap<&str, &PortPlan> = plan
+            .ports
+            .iter()
+            .filter(|port| port.kind == PortKind::Vm && port.admin_up)
+            .map(|port| (port.id.as_str(), port))
+            .collect();
+        let changed = |known: &Known| wanted.get(known.plan.id.as_str()) != Some(&&known.plan);
+        let stale: Vec<String> =
+            self.ports.iter().filter(|(_, known)| changed(known)).map(|(id, _)| id.clone()).collect();
+        let mut before = BTreeSet::new();
+        let mut numbers = HashMap::new();
+        let mut abandoned = Vec::new();
+        for id in stale {
+            let Some(known) = self.ports.remove(&id) else { continue };
+            before.extend(elements(&known));
+            abandoned.extend(known.chains);
+            if wanted.contains_key(id.as_str()) {
+                numbers.insert(id, known.number);
+            } else {
+                self.free_numbers.insert(known.number);
+            }
+        }
+        let mut after = BTreeSet::new();
+        for (id, port) in wanted {
+            if self.ports.contains_key(id) {
+                continue;
+            }
+            let number = numbers.get(id).copied().unwrap_or_else(|| self.next_number());
+            let chains = port.port_security.then(|| {
+                DIRECTIONS.map(|direction| {
+                    self.enter(direction, security_group::rules(port, direction), &mut delta.new_chains)
+                })
+            });
+            let known = Known { plan: port.clone(), number, chains };
+            after.extend(elements(&known));
+            self.ports.insert(id.to_owned(), known);
+        }
+        for names in abandoned {
+            for (direction, name) in DIRECTIONS.into_iter().zip(names) {
+                self.leave(direction, &name, &mut delta);
+            }
+        }
+        self.advance_groups(plan, &mut before, &mut after, &mut delta);
+        delta.removed = before.difference(&after).cloned().collect();
+        delta.added = after.difference(&before).cloned().collect();
+        delta
+    }
+
+    fn next_number(&mut self) -> u32 {
+        self.free_numbers.pop_first().unwrap_or_else(|| {
+            self.numbers_made += 1;
+            self.numbers_made
+        })
+    }
+
+    /// The chain with these rules. Ports with equal rules share one.
+    fn enter(
+        &mut self,
+        direction: Direction,
+        rules: Vec<String>,
+        new: &mut Vec<(String, Vec<String>)>,
+    ) -> String {
+        let made = &mut self.chains_made;
+        let chain = self.chains.entry((direction, rules)).or_insert_with_key(|(_, rules)| {
+            let name = format!("{}_{made}", security_group::name(direction));
+            *made += 1;
+            new.push((name.clone(), rules.clone()));
+            Chain { name, ports: 0 }
+        });
+        chain.ports += 1;
+        chain.name.clone()
+    }
+
+    fn leave(&mut self, direction: Direction, name: &str, delta: &mut Delta) {
+        self.chains.retain(|(of, _), chain| {
+            if *of != direction || chain.name != *name {
+                return true;
+            }
+            chain.ports -= 1;
+            if chain.ports == 0 {
+                delta.old_chains.push(chain.name.clone());
+            }
+            chain.ports > 0
+        });
+    }
+
+    fn advance_groups(
+        &mut self,
+        plan: &NetworkPlan,
+        before: &mut BTreeSet<Element>,
+        after: &mut BTreeSet<Element>,
+        delta: &mut Delta,
+    ) {
+        for (id, members) in &plan.groups {
+            let known = self.groups.get(id);
+            if known == Some(members) {
+                continue;
+            }
+            match known {
+                Some(known) => before.extend(security_group::members(id, known)),
+                None => delta.new_groups.push(id.clone()),
+            }
+            after.extend(security_group::members(id, members));
+            self.groups.insert(id.clone(), members.clone());
+        }
+        // Its elements go with the set.
+        delta.old_groups = self.groups.keys().filter(|id| !plan.groups.contains_key(*id)).cloned().collect();
+        self.groups.retain(|id, _| plan.groups.contains_key(id));
+    }
+}
+
+fn elements(known: &Known) -> Vec<Element> {
+    let mark = if known.plan.port_security { known.number } else { known.number | FREE };
+    let link = Part::Link(names::tap(&known.plan.id));
+    let mut elements = vec![Element::new(Family::Bridge, "ports", vec![link]).to(Value::Mark(mark))];
+    anti_spoof::elements(&mut elements, &known.plan, mark);
+    for (direction, chain) in DIRECTIONS.into_iter().zip(known.chains.iter().flatten()) {
+        let map = security_group::name(direction);
+        elements.push(Element::new(Family::Inet, map, vec![Part::Mark(mark)]).to(Value::Goto(chain.clone())));
+    }
+    elements
+}
