@@ -94,6 +94,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     let router = Router::new()
         .nest("/identity", keystone.router(gate.clone()))
         .nest("/compute", nova.router(gate.clone()))
+        .nest("/console", nova.consoles())
         .nest("/network", neutron.router(gate.clone()))
         .nest("/image", glance.router(gate.clone()))
         .nest("/placement", placement.router(gate));

@@ -49,6 +49,15 @@ pub enum VmState {
     Absent,
 }
 
+/// What a person sees of a machine and types into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// The screen, spoken of in RFB 3.8 (VNC), without a password.
+    Screen,
+    /// The first serial line, as it is.
+    Serial,
+}
+
 /// Virtual machines. One caller at a time for one machine; different machines concurrently.
 #[async_trait]
 pub trait Hypervisor: Send + Sync + 'static {
@@ -69,6 +78,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     async fn list(&self) -> Result<Vec<String>>;
     /// The last `lines` of the serial console, or all that was kept.
     async fn console_log(&self, id: &str, lines: Option<usize>) -> Result<String>;
+    /// A connection to the running machine's screen or serial line; the latter has one reader at a time.
+    async fn console(&self, id: &str, console: Console) -> Result<tokio::net::UnixStream>;
     /// Capacity of this host: what Placement's inventory and Nova's hypervisor view say.
     async fn capacity(&self) -> Result<Capacity>;
     /// Makes ready for a root disk as large as the plan says. The disk as it was is kept until `settle_resize`.

@@ -30,7 +30,7 @@ pub mod qemu;
 pub mod qmp;
 
 pub use driver::{
-    Capacity, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, MetadataAnswer, MetadataCaller,
-    MetadataSource, Network, NicCounters, Present, Result, VmState,
+    Capacity, Console, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, MetadataAnswer,
+    MetadataCaller, MetadataSource, Network, NicCounters, Present, Result, VmState,
 };
 pub use probe::{Accelerator, AcceleratorChoice, Verdict};

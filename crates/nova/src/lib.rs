@@ -6,6 +6,7 @@
 //! | [`servers`] | `/servers`, their actions, metadata, tags, interfaces; the reconciler `nova.servers` |
 //! | [`instance_actions`] | `/servers/{id}/os-instance-actions` |
 //! | [`flavors`] | `/flavors` |
+//! | [`consoles`] | `/servers/{id}/remote-consoles`, `/os-console-auth-tokens`, and `/console` of the binary |
 //! | [`keypairs`] | `/os-keypairs` |
 //! | [`server_groups`] | `/os-server-groups` |
 //! | [`quotas`] | `/os-quota-sets`, `/os-quota-class-sets`, `/limits` |
@@ -26,6 +27,7 @@
 
 mod aggregates;
 mod assisted_volume_snapshots;
+mod consoles;
 mod extensions;
 mod external_events;
 mod flavors;
@@ -72,6 +74,10 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "nova/0004_quotas", sql: include_str!("../migrations/0004_quotas.sql") },
     Migration { name: "nova/0005_servers", sql: include_str!("../migrations/0005_servers.sql") },
     Migration { name: "nova/0006_hosts", sql: include_str!("../migrations/0006_hosts.sql") },
+    Migration {
+        name: "nova/0020_console_tokens",
+        sql: include_str!("../migrations/0020_console_tokens.sql"),
+    },
 ];
 
 static SERVICE: Service = Service {
@@ -143,6 +149,11 @@ impl Nova {
 
     pub fn router(self: &Arc<Self>, gate: Gate) -> Router {
         routes::routes(self.clone(), gate)
+    }
+
+    /// What consoles' URLs lead to; to be mounted at `/console`.
+    pub fn consoles(self: &Arc<Self>) -> Router {
+        consoles::proxy::router(self.clone())
     }
 
     /// How the reconciler `nova.servers` fares.

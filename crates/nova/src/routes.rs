@@ -6,6 +6,7 @@ use web::{Gate, Router, Routes};
 
 use crate::aggregates::{api as aggregates, policy as aggregate};
 use crate::assisted_volume_snapshots::{api as assisted_snapshots, policy as assisted_snapshot};
+use crate::consoles::{api as consoles, policy as console};
 use crate::extensions::{api as extensions, policy as extension};
 use crate::external_events::{api as external_events, policy as external_event};
 use crate::flavors::{api as flavors, policy as flavor};
@@ -64,6 +65,8 @@ fn server_parts(routes: All) -> All {
         .get("/v2.1/servers/{id}/tags/{tag}", &server::TAGS, properties::tag)
         .put("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_CHANGE, properties::set_tag)
         .delete("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_DELETE, properties::delete_tag)
+        .post("/v2.1/servers/{id}/remote-consoles", &console::CREATE, consoles::create)
+        .get("/v2.1/os-console-auth-tokens/{token}", &console::TOKENS, consoles::show_token)
         .get("/v2.1/servers/{id}/os-server-password", &server::PASSWORD, properties::password)
         .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)
         .get("/v2.1/servers/{id}/ips", &server::IPS, network::ips)

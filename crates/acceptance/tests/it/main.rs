@@ -1,6 +1,7 @@
 //! Journeys over HTTP through a whole cloud on the fake host.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod consoles;
 mod discovery;
 mod servers;
 mod tenants;

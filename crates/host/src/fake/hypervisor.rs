@@ -13,7 +13,7 @@ use super::{Faults, Operation};
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::process::file_error;
 use crate::{
-    Capacity, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, NicCounters, Result, VmState,
+    Capacity, Console, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, NicCounters, Result, VmState,
 };
 
 #[derive(Debug, Clone)]
@@ -351,6 +351,13 @@ impl Hypervisor for FakeHypervisor {
             disks: vec![DiskCounters { name: "vda".into(), ..DiskCounters::default() }],
             nics: nics.collect(),
         })
+    }
+
+    async fn console(&self, id: &str, console: Console) -> Result<tokio::net::UnixStream> {
+        let record = self.inner().machines.get(id).cloned();
+        let record = record.filter(|record| record.state != State::Stopped);
+        let record = record.ok_or_else(|| Error::Monitor(format!("machine {id} is not running")))?;
+        super::console::connect(console, &record.name, record.console)
     }
 
     async fn capacity(&self) -> Result<Capacity> {

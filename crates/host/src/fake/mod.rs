@@ -4,6 +4,7 @@
 //! They behave: states change as the real drivers' do, calls may be made slow, and failures can be asked for: by
 //! [`Faults`], by a server's metadata ([`HINT_PREFIX`]) or by a machine's name (see [`FakeHypervisor`]).
 
+mod console;
 mod faults;
 mod hypervisor;
 mod network;

@@ -97,7 +97,9 @@ impl Line<'_> {
         self.add("-boot", "strict=on");
         // The guest's reboot stays in this process; its power-off ends it.
         self.add("-action", "reboot=reset,shutdown=poweroff");
-        self.add("-display", "none");
+        // A screen that nobody can connect to by an address: viewers are handed over by the monitor, one by one.
+        self.add("-vnc", "none");
+        self.add("-device", "VGA,bus=pcie.0,addr=0x1");
     }
 
     fn channels(&mut self, inherited: &Inherited) {

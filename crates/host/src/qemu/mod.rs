@@ -33,6 +33,7 @@ mod snapshot;
 mod suspend;
 #[cfg(test)]
 mod tests;
+mod viewer;
 
 pub use options::{Options, TapSource};
 
@@ -54,7 +55,7 @@ use self::slots::Slots;
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Verdict;
 use crate::process::{Confinement, file_error, run};
-use crate::{Capacity, Diagnostics, DiskImage, Error, Hypervisor, Result, VmState};
+use crate::{Capacity, Console, Diagnostics, DiskImage, Error, Hypervisor, Result, VmState};
 
 const PACKAGE: &str = "qemu-system-x86";
 const GIB: u64 = 1 << 30;
@@ -361,6 +362,10 @@ impl Hypervisor for QemuHypervisor {
 
     async fn diagnostics(&self, vm: &VmPlan) -> Result<Diagnostics> {
         self.expect_running(&vm.id)?.counters(vm, &*self.taps).await
+    }
+
+    async fn console(&self, id: &str, console: Console) -> Result<tokio::net::UnixStream> {
+        viewer::connect(&*self.expect_running(id)?, console).await
     }
 
     async fn capacity(&self) -> Result<Capacity> {

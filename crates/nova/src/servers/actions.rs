@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use base::{Ctx, Error, Policy};
 use serde_json::{Value, json};
-use web::{Caller, Json, Path, Response, Result, State, no_content};
+use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
 
 use super::{PowerState, Server, TaskState, VmState, api, network_api, policy, rules, store};
 use crate::instance_actions::store as actions;
 use crate::schema::{self, Field, Kind};
-use crate::{Nova, floating_ips};
+use crate::{Nova, consoles, floating_ips};
 
 /// The first microversion whose servers take no floating or fixed addresses by an action: ports do.
 const ADDRESS_ACTIONS_GONE: u16 = 44;
@@ -18,6 +18,7 @@ pub async fn action(
     State(nova): State<Arc<Nova>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    origin: Origin,
     Json(body): Json<Value>,
 ) -> Result<Response> {
     let name = match body.as_object().map(|m| (m.len(), m.keys().next())) {
@@ -52,6 +53,9 @@ pub async fn action(
         "os-getConsoleOutput" => return console(&nova, &ctx, &id, &body).await,
         "addSecurityGroup" => network_api::add_group(&nova, &ctx, &id, &body).await?,
         "removeSecurityGroup" => network_api::remove_group(&nova, &ctx, &id, &body).await?,
+        "os-getVNCConsole" | "os-getSPICEConsole" | "os-getRDPConsole" | "os-getSerialConsole" => {
+            return consoles::api::legacy(&nova, &ctx, &origin, &id, &name, &body).await;
+        }
         "addFloatingIp" => {
             crate::query::before(&ctx, ADDRESS_ACTIONS_GONE)?;
             floating_ips::associate::add(&nova, &ctx, &id, &body).await?;
