@@ -3,5 +3,8 @@
 
 mod consoles;
 mod discovery;
+mod fixture;
+mod fuzz;
 mod servers;
 mod tenants;
+mod weird;

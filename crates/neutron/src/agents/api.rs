@@ -20,6 +20,10 @@ const ATTRS: &[Attr] = &[
     attr("alive", Kind::Flag).filter(Filter::View),
     attr("availability_zone", Kind::Text(255)).filter(Filter::View),
     attr("description", Kind::TextOrNull(255)).put().filter(Filter::View),
+    // An agent is nobody's and has no revisions: it is not found by what other resources have.
+    attr("project_id", Kind::Text(255)),
+    attr("tenant_id", Kind::Text(255)),
+    attr("revision_number", Kind::Text(255)),
 ];
 
 const SPEC: Spec = Spec {

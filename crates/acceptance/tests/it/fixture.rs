@@ -1,0 +1,281 @@
+//! One thing of every kind in a cloud, so that any route of the list can be called on something that exists.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{Client, Cloud, poll, text};
+
+/// Things made by `owner`, and by `admin` where only an admin may. Keyed by service and the noun in the path:
+/// `("compute", "servers")`.
+pub struct Fixture {
+    pub admin: Client,
+    pub owner: Client,
+    pub ids: BTreeMap<(&'static str, &'static str), String>,
+    count: u32,
+}
+
+const MADE: [(&str, &str); 34] = [
+    ("identity", "domains"),
+    ("identity", "projects"),
+    ("identity", "users"),
+    ("identity", "groups"),
+    ("identity", "roles"),
+    ("identity", "regions"),
+    ("identity", "services"),
+    ("identity", "endpoints"),
+    ("identity", "credentials"),
+    ("image", "images"),
+    ("network", "networks"),
+    ("network", "subnets"),
+    ("network", "routers"),
+    ("network", "ports"),
+    ("network", "security-groups"),
+    ("network", "security-group-rules"),
+    ("network", "floatingips"),
+    ("network", "subnetpools"),
+    ("network", "address-scopes"),
+    ("network", "rbac-policies"),
+    ("network", "trunks"),
+    ("network", "policies"),
+    ("network", "address-groups"),
+    ("compute", "flavors"),
+    ("compute", "os-keypairs"),
+    ("compute", "os-server-groups"),
+    ("compute", "os-aggregates"),
+    ("compute", "servers"),
+    ("identity", "application_credentials"),
+    ("identity", "trusts"),
+    ("identity", "policies"),
+    ("placement", "resource_providers"),
+    ("placement", "resource_classes"),
+    ("placement", "traits"),
+];
+
+impl Fixture {
+    pub async fn make(cloud: &Cloud) -> Fixture {
+        let (admin, owner) = (cloud.admin().await, cloud.member("owner").await);
+        let mut fixture = Fixture { admin, owner, ids: BTreeMap::new(), count: 0 };
+        let external = fixture.admin.get("/network/v2.0/networks?router:external=true").await.expect(200);
+        fixture.ids.insert(("network", "external"), text(&external["networks"][0]["id"]).to_owned());
+        for (service, noun) in MADE {
+            fixture.remake(service, noun).await;
+        }
+        let (project, user) = (fixture.owner.project_id.clone(), fixture.owner.user_id.clone());
+        fixture.ids.insert(("compute", "os-quota-sets"), project.clone());
+        fixture.ids.insert(("compute", "os-simple-tenant-usage"), project.clone());
+        fixture.ids.insert(("network", "quotas"), project.clone());
+        fixture.ids.insert(("image", "members"), project);
+        fixture.ids.insert(("identity", "owner"), user);
+        for (noun, path, key) in [
+            ("os-hypervisors", "/compute/v2.1/os-hypervisors", "hypervisors"),
+            ("os-services", "/compute/v2.1/os-services", "services"),
+        ] {
+            let list = fixture.admin.get(path).await.expect(200);
+            let id = text(&list[key][0]["id"]).to_owned();
+            fixture.ids.insert(("compute", noun), id);
+        }
+        fixture
+    }
+
+    pub fn id(&self, service: &'static str, noun: &'static str) -> &str {
+        self.ids.get(&(service, noun)).map_or("", String::as_str)
+    }
+
+    /// A new thing of this kind, after the old one was deleted. A kind that this cloud does not serve has none.
+    pub async fn remake(&mut self, service: &'static str, noun: &'static str) {
+        self.count += 1;
+        let name = format!("{}-{}", noun.trim_start_matches("os-"), self.count);
+        let (as_admin, path, body) = self.body(service, noun, &name);
+        let client = if as_admin { &self.admin } else { &self.owner };
+        let method = if noun == "traits" { Method::PUT } else { Method::POST };
+        let answer = client.call(method, &path, Some(body)).await;
+        if answer.status == 404
+            && !matches!(answer.body["NeutronError"]["type"].as_str(), Some("NetworkNotFound"))
+        {
+            return;
+        }
+        assert!(answer.status < 300, "{path}: {} {}", answer.status, answer.body);
+        let id = id_in(&answer.body).unwrap_or(name);
+        match (service, noun) {
+            ("compute", "servers") => {
+                let path = format!("/compute/v2.1/servers/{id}");
+                poll("the server", 20, async || {
+                    let server = self.owner.get(&path).await.expect(200);
+                    (server["server"]["status"] == "ACTIVE").then_some(())
+                })
+                .await;
+            }
+            ("image", "images") => {
+                let file = format!("/image/v2/images/{id}/file");
+                let sent = self.owner.send(Method::PUT, &file, "application/octet-stream", vec![0; 512]);
+                sent.await.expect(204);
+            }
+            _ => {}
+        }
+        self.ids.insert((service, noun), id);
+    }
+
+    fn body(&self, service: &str, noun: &str, name: &str) -> (bool, String, Value) {
+        let id = |service, noun| self.id(service, noun);
+        let net = |path: &str| format!("/network/v2.0/{path}");
+        let named = || json!({ "name": name });
+        let one = self.count % 250;
+        match (service, noun) {
+            ("identity", "domains") => (true, "/identity/v3/domains".into(), json!({"domain": named()})),
+            ("identity", "projects") => (true, "/identity/v3/projects".into(), json!({"project": named()})),
+            ("identity", "users") => {
+                (true, "/identity/v3/users".into(), json!({"user": {"name": name, "password": "secret"}}))
+            }
+            ("identity", "groups") => (true, "/identity/v3/groups".into(), json!({"group": named()})),
+            ("identity", "roles") => (true, "/identity/v3/roles".into(), json!({"role": named()})),
+            ("identity", "regions") => (true, "/identity/v3/regions".into(), json!({"region": {"id": name}})),
+            ("identity", "services") => {
+                (true, "/identity/v3/services".into(), json!({"service": {"name": name, "type": name}}))
+            }
+            ("identity", "endpoints") => {
+                let of = id("identity", "services");
+                let body = json!({"service_id": of, "interface": "public", "url": "http://127.0.0.1:9/"});
+                (true, "/identity/v3/endpoints".into(), json!({ "endpoint": body }))
+            }
+            ("identity", "credentials") => {
+                let body = json!({"user_id": self.owner.user_id, "type": "cert", "blob": "{}"});
+                (false, "/identity/v3/credentials".into(), json!({ "credential": body }))
+            }
+            ("identity", "application_credentials") => {
+                let path = format!("/identity/v3/users/{}/application_credentials", self.owner.user_id);
+                let rules = json!([{"path": "/v2.1/servers", "method": "GET", "service": "compute"}]);
+                (false, path, json!({"application_credential": {"name": name, "access_rules": rules}}))
+            }
+            ("identity", "trusts") => {
+                let body = json!({
+                    "trustor_user_id": self.owner.user_id, "trustee_user_id": self.admin.user_id,
+                    "project_id": self.owner.project_id, "impersonation": false, "roles": [{"name": "member"}],
+                });
+                (false, "/identity/v3/OS-TRUST/trusts".into(), json!({ "trust": body }))
+            }
+            ("identity", "policies") => {
+                let body = json!({"blob": "{}", "type": "application/json"});
+                (true, "/identity/v3/policies".into(), json!({ "policy": body }))
+            }
+            ("image", "images") => {
+                let body = json!({"name": name, "disk_format": "raw", "container_format": "bare"});
+                (false, "/image/v2/images".into(), body)
+            }
+            ("network", "networks") => (false, net("networks"), json!({"network": named()})),
+            ("network", "subnets") => {
+                let cidr = format!("10.3.{one}.0/24");
+                let body = json!({"network_id": id("network", "networks"), "ip_version": 4, "cidr": cidr});
+                (false, net("subnets"), json!({ "subnet": body }))
+            }
+            ("network", "ports") => {
+                let body = json!({"network_id": id("network", "networks"), "name": name});
+                (false, net("ports"), json!({ "port": body }))
+            }
+            ("network", "routers") => (false, net("routers"), json!({"router": named()})),
+            ("network", "security-groups") => {
+                (false, net("security-groups"), json!({"security_group": named()}))
+            }
+            ("network", "security-group-rules") => {
+                let body = json!({
+                    "security_group_id": id("network", "security-groups"), "direction": "ingress",
+                    "protocol": "tcp", "port_range_min": self.count, "port_range_max": self.count,
+                });
+                (false, net("security-group-rules"), json!({ "security_group_rule": body }))
+            }
+            ("network", "floatingips") => {
+                let body = json!({"floating_network_id": self.external()});
+                (false, net("floatingips"), json!({ "floatingip": body }))
+            }
+            ("network", "subnetpools") => {
+                let body = json!({"name": name, "prefixes": ["10.77.0.0/16"], "default_prefixlen": 26});
+                (false, net("subnetpools"), json!({ "subnetpool": body }))
+            }
+            ("network", "address-scopes") => {
+                (false, net("address-scopes"), json!({"address_scope": {"name": name, "ip_version": 4}}))
+            }
+            ("network", "rbac-policies") => {
+                let body = json!({
+                    "object_type": "network", "object_id": id("network", "networks"),
+                    "action": "access_as_shared", "target_tenant": format!("{:032x}", self.count),
+                });
+                (false, net("rbac-policies"), json!({ "rbac_policy": body }))
+            }
+            ("network", "trunks") => {
+                (false, net("trunks"), json!({"trunk": {"name": name, "port_id": id("network", "ports")}}))
+            }
+            ("network", "policies") => (true, net("qos/policies"), json!({"policy": named()})),
+            ("network", "address-groups") => {
+                let body = json!({"name": name, "addresses": ["10.8.0.0/24"]});
+                (false, net("address-groups"), json!({ "address_group": body }))
+            }
+            ("compute", "flavors") => {
+                let body = json!({"name": name, "ram": 64, "vcpus": 1, "disk": 1});
+                (true, "/compute/v2.1/flavors".into(), json!({ "flavor": body }))
+            }
+            ("compute", "os-keypairs") => {
+                let body = json!({"name": name, "type": "ssh", "public_key": KEY});
+                (false, "/compute/v2.1/os-keypairs".into(), json!({ "keypair": body }))
+            }
+            ("compute", "os-server-groups") => {
+                let body = json!({"name": name, "policy": "affinity"});
+                (false, "/compute/v2.1/os-server-groups".into(), json!({ "server_group": body }))
+            }
+            ("compute", "os-aggregates") => {
+                (true, "/compute/v2.1/os-aggregates".into(), json!({"aggregate": named()}))
+            }
+            ("compute", "servers") => {
+                let body = json!({
+                    "name": name, "imageRef": id("image", "images"), "flavorRef": id("compute", "flavors"),
+                    "networks": [{"uuid": id("network", "networks")}], "metadata": {"key": "value"},
+                });
+                (false, "/compute/v2.1/servers".into(), json!({ "server": body }))
+            }
+            ("placement", "resource_providers") => (true, "/placement/resource_providers".into(), named()),
+            ("placement", "resource_classes") => {
+                (true, "/placement/resource_classes".into(), json!({"name": format!("CUSTOM_{one}")}))
+            }
+            ("placement", "traits") => (true, format!("/placement/traits/CUSTOM_{one}"), json!({})),
+            other => panic!("nothing is known of {other:?}"),
+        }
+    }
+
+    pub fn is_made(key: &(&str, &str)) -> bool {
+        MADE.contains(key)
+    }
+
+    fn external(&self) -> &str {
+        self.id("network", "external")
+    }
+
+    /// What fills `{..}` at this place of a route's path: the id of a thing of the noun before it.
+    pub fn fill(&self, service: &str, noun: &str) -> Option<&str> {
+        let found = match (service, noun) {
+            (_, "tags" | "metadata" | "os-extra_specs") => return Some("key"),
+            ("placement", "resource_classes") => return Some("VCPU"),
+            ("placement", "inventories") => return Some("VCPU"),
+            ("placement", "allocations") => self.ids.get(&("compute", "servers")),
+            ("compute", "os-security-groups") => self.ids.get(&("network", "security-groups")),
+            ("compute", "os-floating-ips") => self.ids.get(&("network", "floatingips")),
+            ("compute", "os-interface") => self.ids.get(&("network", "ports")),
+            ("compute", "os-networks" | "os-tenant-networks") => self.ids.get(&("network", "networks")),
+            ("compute", "images") => self.ids.get(&("image", "images")),
+            ("identity", "implies") => self.ids.get(&("identity", "roles")),
+            ("network", "security_groups") => self.ids.get(&("network", "security-groups")),
+            _ => self.ids.iter().find(|((s, n), _)| *s == service && *n == noun).map(|(_, id)| id),
+        };
+        found.map(String::as_str)
+    }
+}
+
+/// Any ssh key: nobody logs in.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f owner";
+
+/// The id in an answer to a creation, wrapped in the resource's name or not.
+fn id_in(body: &Value) -> Option<String> {
+    let one = |v: &Value| {
+        let id = v.get("id").or_else(|| v.get("uuid")).or_else(|| v.get("name"))?;
+        id.as_str().map(str::to_owned).or_else(|| id.as_i64().map(|n| n.to_string()))
+    };
+    one(body).or_else(|| one(body.as_object()?.values().next()?))
+}
