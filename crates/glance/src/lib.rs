@@ -21,6 +21,7 @@ pub mod data;
 pub mod discovery;
 pub mod images;
 pub mod members;
+mod snapshots;
 
 use std::sync::Arc;
 

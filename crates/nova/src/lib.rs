@@ -10,7 +10,8 @@
 //! | [`keypairs`] | `/os-keypairs` |
 //! | [`server_groups`] | `/os-server-groups` |
 //! | [`quotas`] | `/os-quota-sets`, `/os-quota-class-sets`, `/limits` |
-//! | [`services`] | `/os-services`, `/os-availability-zone`, `/os-migrations` |
+//! | [`services`] | `/os-services`, `/os-availability-zone` |
+//! | [`migrations`] | `/os-migrations` |
 //! | [`hypervisors`] | `/os-hypervisors` |
 //! | [`aggregates`] | `/os-aggregates` |
 //! | [`hosts`] | `/os-hosts`, until 2.42 |
@@ -40,6 +41,7 @@ mod instance_actions;
 mod keypairs;
 mod links;
 mod metadata;
+mod migrations;
 mod networks;
 mod query;
 mod quotas;
@@ -74,6 +76,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "nova/0004_quotas", sql: include_str!("../migrations/0004_quotas.sql") },
     Migration { name: "nova/0005_servers", sql: include_str!("../migrations/0005_servers.sql") },
     Migration { name: "nova/0006_hosts", sql: include_str!("../migrations/0006_hosts.sql") },
+    Migration { name: "nova/0010_lifecycle", sql: include_str!("../migrations/0010_lifecycle.sql") },
     Migration {
         name: "nova/0020_console_tokens",
         sql: include_str!("../migrations/0020_console_tokens.sql"),

@@ -16,6 +16,7 @@ use crate::hypervisors::{api as hypervisors, policy as hypervisor};
 use crate::images::{api as images, metadata_api as image_metadata, policy as image};
 use crate::instance_actions::{api as instance_actions, policy as instance_action};
 use crate::keypairs::{api as keypairs, policy as keypair};
+use crate::migrations::api as migrations;
 use crate::networks::{api as networks, policy as network_policy};
 use crate::quotas::{api as quotas, policy as quota};
 use crate::security_groups::{api as security_groups, policy as security_group, rules_api as group_rules};
@@ -67,6 +68,7 @@ fn server_parts(routes: All) -> All {
         .delete("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_DELETE, properties::delete_tag)
         .post("/v2.1/servers/{id}/remote-consoles", &console::CREATE, consoles::create)
         .get("/v2.1/os-console-auth-tokens/{token}", &console::TOKENS, consoles::show_token)
+        .get("/v2.1/servers/{id}/diagnostics", &server::DIAGNOSTICS, servers::diagnostics_api::show)
         .get("/v2.1/servers/{id}/os-server-password", &server::PASSWORD, properties::password)
         .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)
         .get("/v2.1/servers/{id}/ips", &server::IPS, network::ips)
@@ -123,7 +125,7 @@ fn host(routes: All) -> All {
         .delete("/v2.1/os-services/{id}", &service::UPDATE, services::delete)
         .get("/v2.1/os-availability-zone", &service::ZONES, services::zones)
         .get("/v2.1/os-availability-zone/detail", &service::ZONES_DETAIL, services::zones_detail)
-        .get("/v2.1/os-migrations", &service::MIGRATIONS, services::migrations)
+        .get("/v2.1/os-migrations", &service::MIGRATIONS, migrations::list)
         .get("/v2.1/os-hypervisors", &hypervisor::LIST, hypervisors::list)
         .get("/v2.1/os-hypervisors/detail", &hypervisor::DETAIL, hypervisors::detail)
         .get("/v2.1/os-hypervisors/statistics", &hypervisor::STATISTICS, hypervisors::statistics)

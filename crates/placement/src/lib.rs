@@ -103,6 +103,42 @@ impl Placement {
         db::write!(self.db, |tx| allocations::store::claim(tx, consumer, project, user, resources).await)
     }
 
+    /// A resize: what `consumer` has goes to `holder`, and it takes `resources` beside that; 409 and no change when they
+    /// do not fit. Asked again, what the holder has stays.
+    pub async fn claim_beside(
+        &self,
+        consumer: &str,
+        holder: &str,
+        project: &str,
+        user: &str,
+        resources: Resources,
+    ) -> base::Result<()> {
+        db::write!(self.db, |tx| {
+            if allocations::store::of_consumer(tx, holder).await?.is_empty() {
+                allocations::store::rename(tx, consumer, holder, "MIGRATION").await?;
+            }
+            allocations::store::claim(tx, consumer, project, user, resources).await
+        })
+    }
+
+    /// The way back: `consumer` has again what `holder` kept for it, or takes `resources` when nothing was kept.
+    pub async fn claim_back(
+        &self,
+        consumer: &str,
+        holder: &str,
+        project: &str,
+        user: &str,
+        resources: Resources,
+    ) -> base::Result<()> {
+        db::write!(self.db, |tx| {
+            if allocations::store::of_consumer(tx, holder).await?.is_empty() {
+                return allocations::store::claim(tx, consumer, project, user, resources).await;
+            }
+            allocations::store::release(tx, consumer).await?;
+            Ok(allocations::store::rename(tx, holder, consumer, "INSTANCE").await?)
+        })
+    }
+
     /// Gives everything of `consumer` back; nothing to give back is fine.
     pub async fn release(&self, consumer: &str) -> base::Result<()> {
         db::write!(self.db, |tx| {

@@ -6,3 +6,4 @@ mod receive;
 mod upload;
 
 pub use files::Files;
+pub(crate) use upload::finish as fill;

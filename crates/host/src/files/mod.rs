@@ -16,8 +16,22 @@ use std::time::Duration;
 use camino::Utf8Path;
 use rustix::process::Resource;
 
-use crate::process::{self, Confinement, Output};
+use crate::process::{self, Confinement, Output, file_error};
 use crate::{Error, Result};
+
+/// Gone already is fine.
+pub fn remove(path: &Utf8Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(file_error("removing", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|error| file_error("renaming", from, error))
+}
 
 /// Generous: the tool reads a header or writes a few clusters.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -52,6 +52,7 @@ use self::paths::VmFiles;
 use self::record::{Record, Users};
 use self::shared::{Shared, forget_process, ids, lock, make_private_dir};
 use self::slots::Slots;
+use crate::files::remove;
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Verdict;
 use crate::process::{Confinement, file_error, run};
@@ -286,7 +287,7 @@ impl Hypervisor for QemuHypervisor {
             files.disk(),
             files.image(),
         ];
-        all.iter().try_for_each(|path| shared::remove(path))
+        all.iter().try_for_each(|path| remove(path))
     }
 
     async fn suspend(&self, id: &str) -> Result<()> {

@@ -3,8 +3,7 @@
 use camino::Utf8Path;
 
 use super::paths::VmFiles;
-use super::shared::remove;
-use crate::files::virtual_size;
+use crate::files::{remove, virtual_size};
 use crate::plan::VmPlan;
 use crate::process::file_error;
 use crate::{Error, Result};

@@ -14,7 +14,7 @@ use super::paths::{self, VmFiles};
 use super::record::{Record, Users};
 use super::slots::Slots;
 use super::{GIB, drive, launch};
-use crate::files::{ImageInfo, create_overlay, inspect_image};
+use crate::files::{ImageInfo, create_overlay, inspect_image, remove};
 use crate::plan::VmPlan;
 use crate::probe::{self, Verdict};
 use crate::process::{file_error, is_root};
@@ -208,16 +208,6 @@ fn link_image(image: &Utf8Path, own: &Utf8Path) -> Result<()> {
         drop(std::fs::remove_file(&part));
         file_error("copying the image to", own, error)
     })
-}
-
-/// Gone already is fine.
-pub(super) fn remove(path: &Utf8Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(file_error("removing", path, error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// What is left of a process that is no more.

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::machine::Machine;
-use super::shared::remove;
+use crate::files::remove;
 use crate::process::file_error;
 use crate::{Error, Result};
 

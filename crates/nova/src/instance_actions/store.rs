@@ -55,6 +55,28 @@ pub(crate) async fn record(tx: &mut Tx, ctx: &Ctx, server: &str, project: &str, 
     Ok(())
 }
 
+/// One action ended: well, or with this error.
+pub(crate) async fn end(
+    tx: &mut Tx,
+    server: &str,
+    request_id: &str,
+    error: Option<(&str, &str)>,
+) -> Result<()> {
+    let now = base::time::now();
+    sql("UPDATE server_actions SET finished_at = $1, updated_at = $2, result = $3, message = $4, details = $5 \
+         WHERE server_id = $6 AND request_id = $7")
+    .bind(now)
+    .bind(now)
+    .bind(if error.is_some() { "Error" } else { "Success" })
+    .bind(error.map(|e| e.0.to_owned()))
+    .bind(error.map(|e| e.1.to_owned()))
+    .bind(server)
+    .bind(request_id)
+    .run(tx)
+    .await?;
+    Ok(())
+}
+
 /// Everything under way on this server ended: well, or with this error.
 pub(crate) async fn finish(tx: &mut Tx, server: &str, error: Option<(&str, &str)>) -> Result<()> {
     let now = base::time::now();

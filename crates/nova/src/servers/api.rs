@@ -65,7 +65,7 @@ impl Nova {
         Ok((self.zone(&mut conn).await?, up, user_data))
     }
 
-    async fn one(
+    pub(crate) async fn one(
         &self,
         ctx: &Ctx,
         links: &Links<'_>,

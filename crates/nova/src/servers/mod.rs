@@ -3,12 +3,20 @@
 //! ```text
 //!  POST /servers                     (task_state)
 //!   BUILDING ── scheduling ──► networking ──► spawning ──► ACTIVE
-//!      └─ a step fails for good ──► ERROR ◄── start, reboot fail for good
+//!      └─ a step fails for good ──► ERROR ◄── any other task fails for good
 //!
-//!   ACTIVE ── powering-off ──► STOPPED ── powering-on ──► ACTIVE
-//!   ACTIVE ── rebooting ──► ACTIVE ◄── rebooting_hard ── ACTIVE, STOPPED, PAUSED, ERROR
+//!   ACTIVE ── powering-off ──► STOPPED ── powering-on ──► ACTIVE ── the guest powers itself off ──► STOPPED
+//!   ACTIVE ── rebooting ──► ACTIVE ◄── rebooting_hard ── ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR
 //!   ACTIVE ── pausing ──► PAUSED ── unpausing ──► ACTIVE
-//!   ACTIVE ── the guest powers itself off ──► STOPPED
+//!   ACTIVE ── suspending ──► SUSPENDED ── resuming ──► ACTIVE
+//!   ACTIVE, STOPPED, ERROR ── rescuing ──► RESCUED ── unrescuing ──► ACTIVE
+//!   ACTIVE, STOPPED, ERROR ── rebuilding ──► rebuild_spawning ──► ACTIVE, STOPPED
+//!   ACTIVE, STOPPED ── resize_prep ──► resize_migrating ──► resize_finish ──► RESIZED
+//!                        └─ no room ──► as before        RESIZED ── resize_confirming ──► ACTIVE, STOPPED
+//!                                                        RESIZED ── resize_reverting ──► as before
+//!   ACTIVE, STOPPED, PAUSED, SUSPENDED ── shelving ──► shelving_image_uploading ──► shelving_offloading
+//!                                          ──► SHELVED_OFFLOADED ── unshelving ──► spawning ──► ACTIVE
+//!   ACTIVE, STOPPED, PAUSED, SUSPENDED ── image_snapshot_pending, image_backup ──► image_uploading ──► as before
 //!   any state, any task ── deleting ──► DELETED
 //! ```
 //!
@@ -16,11 +24,13 @@
 //! true and clears it. One wish at a time, except that `deleting` replaces any. A row whose task_state is empty rests:
 //! then its vm_state is compared with the machine (after events, a restart of the daemon or a boot of the host).
 //!
-//! The row keeps what clients see; what the machine is made from (user data, networks, key) is in [`Spec`].
+//! The row keeps what clients see; what the machine is made from (user data, networks, key) is in [`Spec`], and what
+//! the task under way needs in its [`Work`].
 
 pub(crate) mod actions;
 pub(crate) mod api;
 pub(crate) mod create;
+pub(crate) mod diagnostics_api;
 pub(crate) mod list;
 pub(crate) mod network_api;
 pub(crate) mod properties_api;
@@ -111,6 +121,12 @@ words! {
         Active = "active",
         Stopped = "stopped",
         Paused = "paused",
+        Suspended = "suspended",
+        Rescued = "rescued",
+        Resized = "resized",
+        Shelved = "shelved",
+        ShelvedOffloaded = "shelved_offloaded",
+        SoftDeleted = "soft-delete",
         Error = "error",
         Deleted = "deleted",
     }
@@ -127,7 +143,42 @@ words! {
         RebootingHard = "rebooting_hard",
         Pausing = "pausing",
         Unpausing = "unpausing",
+        Suspending = "suspending",
+        Resuming = "resuming",
+        Rescuing = "rescuing",
+        Unrescuing = "unrescuing",
+        Rebuilding = "rebuilding",
+        RebuildSpawning = "rebuild_spawning",
+        ResizePrep = "resize_prep",
+        ResizeMigrating = "resize_migrating",
+        ResizeFinish = "resize_finish",
+        ResizeConfirming = "resize_confirming",
+        ResizeReverting = "resize_reverting",
+        Migrating = "migrating",
+        Shelving = "shelving",
+        ShelvingImageUploading = "shelving_image_uploading",
+        ShelvingOffloading = "shelving_offloading",
+        Unshelving = "unshelving",
+        ImageSnapshotPending = "image_snapshot_pending",
+        ImageBackup = "image_backup",
+        ImageUploading = "image_uploading",
+        UpdatingPassword = "updating_password",
         Deleting = "deleting",
+    }
+}
+
+impl TaskState {
+    /// Before the new flavor is confirmed or reverted.
+    pub fn is_resize(self) -> bool {
+        matches!(self, Self::ResizePrep | Self::ResizeMigrating | Self::ResizeFinish)
+    }
+
+    pub fn is_image(self) -> bool {
+        matches!(self, Self::ImageSnapshotPending | Self::ImageBackup | Self::ImageUploading)
+    }
+
+    pub fn is_shelve(self) -> bool {
+        matches!(self, Self::Shelving | Self::ShelvingImageUploading | Self::ShelvingOffloading)
     }
 }
 
@@ -183,7 +234,7 @@ pub(crate) struct Nic {
 }
 
 /// What the machine is made from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Spec {
     /// Base64, as given.
     pub user_data: Option<String>,
@@ -199,6 +250,51 @@ pub(crate) struct Spec {
     /// Where the image's data was when the disk was made: the disk may be an overlay over it for ever.
     pub image_file: Option<String>,
     pub image_format: Option<String>,
+    pub work: Work,
+}
+
+/// What the task under way needs, and what must be known until the server leaves its state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Work {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rescue: Option<Rescue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+    /// The image of a shelved server's disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shelved: Option<String>,
+}
+
+/// From the request until it is confirmed or reverted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Resize {
+    pub old: Flavor,
+    pub new: Flavor,
+    /// It ran before, and shall run afterwards.
+    pub ran: bool,
+    /// Of the row in `server_migrations`.
+    pub uuid: String,
+    /// The same flavor on another host.
+    pub is_move: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rescue {
+    /// None: the image that the server was made from.
+    pub image_id: Option<String>,
+    /// Known since the rescue disk was made.
+    pub file: Option<String>,
+    pub format: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    pub image_id: String,
+    /// Of a backup: its type, and how many of them to keep.
+    pub backup: Option<(String, i64)>,
 }
 
 /// The ports as the request ordered its networks; later ones behind.
@@ -237,6 +333,34 @@ pub(crate) mod policy {
     pub const CONSOLE: Policy = Policy::new("os_compute_api:os-console-output", Rule::ProjectMember);
     pub const FORCE_DELETE: Policy =
         Policy::new("os_compute_api:os-deferred-delete:force", Rule::ProjectMember);
+    pub const RESTORE: Policy = Policy::new("os_compute_api:os-deferred-delete:restore", Rule::ProjectMember);
+    pub const REBUILD: Policy = Policy::new("os_compute_api:servers:rebuild", Rule::ProjectMember);
+    pub const RESIZE: Policy = Policy::new("os_compute_api:servers:resize", Rule::ProjectMember);
+    pub const CONFIRM_RESIZE: Policy =
+        Policy::new("os_compute_api:servers:confirm_resize", Rule::ProjectMember);
+    pub const REVERT_RESIZE: Policy =
+        Policy::new("os_compute_api:servers:revert_resize", Rule::ProjectMember);
+    pub const MIGRATE: Policy = Policy::new("os_compute_api:os-migrate-server:migrate", Rule::Admin);
+    pub const MIGRATE_LIVE: Policy =
+        Policy::new("os_compute_api:os-migrate-server:migrate_live", Rule::Admin);
+    pub const EVACUATE: Policy = Policy::new("os_compute_api:os-evacuate", Rule::Admin);
+    pub const RESCUE: Policy = Policy::new("os_compute_api:os-rescue", Rule::ProjectMember);
+    pub const UNRESCUE: Policy = Policy::new("os_compute_api:os-unrescue", Rule::ProjectMember);
+    pub const SUSPEND: Policy = Policy::new("os_compute_api:os-suspend-server:suspend", Rule::ProjectMember);
+    pub const RESUME: Policy = Policy::new("os_compute_api:os-suspend-server:resume", Rule::ProjectMember);
+    pub const SHELVE: Policy = Policy::new("os_compute_api:os-shelve:shelve", Rule::ProjectMember);
+    pub const SHELVE_OFFLOAD: Policy = Policy::new("os_compute_api:os-shelve:shelve_offload", Rule::Admin);
+    pub const UNSHELVE: Policy = Policy::new("os_compute_api:os-shelve:unshelve", Rule::ProjectMember);
+    pub const UNSHELVE_TO_HOST: Policy =
+        Policy::new("os_compute_api:os-shelve:unshelve_to_host", Rule::Admin);
+    pub const CREATE_IMAGE: Policy = Policy::new("os_compute_api:servers:create_image", Rule::ProjectMember);
+    pub const CREATE_BACKUP: Policy = Policy::new("os_compute_api:os-create-backup", Rule::ProjectMember);
+    pub const CHANGE_PASSWORD: Policy = Policy::new("os_compute_api:os-admin-password", Rule::ProjectMember);
+    pub const CRASH_DUMP: Policy =
+        Policy::new("os_compute_api:servers:trigger_crash_dump", Rule::ProjectMember);
+    pub const INJECT_NETWORK: Policy =
+        Policy::new("os_compute_api:os-admin-actions:inject_network_info", Rule::Admin);
+    pub const DIAGNOSTICS: Policy = Policy::new("os_compute_api:os-server-diagnostics", Rule::Admin);
     pub const GROUPS: Policy = Policy::new("os_compute_api:os-security-groups:list", Rule::ProjectReader);
     pub const GROUPS_ADD: Policy = Policy::new("os_compute_api:os-security-groups:add", Rule::ProjectMember);
     pub const GROUPS_REMOVE: Policy =

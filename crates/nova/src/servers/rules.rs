@@ -9,13 +9,31 @@ pub(crate) fn status(server: &Server) -> &'static str {
     if server.deleted_at.is_some() {
         return "DELETED";
     }
+    use TaskState as Task;
     match (server.vm_state, server.task_state) {
-        (VmState::Active, Some(TaskState::Rebooting)) => "REBOOT",
-        (VmState::Active, Some(TaskState::RebootingHard)) => "HARD_REBOOT",
+        (VmState::Active, Some(Task::Rebooting)) => "REBOOT",
+        (VmState::Active, Some(Task::RebootingHard)) => "HARD_REBOOT",
+        (VmState::Active, Some(Task::UpdatingPassword)) => "PASSWORD",
+        (
+            VmState::Active | VmState::Stopped | VmState::Error,
+            Some(Task::Rebuilding | Task::RebuildSpawning),
+        ) => "REBUILD",
+        (VmState::Active | VmState::Paused, Some(Task::Migrating)) => "MIGRATING",
+        (
+            VmState::Active | VmState::Stopped,
+            Some(Task::ResizePrep | Task::ResizeMigrating | Task::ResizeFinish),
+        ) => "RESIZE",
         (VmState::Active, _) => "ACTIVE",
         (VmState::Building, _) => "BUILD",
         (VmState::Stopped, _) => "SHUTOFF",
         (VmState::Paused, _) => "PAUSED",
+        (VmState::Suspended, _) => "SUSPENDED",
+        (VmState::Rescued, _) => "RESCUE",
+        (VmState::Resized, Some(Task::ResizeReverting)) => "REVERT_RESIZE",
+        (VmState::Resized, _) => "VERIFY_RESIZE",
+        (VmState::Shelved, _) => "SHELVED",
+        (VmState::ShelvedOffloaded, _) => "SHELVED_OFFLOADED",
+        (VmState::SoftDeleted, _) => "SOFT_DELETED",
         (VmState::Error, _) => "ERROR",
         (VmState::Deleted, _) => "DELETED",
     }
@@ -78,12 +96,21 @@ pub(crate) fn check_lock(ctx: &Ctx, server: &Server) -> Result<()> {
 
 /// A hard reboot may also cut short another reboot.
 pub(crate) fn check_hard_reboot(server: &Server) -> Result<()> {
-    let states = [VmState::Active, VmState::Stopped, VmState::Paused, VmState::Error];
+    let states = [VmState::Active, VmState::Stopped, VmState::Paused, VmState::Suspended, VmState::Error];
     let mut resting = server.clone();
     if matches!(server.task_state, Some(TaskState::Rebooting | TaskState::RebootingHard)) {
         resting.task_state = None;
     }
     check_state(&resting, "reboot", &states)
+}
+
+pub(crate) fn disk_smaller_than_minimum(flavor_gib: i64, least_gib: i64) -> String {
+    format!(
+        "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {} bytes, minimum \
+         size is {} bytes.",
+        flavor_gib << 30,
+        least_gib << 30
+    )
 }
 
 pub(crate) fn forbidden(policy: &Policy) -> Error {

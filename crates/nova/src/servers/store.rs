@@ -3,7 +3,7 @@
 use base::{Ctx, Error, Result};
 use db::{AnyConnection, Event, FromRow, Row, Tx, json_text, sql, sql_built};
 
-use super::{PowerState, Server, Spec, TaskState, VmState};
+use super::{PowerState, Server, Spec, TaskState, VmState, Work};
 
 pub(crate) const COLUMNS: &str = "id, project_id, user_id, name, description, hostname, reservation_id, \
     launch_index, flavor, image_id, key_name, config_drive, metadata, tags, pinned_zone, host, group_id, locked_by, \
@@ -130,7 +130,8 @@ pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Se
          host = $6, locked_by = $7, locked_reason = $8, access_ipv4 = $9, access_ipv6 = $10, disk_config = $11, \
          vm_state = $12, task_state = $13, power_state = $14, attempts = $15, fault = $16, resume = $17, \
          boot_id = $18, updated_at = $19, launched_at = $20, terminated_at = $21, deleted_at = $22, \
-         generation = generation + 1 WHERE id = $23 AND generation = $24")
+         flavor_id = $23, flavor = $24, image_id = $25, key_name = $26, pinned_zone = $27, \
+         generation = generation + 1 WHERE id = $28 AND generation = $29")
     .bind(&*server.name)
     .bind(server.description.clone())
     .bind(&*server.hostname)
@@ -153,6 +154,11 @@ pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Se
     .bind(server.launched_at)
     .bind(server.terminated_at)
     .bind(server.deleted_at)
+    .bind(&*server.flavor.id)
+    .bind(json_text(&server.flavor)?)
+    .bind(server.image_id.clone())
+    .bind(server.key_name.clone())
+    .bind(server.pinned_zone.clone())
     .bind(&*server.id)
     .bind(server.generation)
     .run(tx)
@@ -179,27 +185,36 @@ impl FromRow for Spec {
             admin_pass: row.opt_text("admin_pass")?,
             image_file: row.opt_text("image_file")?,
             image_format: row.opt_text("image_format")?,
+            work: match row.opt_text("work")? {
+                Some(_) => row.json("work")?,
+                None => Work::default(),
+            },
         })
     }
 }
 
 pub(crate) async fn spec(conn: &mut AnyConnection, id: &str) -> Result<Spec> {
     sql("SELECT user_data, files, networks, security_groups, key_type, public_key, admin_pass, image_file, \
-         image_format FROM server_specs WHERE server_id = $1")
+         image_format, work FROM server_specs WHERE server_id = $1")
     .bind(id)
     .optional(conn)
     .await?
     .ok_or_else(|| Error::internal(format!("server {id} has no row in server_specs")))
 }
 
-/// The parts of a spec that building fills in.
 pub(crate) async fn save_spec(tx: &mut Tx, id: &str, spec: &Spec) -> Result<()> {
-    sql("UPDATE server_specs SET networks = $1, admin_pass = $2, image_file = $3, image_format = $4 \
-         WHERE server_id = $5")
+    let work = if spec.work == Work::default() { None } else { Some(json_text(&spec.work)?) };
+    sql("UPDATE server_specs SET networks = $1, admin_pass = $2, image_file = $3, image_format = $4, work = $5, \
+         user_data = $6, files = $7, key_type = $8, public_key = $9 WHERE server_id = $10")
     .bind(json_text(&spec.nics)?)
     .bind(spec.admin_pass.clone())
     .bind(spec.image_file.clone())
     .bind(spec.image_format.clone())
+    .bind(work)
+    .bind(spec.user_data.clone())
+    .bind(json_text(&spec.files)?)
+    .bind(spec.key_type.clone())
+    .bind(spec.public_key.clone())
     .bind(id)
     .run(tx)
     .await?;
@@ -213,6 +228,17 @@ pub(crate) async fn forget_spec(tx: &mut Tx, id: &str) -> Result<()> {
     .bind(id)
     .run(tx)
     .await?;
+    Ok(())
+}
+
+/// What the quotas count of a server, which is the larger one while it is resized.
+pub(crate) async fn hold(tx: &mut Tx, id: &str, vcpus: i64, memory_mib: i64) -> Result<()> {
+    sql("UPDATE servers SET vcpus = $1, memory_mib = $2 WHERE id = $3")
+        .bind(vcpus)
+        .bind(memory_mib)
+        .bind(id)
+        .run(tx)
+        .await?;
     Ok(())
 }
 
@@ -274,8 +300,29 @@ pub(crate) async fn living(conn: &mut AnyConnection) -> Result<Vec<Brief>> {
 /// Marks the running ones, so that the next start of the daemon starts them again; the answer is who they are.
 pub(crate) async fn mark_resume(tx: &mut Tx) -> Result<Vec<String>> {
     sql("UPDATE servers SET resume = 1, generation = generation + 1 \
-         WHERE deleted_at IS NULL AND vm_state = 'active' AND task_state IS NULL")
+         WHERE deleted_at IS NULL AND task_state IS NULL \
+           AND (vm_state = 'active' OR (vm_state IN ('rescued', 'resized') AND power_state = 1))")
     .run(tx)
     .await?;
     Ok(sql("SELECT id FROM servers WHERE deleted_at IS NULL AND resume = 1").rows(tx).await?)
+}
+
+/// Deleted before this instant; not more at once than one transaction should take.
+pub(crate) async fn deleted_before(conn: &mut AnyConnection, at: i64) -> Result<Vec<String>> {
+    Ok(sql("SELECT id FROM servers WHERE deleted_at < $1 LIMIT 500").bind(at).rows(conn).await?)
+}
+
+/// Removes all that is known of them.
+pub(crate) async fn purge(tx: &mut Tx, ids: &[String]) -> Result<()> {
+    for id in ids {
+        for text in [
+            "DELETE FROM server_actions WHERE server_id = $1",
+            "DELETE FROM server_specs WHERE server_id = $1",
+            "DELETE FROM server_migrations WHERE server_id = $1",
+            "DELETE FROM servers WHERE id = $1",
+        ] {
+            sql(text).bind(&**id).run(tx).await?;
+        }
+    }
+    Ok(())
 }

@@ -221,8 +221,3 @@ pub async fn zones_detail(State(nova): State<Arc<Nova>>, Caller(_): Caller) -> R
     ]);
     Ok(web::json(200, &json!({"availabilityZoneInfo": info})))
 }
-
-/// With one host nothing ever migrates.
-pub async fn migrations(Caller(_): Caller) -> Result<Response> {
-    Ok(web::json(200, &json!({"migrations": []})))
-}

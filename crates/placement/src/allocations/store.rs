@@ -304,6 +304,18 @@ fn fits(inventories: &[Inventory], wanted: Resources) -> bool {
     })
 }
 
+/// What `from` has becomes what `to` has, which has nothing yet.
+pub async fn rename(tx: &mut Tx, from: &str, to: &str, kind: &str) -> db::Result<()> {
+    sql("UPDATE allocations SET consumer = $1 WHERE consumer = $2").bind(to).bind(from).run(tx).await?;
+    sql("UPDATE consumers SET uuid = $1, consumer_type = $2 WHERE uuid = $3")
+        .bind(to)
+        .bind(kind)
+        .bind(from)
+        .run(tx)
+        .await?;
+    Ok(())
+}
+
 struct Sum(String, i64);
 
 impl FromRow for Sum {

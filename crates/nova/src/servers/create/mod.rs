@@ -1,7 +1,7 @@
 //! `POST /v2.1/servers`: parse, resolve, and one transaction for all servers of the request.
 
 pub(crate) mod parse;
-mod resolve;
+pub(crate) mod resolve;
 
 use std::sync::Arc;
 
@@ -175,11 +175,12 @@ fn spec(request: &Request, resolved: &Resolved, password: &str) -> Spec {
         admin_pass: Some(password.to_owned()),
         image_file: None,
         image_format: None,
+        work: super::Work::default(),
     }
 }
 
 /// Twelve characters that no font confuses.
-fn password() -> String {
+pub(crate) fn password() -> String {
     use rand::seq::IndexedRandom as _;
     const CHARACTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
     let mut rng = rand::rng();

@@ -10,7 +10,7 @@ use crate::schema::{self, Field, Kind, MAX_INT, PRINTABLE, TAG, flag, integer};
 
 const METADATA: Kind = Kind::Metadata { null: false, numbers: false };
 const ID: Kind = Kind::Text(1, 255, |c| c.is_ascii_alphanumeric() || "._-".contains(c), "^[a-zA-Z0-9._-]*$");
-const FQDN: Kind =
+pub(crate) const FQDN: Kind =
     Kind::Text(1, 255, |c| c.is_ascii_alphanumeric() || "-._".contains(c), "^[a-zA-Z0-9-._]*$");
 
 const NETWORK: &[Field] = &[
@@ -47,7 +47,7 @@ const BLOCK_DEVICE: &[Field] = &[
     Field::new("volume_type", Kind::TextOrNull(0, 255, schema::ANY_CHAR, "")).from(67),
 ];
 
-const FILE: &[Field] = &[
+pub(crate) const FILE: &[Field] = &[
     Field::new("path", Kind::Text(0, usize::MAX, schema::ANY_CHAR, "")).required(),
     Field::new("contents", Kind::Base64(usize::MAX)).required(),
 ];
@@ -243,7 +243,7 @@ fn group_names(value: &Value) -> Vec<String> {
     names
 }
 
-fn files(value: Option<&Value>) -> Vec<(String, String)> {
+pub(crate) fn files(value: Option<&Value>) -> Vec<(String, String)> {
     let file =
         |f: &Value| Some((f.get("path")?.as_str()?.to_owned(), f.get("contents")?.as_str()?.to_owned()));
     value.and_then(Value::as_array).into_iter().flatten().filter_map(file).collect()

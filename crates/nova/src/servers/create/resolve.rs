@@ -83,17 +83,26 @@ async fn rows(nova: &Nova, ctx: &Ctx, request: &Request) -> Result<Rows> {
 }
 
 fn check_counts(request: &Request, limits: &quotas::Limits) -> Result<()> {
+    check_items(limits, request.metadata.len(), &request.files)?;
+    if request.max_count > 1 && request.hostname.is_some() {
+        return Err(Error::bad_request("Unable to allocate a single hostname to multiple instances"));
+    }
+    Ok(())
+}
+
+/// Metadata items and injected files within their quotas.
+pub(crate) fn check_items(limits: &quotas::Limits, items: usize, files: &[(String, String)]) -> Result<()> {
     let over = |resource: &str, n: usize| {
         let limit = limits.of(resource);
         (limit >= 0 && i64::try_from(n).unwrap_or(i64::MAX) > limit).then_some(limit)
     };
-    if let Some(limit) = over("metadata_items", request.metadata.len()) {
+    if let Some(limit) = over("metadata_items", items) {
         return Err(Error::forbidden(format!("Maximum number of metadata items exceeds {limit}")));
     }
-    if over("injected_files", request.files.len()).is_some() {
+    if over("injected_files", files.len()).is_some() {
         return Err(Error::forbidden("Personality file limit exceeded"));
     }
-    for (path, content) in &request.files {
+    for (path, content) in files {
         if let Some(limit) = over("injected_file_path_bytes", path.len()) {
             return Err(Error::forbidden(format!("Personality file path exceeds maximum {limit}")));
         }
@@ -102,13 +111,10 @@ fn check_counts(request: &Request, limits: &quotas::Limits) -> Result<()> {
             return Err(Error::forbidden(format!("Personality file content exceeds maximum {limit}")));
         }
     }
-    if request.max_count > 1 && request.hostname.is_some() {
-        return Err(Error::bad_request("Unable to allocate a single hostname to multiple instances"));
-    }
     Ok(())
 }
 
-async fn image(nova: &Nova, ctx: &Ctx, id: &str) -> Result<Image> {
+pub(crate) async fn image(nova: &Nova, ctx: &Ctx, id: &str) -> Result<Image> {
     let image =
         nova.glance.image(ctx, id).await.map_err(|e| {
             if e.is_not_found() { Error::bad_request("Can not find requested image") } else { e }
@@ -121,7 +127,7 @@ async fn image(nova: &Nova, ctx: &Ctx, id: &str) -> Result<Image> {
 
 const GIB: i64 = 1 << 30;
 
-fn check_fit(ctx: &Ctx, flavor: &Flavor, image: &Image) -> Result<()> {
+pub(crate) fn check_fit(ctx: &Ctx, flavor: &Flavor, image: &Image) -> Result<()> {
     let format = image.disk_format.as_deref().unwrap_or_default();
     if !matches!(format, "qcow2" | "raw") {
         return Err(Error::bad_request(format!(
@@ -148,11 +154,7 @@ fn check_fit(ctx: &Ctx, flavor: &Flavor, image: &Image) -> Result<()> {
         )));
     }
     if image.min_disk * GIB > disk {
-        return Err(Error::bad_request(format!(
-            "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {disk} \
-             bytes, minimum size is {} bytes.",
-            image.min_disk * GIB
-        )));
+        return Err(Error::bad_request(rules::disk_smaller_than_minimum(flavor.root_gib, image.min_disk)));
     }
     Ok(())
 }

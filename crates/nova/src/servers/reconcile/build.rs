@@ -2,10 +2,10 @@
 
 use base::{Error, Kind, Result};
 use neutron::{AllocatePort, PortView};
-use placement::Resources;
 use reconcile::Outcome;
 
 use super::plan::{ids, networks, plan};
+use super::resize::resources;
 use super::trouble::Trouble;
 use super::{End, PowerState, Server, TaskState, VmState, acting_for};
 use crate::Nova;
@@ -77,14 +77,7 @@ impl Nova {
 
     /// Claims the flavor's resources and takes the server's place in its group. False: no longer wanted.
     async fn schedule(&self, server: &mut Server) -> Result<bool, Trouble> {
-        let flavor = &server.flavor;
-        let number = |n: i64| u64::try_from(n).unwrap_or(0);
-        let swap = number(flavor.swap_mib).div_ceil(1024);
-        let resources = Resources {
-            vcpus: u32::try_from(flavor.vcpus).unwrap_or(u32::MAX),
-            memory_mib: number(flavor.memory_mib),
-            disk_gib: number(flavor.root_gib) + number(flavor.ephemeral_gib) + swap,
-        };
+        let resources = resources(&server.flavor);
         let claimed = self.placement.claim(&server.id, &server.project_id, &server.user_id, resources).await;
         if let Err(error) = claimed {
             return Err(match error.kind {
@@ -243,6 +236,15 @@ impl Nova {
             } else {
                 self.neutron.unbind_port(&ctx, &port.id).await?;
             }
+        }
+        let work = store::spec(&mut *self.db.read().await?, &server.id).await?.work;
+        if let Some(resize) = &work.resize {
+            self.placement.release(&resize.uuid).await?;
+        }
+        // A shelved server's image is its disk, and one that is not filled yet will not be.
+        let unfilled = work.snapshot.as_ref().map(|snapshot| &snapshot.image_id);
+        for image in work.shelved.iter().chain(unfilled) {
+            self.drop_image(server, image).await?;
         }
         self.placement.release(&server.id).await
     }

@@ -8,7 +8,15 @@ mod delete;
 mod load;
 mod observe;
 mod plan;
+mod plug;
 mod power;
+mod purge;
+mod rebuild;
+mod rescue;
+mod resize;
+mod shelve;
+mod snapshot;
+mod suspend;
 mod trouble;
 
 use std::sync::Arc;
@@ -27,6 +35,9 @@ pub(crate) const OPTIONS: Options = Options { parallel: 16, period: Duration::fr
 
 /// A passing failure is tried again this often before the server is in ERROR.
 const ATTEMPTS: i64 = 3;
+
+/// No request takes longer, so a task of one that is older has none any more.
+const REQUEST_LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct Servers(pub Arc<Nova>);
 
@@ -62,6 +73,25 @@ impl Nova {
             Some(TaskState::RebootingHard) => self.reboot(&server, true).await,
             Some(TaskState::Pausing) => self.pause(&server).await,
             Some(TaskState::Unpausing) => self.unpause(&server).await,
+            Some(TaskState::Suspending) => self.suspend(&server).await,
+            Some(TaskState::Resuming) => self.wake_up(&server).await,
+            Some(TaskState::Rescuing) => self.rescue(&server).await,
+            Some(TaskState::Unrescuing) => self.unrescue(&server).await,
+            Some(TaskState::Rebuilding | TaskState::RebuildSpawning) => self.rebuild(&server).await,
+            Some(TaskState::ResizePrep | TaskState::ResizeMigrating | TaskState::ResizeFinish) => {
+                self.resize(&server).await
+            }
+            Some(TaskState::ResizeConfirming) => self.confirm_resize(&server).await,
+            Some(TaskState::ResizeReverting) => self.revert_resize(&server).await,
+            Some(TaskState::Shelving | TaskState::ShelvingImageUploading | TaskState::ShelvingOffloading) => {
+                self.shelve(&server).await
+            }
+            Some(TaskState::Unshelving) => self.unshelve(&server).await,
+            Some(TaskState::ImageSnapshotPending | TaskState::ImageBackup | TaskState::ImageUploading) => {
+                self.snapshot(&server).await
+            }
+            // Carried out by the request itself, which may not have lived to see its end.
+            Some(TaskState::Migrating | TaskState::UpdatingPassword) => self.cut_off(&server).await,
             None => self.observe(&server).await,
         }
     }
@@ -94,6 +124,29 @@ impl Nova {
             }
             Ok::<_, Error>(true)
         })
+    }
+
+    /// The next step of a task. False: the row wishes something else now.
+    async fn move_on(&self, server: &mut Server, task: TaskState) -> Result<bool> {
+        let moved = self.settle(server, |s| s.task_state = Some(task), None, None).await?;
+        server.task_state = Some(task);
+        Ok(moved)
+    }
+
+    /// The end of a task that the API itself carried out.
+    pub(crate) async fn end_task(&self, server: &Server, error: Option<&str>) -> Result<()> {
+        let end = error.map_or(End::Success, |told| End::Error(told, told));
+        self.settle(server, |s| s.task_state = None, None, Some(end)).await?;
+        Ok(())
+    }
+
+    async fn cut_off(&self, server: &Server) -> Result<Outcome> {
+        let waited = Duration::from_micros(u64::try_from(base::time::now() - server.updated_at).unwrap_or(0));
+        if let Some(rest) = REQUEST_LIMIT.checked_sub(waited) {
+            return Ok(Outcome::Again(rest));
+        }
+        self.end_task(server, Some("The request was cut off by a restart of the service.")).await?;
+        Ok(Outcome::Done)
     }
 
     /// The task is done and the machine is in this state.

@@ -17,24 +17,40 @@ impl Nova {
     pub(super) async fn observe(&self, server: &Server) -> Result<Outcome> {
         let found = self.hypervisor.state(&server.id).await.map_err(Error::internal)?;
         let power = PowerState::from(found);
+        let fell = server.boot_id.as_deref() != Some(&*self.boot_id);
         match (server.vm_state, found) {
-            (VmState::Building | VmState::Deleted | VmState::Error, _) => self.note(server, power).await,
-            (VmState::Active, host::VmState::Running) => {
-                let known = server.power_state == power && !server.resume;
-                if known && server.boot_id.as_deref() == Some(&*self.boot_id) {
-                    return Ok(Outcome::Done);
-                }
-                self.rest(server, VmState::Active, power).await
+            (VmState::Building | VmState::Deleted | VmState::SoftDeleted | VmState::Error, _) => {
+                self.note(server, power).await
             }
-            (VmState::Active, host::VmState::Stopped) => {
-                let fell = server.boot_id.as_deref() != Some(&*self.boot_id);
-                if server.resume || fell { self.power_on(server).await } else { self.went_off(server).await }
-            }
-            (VmState::Active | VmState::Stopped | VmState::Paused, host::VmState::Absent) => {
+            // Its host has nothing of it.
+            (VmState::ShelvedOffloaded, host::VmState::Absent) => Ok(Outcome::Done),
+            (VmState::ShelvedOffloaded, _) => self.remove_stray(&server.id).await,
+            (_, host::VmState::Absent) => {
                 let trouble = Trouble::lasting(
                     "The server's disk is gone from its host; delete the server and make it again.",
                 );
                 self.give_up(server, &trouble).await
+            }
+            (VmState::Active | VmState::Rescued, host::VmState::Running) => {
+                let known = server.power_state == power && !server.resume;
+                if known && !fell {
+                    return Ok(Outcome::Done);
+                }
+                self.rest(server, server.vm_state, power).await
+            }
+            (VmState::Active, host::VmState::Stopped) => {
+                if server.resume || fell {
+                    self.power_on(server).await
+                } else {
+                    self.went_off(server).await
+                }
+            }
+            // They run or do not run as they did, and stay what they are.
+            (VmState::Rescued | VmState::Resized, host::VmState::Stopped)
+                if server.power_state == PowerState::Running && (server.resume || fell) =>
+            {
+                let done = self.run(server).await;
+                self.finish(server, done, server.vm_state, PowerState::Running).await
             }
             (VmState::Stopped, host::VmState::Running | host::VmState::Paused) => {
                 // As Nova does: the row says off, so off it goes.
@@ -42,7 +58,7 @@ impl Nova {
                 self.note(server, PowerState::Shutdown).await
             }
             (VmState::Paused, host::VmState::Stopped) => self.went_off(server).await,
-            (VmState::Active | VmState::Paused | VmState::Stopped, _) => self.note(server, power).await,
+            _ => self.note(server, power).await,
         }
     }
 
@@ -69,11 +85,13 @@ impl Nova {
     pub(super) async fn resync(&self) -> Result<Vec<String>> {
         let machines: HashSet<String> =
             self.hypervisor.list().await.map_err(Error::internal)?.into_iter().collect();
+        self.purge().await?;
         let rows = store::living(&mut *self.db.read().await?).await?;
         let first = !self.looked_once.swap(true, Ordering::Relaxed);
         let missing = |row: &store::Brief| {
-            matches!(row.vm_state, Some(VmState::Active | VmState::Stopped | VmState::Paused))
-                && !machines.contains(&row.id)
+            let has_none =
+                [VmState::Building, VmState::Error, VmState::ShelvedOffloaded, VmState::SoftDeleted];
+            row.vm_state.is_some_and(|state| !has_none.contains(&state)) && !machines.contains(&row.id)
         };
         let mut keys: Vec<String> =
             rows.iter().filter(|r| first || r.has_task || missing(r)).map(|r| r.id.clone()).collect();

@@ -8,17 +8,11 @@ use host::plan::{Limits, NicPlan, RootDisk, VmPlan};
 use neutron::PortView;
 
 use crate::metadata::Guest;
-use crate::servers::{Server, Spec};
+use crate::servers::{Server, Spec, TaskState, VmState};
 
 /// `ports` in the order of the NICs; `domain` as in [`crate::Config::dns_domain`].
 pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str, domain: &str) -> VmPlan {
     let flavor = &server.flavor;
-    let nics = ports.iter().map(|port| NicPlan {
-        port_id: port.id.clone(),
-        network_id: port.network_id.clone(),
-        mac: port.mac.clone(),
-        mtu: port.mtu,
-    });
     let config_drive =
         server.config_drive.then(|| Guest { server, spec, ports, zone, domain }.config_drive());
     VmPlan {
@@ -31,7 +25,8 @@ pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str,
             image_format: spec.image_format.clone().unwrap_or_default(),
             size_gib: u64::try_from(flavor.root_gib).unwrap_or(0),
         },
-        nics: nics.collect(),
+        rescue: rescue(server, spec),
+        nics: ports.iter().map(nic).collect(),
         config_drive,
         hints: server
             .metadata
@@ -42,6 +37,30 @@ pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str,
         limits: limits(&flavor.extra_specs),
         ..VmPlan::default()
     }
+}
+
+pub(super) fn nic(port: &PortView) -> NicPlan {
+    NicPlan {
+        port_id: port.id.clone(),
+        network_id: port.network_id.clone(),
+        mac: port.mac.clone(),
+        mtu: port.mtu,
+    }
+}
+
+/// As large as its image: it is thrown away when the server comes out of rescue.
+fn rescue(server: &Server, spec: &Spec) -> Option<RootDisk> {
+    let inside = match server.task_state {
+        Some(TaskState::Rescuing) => true,
+        Some(TaskState::Unrescuing) => false,
+        _ => server.vm_state == VmState::Rescued,
+    };
+    let rescue = spec.work.rescue.as_ref().filter(|_| inside)?;
+    Some(RootDisk {
+        image: Utf8PathBuf::from(rescue.file.clone()?),
+        image_format: rescue.format.clone()?,
+        size_gib: 0,
+    })
 }
 
 /// Nova's own names for them.

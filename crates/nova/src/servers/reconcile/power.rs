@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use base::Result;
+use base::{Error, Result};
 use reconcile::Outcome;
 
 use super::plan::{ids, networks};
 use super::trouble::Trouble;
-use super::{PowerState, Server, VmState};
+use super::{PowerState, Server, TaskState, VmState};
 use crate::Nova;
 
 /// Nova's default for a guest's own shutdown.
@@ -53,20 +53,40 @@ impl Nova {
         self.finish(server, done, VmState::Active, PowerState::Running).await
     }
 
-    async fn finish(
+    /// A power action that fails leaves the server as it was, except that one whose machine ended in a reboot is in
+    /// ERROR, as Nova has it.
+    pub(super) async fn finish(
         &self,
         server: &Server,
         done: Result<(), Trouble>,
         vm_state: VmState,
         power_state: PowerState,
     ) -> Result<Outcome> {
-        match done {
-            Ok(()) => self.rest(server, vm_state, power_state).await,
-            Err(trouble) => match self.again(server, &trouble).await {
-                Some(error) => Err(error),
-                None => self.give_up(server, &trouble).await,
-            },
+        let trouble = match done {
+            Ok(()) => return self.rest(server, vm_state, power_state).await,
+            Err(trouble) => trouble,
+        };
+        if let Some(error) = self.again(server, &trouble).await {
+            return Err(error);
         }
+        let state = self.hypervisor.state(&server.id).await.map_err(Error::internal)?;
+        let reboots = matches!(server.task_state, Some(TaskState::Rebooting | TaskState::RebootingHard));
+        let stays = match server.task_state {
+            None => false,
+            _ if state == host::VmState::Absent => false,
+            _ if reboots => state == host::VmState::Running,
+            _ => true,
+        };
+        match stays {
+            true => self.end_as_before(server, &trouble, None).await,
+            false => self.give_up(server, &trouble).await,
+        }
+    }
+
+    /// Stops the machine as its owner would, with time for the guest; what cannot hear is stopped at once.
+    pub(super) async fn shut_down(&self, server: &Server) -> Result<(), Trouble> {
+        let hears = server.vm_state == VmState::Active;
+        Ok(self.hypervisor.stop(&server.id, hears.then_some(GRACE)).await?)
     }
 
     /// The machine of a built server runs afterwards.

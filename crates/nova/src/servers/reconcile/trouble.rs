@@ -9,6 +9,7 @@ use crate::servers::Fault;
 
 #[derive(Debug)]
 pub(super) struct Trouble {
+    no_valid_host: bool,
     /// Worth another attempt.
     passing: bool,
     /// For the user.
@@ -20,22 +21,32 @@ pub(super) struct Trouble {
 impl Trouble {
     pub fn lasting(message: impl Into<String>) -> Self {
         let message = message.into();
-        Trouble { passing: false, details: message.clone(), message }
+        Trouble { no_valid_host: false, passing: false, details: message.clone(), message }
     }
 
     pub fn no_valid_host(reason: &str) -> Self {
         Trouble {
+            no_valid_host: true,
             passing: false,
             message: "No valid host was found. There are not enough hosts available.".into(),
             details: format!("No valid host was found. {reason}"),
         }
+    }
+
+    pub fn is_no_valid_host(&self) -> bool {
+        self.no_valid_host
+    }
+
+    /// (for the user, for admins)
+    pub fn told(&self) -> (&str, &str) {
+        (&self.message, &self.details)
     }
 }
 
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         let passing = matches!(error.kind, Kind::Internal | Kind::Unavailable | Kind::TooManyRequests);
-        Trouble { passing, details: chain(&error), message: error.message }
+        Trouble { no_valid_host: false, passing, details: chain(&error), message: error.message }
     }
 }
 
@@ -52,7 +63,7 @@ impl From<host::Error> for Trouble {
             | host::Error::Refused(_)
             | host::Error::NoAgent => false,
         };
-        Trouble { passing, details: chain(&error), message: error.to_string() }
+        Trouble { no_valid_host: false, passing, details: chain(&error), message: error.to_string() }
     }
 }
 
@@ -77,6 +88,14 @@ impl Nova {
             tracing::warn!(server = server.id, ?error, "a failed attempt could not be counted");
         }
         Some(Error::unavailable(trouble.details.clone()))
+    }
+
+    /// Tries again while that may help, then gives up.
+    pub(super) async fn failed(&self, server: &Server, trouble: Trouble) -> Result<Outcome> {
+        match self.again(server, &trouble).await {
+            Some(error) => Err(error),
+            None => self.give_up(server, &trouble).await,
+        }
     }
 
     /// The task is given up: ERROR, with the reason where users look for it.

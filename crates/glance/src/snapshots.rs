@@ -1,0 +1,70 @@
+//! Images that another service of this cloud makes: Nova's snapshots and backups of servers' disks.
+
+use base::{Ctx, Result};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
+use tokio_util::io::ReaderStream;
+
+use crate::images::{Image, Status, rules, store};
+use crate::{Glance, data};
+
+/// Pieces of a file on their way to the store.
+const PIECE: usize = 1 << 20;
+
+impl Glance {
+    /// A queued image of the caller's project; `body` is that of `POST /v2/images`.
+    pub async fn create_image(&self, ctx: &Ctx, body: &Value) -> Result<Image> {
+        let image = rules::new_image(ctx, body)?;
+        store::create(&self.db, ctx, &image).await?;
+        Ok(image)
+    }
+
+    /// A place on the images' own disk for data of this image that is still being made. Whoever makes it removes it.
+    pub fn scratch_file(&self, id: &str, suffix: &str) -> Utf8PathBuf {
+        self.files.path(&format!("{id}.{suffix}"))
+    }
+
+    /// Fills a queued image with a finished file, which stays where it is. An image that is active already is fine: the
+    /// call may come again after a crash. 404 when somebody deleted the image meanwhile.
+    pub async fn fill_image(&self, ctx: &Ctx, id: &str, disk_format: &str, file: &Utf8Path) -> Result<()> {
+        let mut image = self.image(ctx, id).await?;
+        if image.status == Status::Active {
+            return Ok(());
+        }
+        let opened = tokio::fs::File::open(file).await.map_err(base::Error::internal)?;
+        image.disk_format = Some(disk_format.to_owned());
+        image.container_format.get_or_insert_with(|| "bare".into());
+        image.status = Status::Saving;
+        store::update(&self.db, ctx, "image.upload", &image).await?;
+        image.generation += 1;
+        data::fill(self, ctx, image, ReaderStream::with_capacity(opened, PIECE)).await
+    }
+
+    /// One that is gone, or protected, is left alone.
+    pub async fn discard_image(&self, ctx: &Ctx, id: &str) -> Result<()> {
+        let image = match self.image(ctx, id).await {
+            Err(error) if error.is_not_found() => return Ok(()),
+            image => image?,
+        };
+        if image.protected {
+            return Ok(());
+        }
+        match store::delete(&self.db, ctx, &image).await {
+            Err(error) if error.is_not_found() => {}
+            done => done?,
+        }
+        self.files.remove(id)
+    }
+
+    /// Active images of `project` with all of these properties, the newest first.
+    pub async fn images_with(&self, project: &str, properties: &[(&str, &str)]) -> Result<Vec<Image>> {
+        let all = store::list(&mut self.db.read().await?, Some(project)).await?;
+        let has = |image: &Image| {
+            properties.iter().all(|(key, value)| image.properties.get(*key).is_some_and(|v| v == value))
+        };
+        let own = all.into_iter().map(|(image, _)| image).filter(|image| {
+            image.status == Status::Active && image.owner.as_deref() == Some(project) && has(image)
+        });
+        Ok(own.collect())
+    }
+}

@@ -1,0 +1,95 @@
+//! The list, by microversion.
+
+use std::sync::Arc;
+
+use base::{Ctx, Error};
+use serde_json::{Value, json};
+use web::{Caller, Origin, Params, Response, Result, State};
+
+use super::{Migration, store};
+use crate::{Nova, query};
+
+fn view(ctx: &Ctx, m: &Migration) -> Value {
+    let mut out = json!({
+        "id": m.number,
+        "source_node": m.source,
+        "source_compute": m.source,
+        "dest_node": m.target,
+        "dest_compute": m.target,
+        "dest_host": Value::Null,
+        "status": m.status,
+        "instance_uuid": m.server_id,
+        "old_instance_type_id": number_of(&m.old_flavor.id),
+        "new_instance_type_id": number_of(&m.new_flavor.id),
+        "created_at": base::time::micros_naive(m.created_at),
+        "updated_at": base::time::micros_naive(m.updated_at),
+    });
+    if ctx.at_least(2, 23) {
+        out["migration_type"] = json!(m.kind);
+    }
+    if ctx.at_least(2, 59) {
+        out["uuid"] = json!(m.uuid);
+    }
+    if ctx.at_least(2, 80) {
+        out["user_id"] = json!(m.user_id);
+        out["project_id"] = json!(m.project_id);
+    }
+    out
+}
+
+/// Nova shows its database's number of a flavor; ours have only the id that clients know, which may be a number.
+fn number_of(id: &str) -> Value {
+    json!(id.parse::<i64>().unwrap_or(0))
+}
+
+pub async fn list(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    params: Params,
+    origin: Origin,
+) -> Result<Response> {
+    let mut known = vec!["status", "host", "instance_uuid", "source_compute", "hidden", "migration_type"];
+    if ctx.at_least(2, 59) {
+        known.extend(["limit", "marker", "changes-since"]);
+    }
+    if ctx.at_least(2, 66) {
+        known.push("changes-before");
+    }
+    if ctx.at_least(2, 80) {
+        known.extend(["user_id", "project_id"]);
+    }
+    query::only(&ctx, &params, &known)?;
+    let instant = |key: &str| match params.get(key) {
+        Some(text) if known.contains(&key) => base::time::parse(text).map(Some).ok_or_else(|| {
+            crate::schema::invalid(key, &json!(text), &format!("'{text}' is not a 'date-time'"))
+        }),
+        _ => Ok(None),
+    };
+    let (since, until) = (instant("changes-since")?, instant("changes-before")?);
+    let wants = |key: &str, value: &str| params.get(key).is_none_or(|v| !known.contains(&key) || v == value);
+    let mut found = store::list(&mut nova.db.read().await?).await?;
+    found.retain(|m| {
+        wants("status", &m.status)
+            && wants("instance_uuid", &m.server_id)
+            && wants("source_compute", &m.source)
+            && wants("host", &m.source)
+            && wants("migration_type", &m.kind)
+            && wants("user_id", &m.user_id)
+            && wants("project_id", &m.project_id)
+            && since.is_none_or(|t| m.updated_at >= t)
+            && until.is_none_or(|t| m.updated_at <= t)
+    });
+    if !ctx.at_least(2, 59) {
+        let views: Vec<Value> = found.iter().map(|m| view(&ctx, m)).collect();
+        return Ok(web::json(200, &json!({"migrations": views})));
+    }
+    let page = query::page(&params)?;
+    let (found, more) = page.cut(found, query::MAX_LIMIT, |m| &m.uuid).ok_or_else(|| {
+        Error::bad_request(format!("Marker {} could not be found.", page.marker.clone().unwrap_or_default()))
+    })?;
+    let mut body = json!({"migrations": found.iter().map(|m| view(&ctx, m)).collect::<Vec<_>>()});
+    if let (true, Some(last)) = (more, found.last()) {
+        body["migrations_links"] = web::next_link(&params, &origin.0, &last.uuid);
+    }
+    Ok(web::json(200, &body))
+}

@@ -1,0 +1,145 @@
+//! Onto the shelf and off it. A shelved server's disk is an image; its host forgets it at once.
+
+use base::{Error, Kind, Result};
+use reconcile::Outcome;
+
+use super::resize::resources;
+use super::trouble::Trouble;
+use super::{End, PowerState, Server, TaskState, VmState, acting_for};
+use crate::Nova;
+use crate::servers::{Spec, store};
+
+impl Nova {
+    pub(super) async fn shelve(&self, server: &Server) -> Result<Outcome> {
+        let spec = store::spec(&mut *self.db.read().await?, &server.id).await?;
+        let image = spec.work.shelved.clone().unwrap_or_default();
+        let done = tokio::select! {
+            done = self.try_shelve(server.clone(), &image) => done,
+            () = self.preempted(server) => return Ok(Outcome::Done),
+        };
+        let Err(trouble) = done else { return Ok(Outcome::Done) };
+        let Some(now) = store::get(&mut *self.db.read().await?, &server.id).await? else {
+            return Ok(Outcome::Done);
+        };
+        if !now.task_state.is_some_and(TaskState::is_shelve) {
+            return Ok(Outcome::Done);
+        }
+        if let Some(error) = self.again(&now, &trouble).await {
+            return Err(error);
+        }
+        if now.task_state == Some(TaskState::ShelvingOffloading) {
+            // The disk is safe in its image; that the host still has the machine is for another attempt.
+            return self.end_as_before(&now, &trouble, None).await;
+        }
+        self.drop_image(server, &image).await?;
+        let mut spec = spec;
+        spec.work.shelved = None;
+        self.end_as_before(&now, &trouble, Some(&spec)).await
+    }
+
+    async fn try_shelve(&self, mut server: Server, image: &str) -> Result<(), Trouble> {
+        if server.task_state == Some(TaskState::Shelving) {
+            self.shut_down(&server).await?;
+            self.copy_disk(&server, image).await?;
+            if !self.move_on(&mut server, TaskState::ShelvingImageUploading).await? {
+                return Ok(());
+            }
+        }
+        if server.task_state == Some(TaskState::ShelvingImageUploading) {
+            self.fill_image(&server, image).await?;
+            // Only an image that is there allows to forget the disk.
+            self.glance.image(&acting_for(&server), image).await?;
+            let next = TaskState::ShelvingOffloading;
+            let moved = self.settle(
+                &server,
+                |s| {
+                    s.vm_state = VmState::Shelved;
+                    s.power_state = PowerState::Shutdown;
+                    s.task_state = Some(next);
+                },
+                None,
+                None,
+            );
+            if !moved.await? {
+                return Ok(());
+            }
+            server.vm_state = VmState::Shelved;
+            server.task_state = Some(next);
+        }
+        self.ports_down(&server).await?;
+        self.hypervisor.destroy(&server.id).await?;
+        self.placement.release(&server.id).await?;
+        self.settle(
+            &server,
+            |s| {
+                s.vm_state = VmState::ShelvedOffloaded;
+                s.power_state = PowerState::Shutdown;
+                s.task_state = None;
+                s.attempts = 0;
+                s.host = None;
+            },
+            None,
+            Some(End::Success),
+        )
+        .await?;
+        Ok(())
+    }
+
+    pub(super) async fn unshelve(&self, server: &Server) -> Result<Outcome> {
+        match self.try_unshelve(server).await {
+            Ok(spec) => {
+                self.come_up(server, VmState::Active, &spec).await?;
+                Ok(Outcome::Done)
+            }
+            Err(trouble) if trouble.is_no_valid_host() => {
+                self.placement.release(&server.id).await?;
+                self.end_as_before(server, &trouble, None).await
+            }
+            Err(trouble) => self.failed(server, trouble).await,
+        }
+    }
+
+    async fn try_unshelve(&self, server: &Server) -> Result<Spec, Trouble> {
+        let mut spec = store::spec(&mut *self.db.read().await.map_err(Error::from)?, &server.id).await?;
+        let image = spec.work.shelved.take().unwrap_or_default();
+        if server.vm_state == VmState::ShelvedOffloaded {
+            let (project, user) = (&server.project_id, &server.user_id);
+            let claimed = self.placement.claim(&server.id, project, user, resources(&server.flavor)).await;
+            claimed.map_err(|error| match error.kind {
+                Kind::Conflict => Trouble::no_valid_host(&error.message),
+                _ => error.into(),
+            })?;
+            self.restore_disk(server, &spec, &image).await?;
+        }
+        self.run(server).await?;
+        // Its data lives on below the server's disk.
+        self.drop_image(server, &image).await?;
+        let spec = store::spec(&mut *self.db.read().await.map_err(Error::from)?, &server.id).await?;
+        Ok(Spec { work: crate::servers::Work { shelved: None, ..spec.work }, ..spec })
+    }
+
+    /// A new disk over the image of the shelved one, unless it is there already.
+    async fn restore_disk(&self, server: &Server, spec: &Spec, image: &str) -> Result<(), Trouble> {
+        if self.hypervisor.state(&server.id).await? != host::VmState::Absent {
+            return Ok(());
+        }
+        let found = self.glance.image(&acting_for(server), image).await.map_err(|error| {
+            if error.is_not_found() {
+                Trouble::lasting(format!(
+                    "Error during unshelve instance {}: Image not found during unshelve.",
+                    server.id
+                ))
+            } else {
+                error.into()
+            }
+        })?;
+        let mut spec = spec.clone();
+        spec.work.shelved = Some(image.to_owned());
+        spec.image_file = Some(self.glance.file(&found).into_string());
+        spec.image_format = Some(found.disk_format.unwrap_or_else(|| "raw".into()));
+        let host = &self.config.host;
+        self.settle(server, |s| s.host = Some(host.clone()), Some(&spec), None).await?;
+        let (plan, _) = self.plan_of(server, &spec).await?;
+        Ok(self.hypervisor.prepare(&plan).await?)
+    }
+}
