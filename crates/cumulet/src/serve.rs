@@ -61,11 +61,16 @@ pub fn whole(router: Router) -> Router {
     Router::new().fallback_service(trimmed)
 }
 
+/// Below its version Nova knows no path with a last slash, and clients expect a 404: an id that is empty by mistake must
+/// not become the list of all.
+const STRICT: &str = "/compute/v2.1/";
+
 /// `/identity/v3/` is `/identity/v3`: clients write both, routes are listed once.
 fn trim_last_slash(mut request: Request) -> Request {
     let uri = request.uri();
     let path = uri.path();
-    if path.len() > 1 && path.ends_with('/') {
+    let is_strict = path.len() > STRICT.len() && path.starts_with(STRICT);
+    if path.len() > 1 && path.ends_with('/') && !is_strict {
         let short = path.trim_end_matches('/');
         let short = if short.is_empty() { "/" } else { short };
         let text = match uri.query() {

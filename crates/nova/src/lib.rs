@@ -43,6 +43,7 @@ mod links;
 mod metadata;
 mod migrations;
 mod networks;
+mod paths;
 mod query;
 mod quotas;
 mod routes;

@@ -27,12 +27,12 @@ use crate::usage::{api as usage, audit_api as audit, policy as usages};
 use crate::{Nova, SERVICE, quotas as limits, versions};
 
 pub(crate) fn routes(nova: Arc<Nova>, gate: Gate) -> Router {
-    let routes = Routes::new(&SERVICE, gate, nova).get("/", &versions::POLICY, versions::list).get(
-        "/v2.1",
-        &versions::POLICY,
-        versions::show,
-    );
-    crate::gone::routes(proxies(host(things(server_parts(servers(routes)))))).into_router()
+    let routes = Routes::new(&SERVICE, gate, nova)
+        .get("/", &versions::POLICY, versions::list)
+        .get("/v2.1", &versions::POLICY, versions::show)
+        .get("/v2", &versions::POLICY, versions::show_legacy);
+    let all = crate::gone::routes(proxies(host(things(server_parts(servers(routes))))));
+    crate::paths::behind(all.into_router())
 }
 
 type All = Routes<Arc<Nova>>;

@@ -60,13 +60,18 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     pub fn into_router(self) -> Router {
         let gate = Wrapper { service: self.service };
+        let is_nova = self.service.style == Style::Nova;
         self.router
             .fallback(|| async { Fault(Error::not_found("The resource could not be found.")) })
-            .method_not_allowed_fallback(|| async {
-                Fault(Error::new(
-                    Kind::MethodNotAllowed,
-                    "The method specified is not allowed for this resource.",
-                ))
+            .method_not_allowed_fallback(move || async move {
+                // Nova's router knows pairs of path and method: another method is another path.
+                Fault(match is_nova {
+                    true => Error::not_found("The resource could not be found."),
+                    false => Error::new(
+                        Kind::MethodNotAllowed,
+                        "The method specified is not allowed for this resource.",
+                    ),
+                })
             })
             .layer(middleware::from_fn_with_state(gate, wrap))
             .with_state(self.state)

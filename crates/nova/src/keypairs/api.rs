@@ -89,7 +89,16 @@ pub async fn create(
             let fingerprint = ssh::fingerprint(&pair.public_key).map_err(Error::internal)?;
             (pair.public_key, fingerprint, Some(pair.private_key))
         }
-        (None, _) => return Err(invalid(&"X.509 key pairs are only imported: give public_key").into()),
+        (None, _) => {
+            let owner = user.to_owned();
+            let (certificate, private_key) = tokio::task::spawn_blocking(move || x509::generate(&owner))
+                .await
+                .map_err(Error::internal)?
+                .map_err(Error::internal)?;
+            let fingerprint = x509::fingerprint(&certificate)
+                .ok_or_else(|| Error::internal("a certificate made here has no fingerprint"))?;
+            (certificate, fingerprint, Some(private_key))
+        }
     };
     let keypair = Keypair {
         user_id: user.into(),

@@ -62,3 +62,19 @@ async fn what_is_no_key_is_refused() {
     let body = json!({"keypair": {"name": "k/", "public_key": ED25519}});
     demo.post("/os-keypairs", body).await.fault(400, "badRequest");
 }
+
+#[tokio::test]
+async fn a_certificate_is_made_before_2_92() {
+    let cloud = Cloud::start().await;
+    let body = json!({"keypair": {"name": "win", "type": "x509"}});
+    let made = cloud.as_("demo").at("2.2").post("/os-keypairs", body).await.expect(201);
+    let key = &made["keypair"];
+    assert_eq!(key["type"], "x509");
+    let certificate = key["public_key"].as_str().unwrap();
+    assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----"), "{certificate}");
+    assert!(key["private_key"].as_str().unwrap().contains("PRIVATE KEY-----"));
+    // What was made can be imported, with the same fingerprint.
+    let again = json!({"keypair": {"name": "again", "type": "x509", "public_key": certificate}});
+    let again = cloud.as_("demo").post("/os-keypairs", again).await.expect(201);
+    assert_eq!(again["keypair"]["fingerprint"], key["fingerprint"]);
+}

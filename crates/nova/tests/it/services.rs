@@ -6,12 +6,31 @@ use crate::cloud::{ADMIN, Cloud};
 async fn versions_are_told_without_a_token() {
     let cloud = Cloud::start().await;
     let list = cloud.as_("").call("GET", "/compute", None).await.expect(200);
-    assert_eq!(list["versions"][0]["version"], "2.96");
-    assert_eq!(list["versions"][0]["links"][0]["href"], "http://cloud/compute/v2.1/");
+    assert_eq!((&list["versions"][0]["id"], &list["versions"][0]["version"]), (&json!("v2.0"), &json!("")));
+    assert_eq!(list["versions"][1]["version"], "2.96");
+    assert_eq!(list["versions"][1]["links"][0]["href"], "http://cloud/compute/v2.1/");
+    let first = cloud.as_("").call("GET", "/compute/v2", None).await.expect(200);
+    assert_eq!((&first["version"]["id"], &first["version"]["status"]), (&json!("v2.0"), &json!("SUPPORTED")));
     let one = cloud.as_("").call("GET", "/compute/v2.1", None).await.expect(200);
     assert_eq!(one["version"]["id"], "v2.1");
     assert_eq!(one["version"]["min_version"], "2.1");
     assert_eq!(one["version"]["status"], "CURRENT");
+}
+
+#[tokio::test]
+async fn older_urls_lead_to_the_same_routes() {
+    let cloud = Cloud::start().await;
+    let demo = cloud.as_("demo");
+    let project = "0123456789abcdef0123456789abcdef";
+    let path = format!("/compute/v2.1/{project}/flavors/1");
+    let seen = demo.call("GET", &path, None).await;
+    assert_eq!(seen.headers["openstack-api-version"], "compute 2.96");
+    assert_eq!(seen.expect(200)["flavor"]["name"], "m1.tiny");
+    let first = demo.call("GET", &format!("/compute/v2/{project}/flavors/1"), None).await;
+    assert_eq!(first.headers["openstack-api-version"], "compute 2.1");
+    assert!(first.expect(200)["flavor"].get("extra_specs").is_none());
+    demo.delete("/flavors").await.fault(404, "itemNotFound");
+    demo.get("/os-simple-tenant-usage/").await.fault(404, "itemNotFound");
 }
 
 #[tokio::test]
