@@ -43,7 +43,11 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
 
     let keystone = keystone::Keystone::new(
         db.clone(),
-        keystone::Config { key_dir: config.data.keys(), token_ttl: Duration::from_secs(24 * 3600) },
+        keystone::Config {
+            key_dir: config.data.keys(),
+            token_ttl: Duration::from_secs(24 * 3600),
+            security: keystone::Security::default(),
+        },
     )
     .await?;
     let glance = glance::Glance::new(db.clone(), config.data.images()).await?;

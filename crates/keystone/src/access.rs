@@ -16,6 +16,8 @@ pub enum Who {
     Admin,
     /// Role `reader` on the system.
     SystemReader,
+    /// Role `admin` on the system.
+    SystemAdmin,
     /// Role `service`.
     Service,
     /// Role `reader` on the target's domain.
@@ -24,10 +26,18 @@ pub enum Who {
     DomainManager,
     /// Role `manager` on any domain.
     AnyDomainManager,
+    /// Role `manager`, in whatever scope.
+    Manager,
+    /// A token for the target's domain, with any role.
+    ForDomain,
     /// A token for the target's domain or for a project in it.
     InDomain,
     /// The user whom the target belongs to.
     Owner,
+    /// The same, with role `member`.
+    OwningMember,
+    /// The user whom a trust is given to.
+    Trustee,
     /// A token for the target project.
     InProject,
 }
@@ -38,6 +48,7 @@ pub struct Target<'a> {
     pub domain: Option<&'a str>,
     pub project: Option<&'a str>,
     pub user: Option<&'a str>,
+    pub trustee: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
@@ -50,20 +61,45 @@ impl<'a> Target<'a> {
     }
 }
 
+/// For which tokens a policy is meant at all. An unscoped token counts as one for a project, as in oslo.policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scopes {
+    Any,
+    /// Not a domain: whoever is an admin there is no admin of the cloud.
+    SystemOrProject,
+    Project,
+}
+
 #[derive(Debug)]
 pub struct Policy {
     /// For the route table.
     pub route: base::Policy,
     who: &'static [Who],
+    scopes: Scopes,
 }
 
 impl Policy {
     pub const fn new(name: &'static str, who: &'static [Who]) -> Self {
-        Policy { route: base::Policy::new(name, Rule::Authenticated), who }
+        Policy { route: base::Policy::new(name, Rule::Authenticated), who, scopes: Scopes::Any }
+    }
+
+    /// For what belongs to the whole cloud: tokens for a domain are refused, an admin's too.
+    pub const fn of_cloud(name: &'static str, who: &'static [Who]) -> Self {
+        Policy { scopes: Scopes::SystemOrProject, ..Policy::new(name, who) }
+    }
+
+    /// For what makes sense within one project only.
+    pub const fn of_project(name: &'static str, who: &'static [Who]) -> Self {
+        Policy { scopes: Scopes::Project, ..Policy::new(name, who) }
     }
 
     pub fn allows(&self, auth: &Auth, target: &Target<'_>) -> bool {
-        self.who.iter().any(|who| who.is(auth, target))
+        let in_scope = match (self.scopes, &auth.scope) {
+            (Scopes::Any, _) => true,
+            (Scopes::SystemOrProject, scope) => !matches!(scope, Scope::Domain(_)),
+            (Scopes::Project, scope) => matches!(scope, Scope::Project(_) | Scope::Unscoped),
+        };
+        in_scope && self.who.iter().any(|who| who.is(auth, target))
     }
 
     /// 403 naming the policy.
@@ -90,6 +126,19 @@ impl Policy {
             }
         }
     }
+
+    /// As [`Policy::find`] for calls in which Keystone looks first and asks then: whatever is missing is 404 to anyone.
+    pub fn find_first<T>(
+        &self,
+        ctx: &Ctx,
+        found: Option<T>,
+        target: impl FnOnce(&T) -> Target<'_>,
+        missing: impl FnOnce() -> Error,
+    ) -> Result<T, Error> {
+        let thing = found.ok_or_else(missing)?;
+        self.enforce(ctx, &target(&thing))?;
+        Ok(thing)
+    }
 }
 
 impl Who {
@@ -101,17 +150,25 @@ impl Who {
         match self {
             Who::Anyone => true,
             Who::Admin => auth.is_admin,
+            Who::SystemAdmin => auth.scope == Scope::System && auth.has_role("admin"),
             Who::SystemReader => auth.scope == Scope::System && auth.has_role("reader"),
             Who::Service => auth.has_role("service"),
             Who::DomainReader => on_domain("reader"),
             Who::DomainManager => on_domain("manager"),
             Who::AnyDomainManager => matches!(auth.scope, Scope::Domain(_)) && auth.has_role("manager"),
+            Who::ForDomain => match (&auth.scope, target.domain) {
+                (Scope::Domain(d), Some(domain)) => d.id == domain,
+                _ => false,
+            },
             Who::InDomain => match (&auth.scope, target.domain) {
                 (Scope::Domain(d), Some(domain)) => d.id == domain,
                 (Scope::Project(p), Some(domain)) => p.domain.id == domain,
                 _ => false,
             },
+            Who::Manager => auth.has_role("manager"),
             Who::Owner => target.user == Some(auth.user.id.as_str()),
+            Who::OwningMember => Who::Owner.is(auth, target) && auth.has_role("member"),
+            Who::Trustee => target.trustee == Some(auth.user.id.as_str()),
             Who::InProject => match (&auth.scope, target.project) {
                 (Scope::Project(p), Some(project)) => p.id == project,
                 _ => false,
@@ -137,9 +194,7 @@ pub fn default_domain(ctx: &Ctx) -> &str {
     }
 }
 
-/// The domain that a list is limited to: the one asked for, else that of a domain-scoped token. Readers of one domain
-/// see no other.
+/// The domain that a list is limited to: that of a domain-scoped token, which sees no other, else the one asked for.
 pub fn list_domain<'a>(ctx: &'a Ctx, asked: Option<&'a str>) -> Option<&'a str> {
-    let own = token_domain(ctx);
-    if ctx.is_admin() { asked.or(own) } else { own.or(asked) }
+    token_domain(ctx).or(asked)
 }

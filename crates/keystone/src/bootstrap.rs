@@ -10,6 +10,7 @@ use crate::catalog::{self, Endpoint, Region, ServiceEntry};
 use crate::projects::{self, Project};
 use crate::roles::{self, Role};
 use crate::tokens::revocation::{self, Subject};
+use crate::users::store::NewPassword;
 use crate::users::{self, User};
 use crate::{DEFAULT_DOMAIN, Keystone, change, domains};
 
@@ -24,7 +25,7 @@ pub struct Bootstrap {
 const CHAIN: [&str; 4] = ["admin", "manager", "member", "reader"];
 
 impl Keystone {
-    /// The default domain, the usual roles, projects `admin` and `service`, user `admin` with role `admin` on its
+    /// The default domain, the usual roles (with Octavia's, which installers of Kubernetes ask for), projects `admin` and `service`, user `admin` with role `admin` on its
     /// project and on the system, and the catalog. The admin's password and the URLs become the given ones.
     pub async fn bootstrap(&self, wanted: Bootstrap) -> Result<(), Error> {
         let ctx = Ctx::internal("bootstrap");
@@ -131,7 +132,9 @@ async fn roles(tx: &mut Tx) -> Result<String, Error> {
         }
         above = Some(this);
     }
-    role(tx, "service").await?;
+    for name in ["service", "load-balancer_member"] {
+        role(tx, name).await?;
+    }
     Ok(first)
 }
 
@@ -139,7 +142,7 @@ async fn admin(tx: &mut Tx, hash: Option<&str>, ttl: i64) -> Result<String, Erro
     if let Some(known) = users::store::by_name(tx, DEFAULT_DOMAIN, "admin").await? {
         if let Some(hash) = hash {
             revocation::revoke(tx, Subject::User(&known.id), ttl).await?;
-            users::store::set_password(tx, &known.id, Some(hash)).await?;
+            users::store::set_password(tx, &known.id, &password(hash)).await?;
         }
         return Ok(known.id);
     }
@@ -149,12 +152,24 @@ async fn admin(tx: &mut Tx, hash: Option<&str>, ttl: i64) -> Result<String, Erro
         domain_id: DEFAULT_DOMAIN.into(),
         default_project_id: None,
         enabled: true,
-        password_hash: hash.map(str::to_owned),
+        password_hash: None,
+        password_changed_at: None,
+        password_expires_at: None,
+        failed_logins: 0,
+        failed_login_at: None,
         options: Default::default(),
         extra: Default::default(),
     };
     users::store::insert(tx, &user).await?;
+    if let Some(hash) = hash {
+        users::store::set_password(tx, &user.id, &password(hash)).await?;
+    }
     Ok(user.id)
+}
+
+/// The operator's own: it never ends.
+fn password(hash: &str) -> NewPassword {
+    NewPassword { hash: Some(hash.to_owned()), expires_at: None, history: 0 }
 }
 
 async fn region(tx: &mut Tx, id: &str) -> Result<(), Error> {

@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fernet::{Fernet, MultiFernet};
@@ -40,6 +41,8 @@ pub struct KeyRepository {
     /// How many keys are kept, staged and primary included.
     max_active: usize,
     fernet: RwLock<MultiFernet>,
+    /// When the directory changed last, as far as is known.
+    changed: Mutex<Option<SystemTime>>,
 }
 
 impl KeyRepository {
@@ -53,8 +56,24 @@ impl KeyRepository {
         if !keys.contains_key(&0) {
             write(dir, 0, &Fernet::generate_key())?;
         }
-        let fernet = load(dir)?;
-        Ok(KeyRepository { dir: dir.to_owned(), max_active: max_active.max(2), fernet: RwLock::new(fernet) })
+        let changed = Mutex::new(changed(dir)?);
+        Ok(KeyRepository {
+            dir: dir.to_owned(),
+            max_active: max_active.max(2),
+            fernet: RwLock::new(load(dir)?),
+            changed,
+        })
+    }
+
+    /// Reads the keys again when another process has rotated them. A look at the directory, else nothing.
+    pub fn keep_up(&self) -> Result<(), Error> {
+        let now = changed(&self.dir)?;
+        let mut known = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != now {
+            *self.fernet.write().unwrap_or_else(PoisonError::into_inner) = load(&self.dir)?;
+            *known = now;
+        }
+        Ok(())
     }
 
     /// Promotes the staged key, stages a new one, and forgets the oldest beyond the limit.
@@ -86,6 +105,11 @@ impl KeyRepository {
 
 fn io(path: &Utf8Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
     move |source| Error::Io { path: path.to_owned(), source }
+}
+
+fn changed(dir: &Utf8Path) -> Result<Option<SystemTime>, Error> {
+    // Some file systems do not know; then only a restart takes notice.
+    Ok(std::fs::metadata(dir).map_err(io(dir))?.modified().ok())
 }
 
 fn read(dir: &Utf8Path) -> Result<BTreeMap<u64, String>, Error> {
@@ -147,6 +171,19 @@ mod tests {
         keys.rotate().unwrap();
         assert_eq!(keys.decrypt(&token), None);
         assert_eq!(read(&path).unwrap().keys().copied().collect::<Vec<_>>(), [0, 2, 3]);
+    }
+
+    #[test]
+    fn another_process_rotates() {
+        let (_guard, path) = dir();
+        let keys = KeyRepository::open(&path, 3).unwrap();
+        let other = KeyRepository::open(&path, 3).unwrap();
+        other.rotate().unwrap();
+        other.rotate().unwrap();
+        let token = other.encrypt(b"new");
+        assert_eq!(keys.decrypt(&token), None);
+        keys.keep_up().unwrap();
+        assert_eq!(keys.decrypt(&token).as_deref(), Some(&b"new"[..]));
     }
 
     #[test]

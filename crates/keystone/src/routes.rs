@@ -5,8 +5,8 @@ use std::sync::Arc;
 use web::{Gate, Router, Routes, Style};
 
 use crate::{
-    Keystone, application_credentials, assignments, catalog, credentials, discovery, domains, groups,
-    projects, roles, tokens, users,
+    Keystone, application_credentials, assignments, catalog, credentials, discovery, domain_config, domains,
+    endpoint_filter, groups, limits, policies, projects, roles, tokens, trusts, users,
 };
 
 static SERVICE: web::Service =
@@ -23,7 +23,10 @@ impl Keystone {
         let routes = grants(routes);
         let routes = inherited_grants(routes);
         let routes = catalog_routes(routes);
-        secrets(routes).into_router()
+        let routes = secrets(routes);
+        let routes = trust_routes(routes);
+        let routes = settings(routes);
+        filters(routes).into_router()
     }
 }
 
@@ -31,7 +34,7 @@ type R = Routes<Arc<Keystone>>;
 
 fn auth(routes: R) -> R {
     use discovery::api as versions;
-    use tokens::{api, auth_api, rules};
+    use tokens::{api, auth_api, events_api, rules, signed_api};
     routes
         .get("/", &versions::VERSIONS, versions::all)
         .get("/v3", &versions::VERSIONS, versions::v3)
@@ -39,6 +42,9 @@ fn auth(routes: R) -> R {
         .get("/v3/auth/tokens", &rules::VALIDATE.route, api::validate)
         .head("/v3/auth/tokens", &rules::CHECK.route, api::check)
         .delete("/v3/auth/tokens", &rules::REVOKE.route, api::revoke)
+        .post("/v3/ec2tokens", &rules::EC2.route, signed_api::ec2)
+        .post("/v3/s3tokens", &rules::S3.route, signed_api::s3)
+        .get("/v3/OS-REVOKE/events", &rules::LIST_REVOCATIONS.route, events_api::list)
         .get("/v3/auth/catalog", &rules::CATALOG.route, auth_api::catalog)
         .get("/v3/auth/projects", &rules::PROJECTS.route, auth_api::projects)
         .get("/v3/auth/domains", &rules::DOMAINS.route, auth_api::domains)
@@ -228,5 +234,125 @@ fn secrets(routes: R) -> R {
             "/v3/credentials/{credential_id}",
             &credentials::rules::DELETE.route,
             credentials::api::delete,
+        )
+}
+
+fn trust_routes(routes: R) -> R {
+    use trusts::{api, rules};
+    const ONE: &str = "/v3/OS-TRUST/trusts/{trust_id}";
+    routes
+        .get("/v3/OS-TRUST/trusts", &rules::LIST.route, api::list)
+        .post("/v3/OS-TRUST/trusts", &rules::CREATE.route, api::create)
+        .get(ONE, &rules::GET.route, api::get)
+        .delete(ONE, &rules::DELETE.route, api::delete)
+        .get("/v3/OS-TRUST/trusts/{trust_id}/roles", &rules::LIST_ROLES.route, api::list_roles)
+        .get("/v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}", &rules::GET_ROLE.route, api::get_role)
+}
+
+fn settings(mut routes: R) -> R {
+    use domain_config::{api as config, rules as config_rules};
+    use limits::{api, registered_api as registered, rules};
+    const LIMIT: &str = "/v3/limits/{limit_id}";
+    const REGISTERED: &str = "/v3/registered_limits/{registered_limit_id}";
+    const CONFIG: &str = "/v3/domains/{domain_id}/config";
+    for path in
+        [CONFIG, "/v3/domains/{domain_id}/config/{group}", "/v3/domains/{domain_id}/config/{group}/{option}"]
+    {
+        routes = routes
+            .get(path, &config_rules::GET.route, config::get)
+            .patch(path, &config_rules::UPDATE.route, config::update)
+            .delete(path, &config_rules::DELETE.route, config::delete);
+    }
+    for path in [
+        "/v3/domains/config/default",
+        "/v3/domains/config/{group}/default",
+        "/v3/domains/config/{group}/{option}/default",
+    ] {
+        routes = routes.get(path, &config_rules::GET_DEFAULT.route, config::get_default);
+    }
+    routes
+        .put(CONFIG, &config_rules::CREATE.route, config::create)
+        .get("/v3/limits", &rules::LIST.route, api::list)
+        .post("/v3/limits", &rules::CREATE.route, api::create)
+        .get("/v3/limits/model", &rules::GET_MODEL.route, api::model)
+        .get(LIMIT, &rules::GET.route, api::get)
+        .patch(LIMIT, &rules::UPDATE.route, api::update)
+        .delete(LIMIT, &rules::DELETE.route, api::delete)
+        .get("/v3/registered_limits", &rules::LIST_REGISTERED.route, registered::list)
+        .post("/v3/registered_limits", &rules::CREATE_REGISTERED.route, registered::create)
+        .get(REGISTERED, &rules::GET_REGISTERED.route, registered::get)
+        .patch(REGISTERED, &rules::UPDATE_REGISTERED.route, registered::update)
+        .delete(REGISTERED, &rules::DELETE_REGISTERED.route, registered::delete)
+}
+
+fn filters(mut routes: R) -> R {
+    use endpoint_filter::{associations_api as associations, groups_api as groups, rules};
+    use policies::{api, associations_api as policy_of, rules as policy_rules};
+    const GROUP: &str = "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}";
+    const IN_PROJECT: &str = "/v3/OS-EP-FILTER/projects/{project_id}/endpoints/{endpoint_id}";
+    const GROUP_IN_PROJECT: &str =
+        "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}";
+    const POLICY: &str = "/v3/policies/{policy_id}";
+    for path in [
+        "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY/endpoints/{endpoint_id}",
+        "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY/services/{service_id}",
+        "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY/services/{service_id}/regions/{region_id}",
+    ] {
+        routes = routes
+            .get(path, &policy_rules::CHECK_ASSOCIATION.route, policy_of::get)
+            .put(path, &policy_rules::CREATE_ASSOCIATION.route, policy_of::create)
+            .delete(path, &policy_rules::DELETE_ASSOCIATION.route, policy_of::delete);
+    }
+    routes
+        .get("/v3/policies", &policy_rules::LIST.route, api::list)
+        .post("/v3/policies", &policy_rules::CREATE.route, api::create)
+        .get(POLICY, &policy_rules::GET.route, api::get)
+        .patch(POLICY, &policy_rules::UPDATE.route, api::update)
+        .delete(POLICY, &policy_rules::DELETE.route, api::delete)
+        .get(
+            "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY/endpoints",
+            &policy_rules::ENDPOINTS.route,
+            policy_of::endpoints,
+        )
+        .get(
+            "/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy",
+            &policy_rules::OF_ENDPOINT.route,
+            policy_of::of_endpoint,
+        )
+        .get("/v3/OS-EP-FILTER/endpoint_groups", &rules::LIST.route, groups::list)
+        .post("/v3/OS-EP-FILTER/endpoint_groups", &rules::CREATE.route, groups::create)
+        .get(GROUP, &rules::GET.route, groups::get)
+        .patch(GROUP, &rules::UPDATE.route, groups::update)
+        .delete(GROUP, &rules::DELETE.route, groups::delete)
+        .get(
+            "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects",
+            &rules::PROJECTS_OF_GROUP.route,
+            associations::projects_of_group,
+        )
+        .get(
+            "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/endpoints",
+            &rules::ENDPOINTS_OF_GROUP.route,
+            associations::endpoints_of_group,
+        )
+        .get(GROUP_IN_PROJECT, &rules::GROUP_IN_PROJECT.route, associations::check_group)
+        .put(GROUP_IN_PROJECT, &rules::ADD_GROUP.route, associations::add_group)
+        .delete(GROUP_IN_PROJECT, &rules::REMOVE_GROUP.route, associations::remove_group)
+        .get(
+            "/v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups",
+            &rules::GROUPS_OF_PROJECT.route,
+            associations::groups_of_project,
+        )
+        .get(
+            "/v3/OS-EP-FILTER/projects/{project_id}/endpoints",
+            &rules::ENDPOINTS_OF_PROJECT.route,
+            associations::endpoints_of_project,
+        )
+        .get(IN_PROJECT, &rules::CHECK_ENDPOINT.route, associations::check_endpoint)
+        .put(IN_PROJECT, &rules::ADD_ENDPOINT.route, associations::add_endpoint)
+        .delete(IN_PROJECT, &rules::REMOVE_ENDPOINT.route, associations::remove_endpoint)
+        .get(
+            "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects",
+            &rules::PROJECTS_OF_ENDPOINT.route,
+            associations::projects_of_endpoint,
         )
 }

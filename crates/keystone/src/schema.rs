@@ -74,6 +74,14 @@ impl Fields {
         }
     }
 
+    /// One of several in a list.
+    pub fn from_value(value: Value) -> Result<Self, Error> {
+        match value {
+            Value::Object(map) => Ok(Fields { map }),
+            other => Err(Error::bad_request(format!("{} is not of type 'object'", repr(&other)))),
+        }
+    }
+
     /// As [`Fields::of`] for a PATCH: at least one attribute, and no other id than the URL's.
     pub fn patch(body: Value, noun: &str, id: &str) -> Result<Self, Error> {
         let mut fields = Fields::of(body, noun)?;
@@ -149,6 +157,32 @@ impl Fields {
         }
     }
 
+    pub fn integer(&mut self, key: &str, min: i64, max: i64) -> Result<Option<i64>, Error> {
+        match self.nullable_integer(key, min, max)? {
+            None => Ok(None),
+            Some(Some(number)) => Ok(Some(number)),
+            Some(None) => Err(wrong_type(key, &Value::Null, "'integer'")),
+        }
+    }
+
+    /// Outer None: not in the body; inner None: JSON null.
+    pub fn nullable_integer(&mut self, key: &str, min: i64, max: i64) -> Result<Option<Option<i64>>, Error> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(value) => match value.as_i64() {
+                Some(number) if number < min => {
+                    Err(invalid(key, format!("{number} is less than the minimum of {min}")))
+                }
+                Some(number) if number > max => {
+                    Err(invalid(key, format!("{number} is greater than the maximum of {max}")))
+                }
+                Some(number) => Ok(Some(Some(number))),
+                None => Err(wrong_type(key, &value, "'integer'")),
+            },
+        }
+    }
+
     pub fn object(&mut self, key: &str) -> Result<Option<Map<String, Value>>, Error> {
         match self.take(key) {
             None => Ok(None),
@@ -203,6 +237,29 @@ impl Fields {
     }
 }
 
+/// `expires_at` of trusts and application credentials: an instant that is not over.
+pub fn expiry(text: &str) -> Result<i64, Error> {
+    const FAULT: &str = "The server could not comply with the request since it is either malformed or otherwise \
+                         incorrect. The client is assumed to be in error.";
+    let end = base::time::parse(text)
+        .ok_or_else(|| Error::bad_request(format!("Timestamp not in expected format. {FAULT}")))?;
+    if end <= base::time::now() {
+        return Err(Error::bad_request(format!("The 'expires_at' must not be before now. {FAULT}")));
+    }
+    Ok(end)
+}
+
+/// The list under `noun` in a body, with something in it.
+pub fn items(body: Value, noun: &str) -> Result<Vec<Value>, Error> {
+    let mut fields = Fields::from_value(body)?;
+    let items = fields.list(noun)?.ok_or_else(|| Fields::required(noun))?;
+    fields.nothing_else()?;
+    if items.is_empty() {
+        return Err(invalid(noun, "[] is too short"));
+    }
+    Ok(items)
+}
+
 fn check_id(key: &str, value: Value) -> Result<String, Error> {
     match value {
         Value::String(text) if is_id(&text) => Ok(text),
@@ -212,6 +269,14 @@ fn check_id(key: &str, value: Value) -> Result<String, Error> {
         }
         other => Err(wrong_type(key, &other, "'string'")),
     }
+}
+
+/// A view with the extra attributes.
+pub fn with_extra(mut view: Value, extra: &Map<String, Value>) -> Value {
+    for (key, value) in extra {
+        view[key] = value.clone();
+    }
+    view
 }
 
 /// Lays a PATCH's extra attributes over the stored ones.

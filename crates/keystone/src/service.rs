@@ -6,19 +6,31 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use base::{Auth, Error};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use db::{Db, Migration};
 
 use crate::application_credentials::rules::permits;
+use crate::epoch::Epoch;
 use crate::errors::unauthorized;
 use crate::keys::KeyRepository;
 use crate::passwords::Passwords;
+use crate::security::Security;
 use crate::snapshot::Snapshot;
 use crate::tokens::cache::Cache;
 
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "keystone/0001_identity", sql: include_str!("../migrations/0001_identity.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "keystone/0001_identity", sql: include_str!("../migrations/0001_identity.sql") },
+    Migration { name: "keystone/0002_trusts", sql: include_str!("../migrations/0002_trusts.sql") },
+    Migration { name: "keystone/0003_limits", sql: include_str!("../migrations/0003_limits.sql") },
+    Migration {
+        name: "keystone/0004_catalog_extras",
+        sql: include_str!("../migrations/0004_catalog_extras.sql"),
+    },
+    Migration { name: "keystone/0005_security", sql: include_str!("../migrations/0005_security.sql") },
+];
 
+/// Where token keys lie in the key directory.
+const TOKENS: &str = "tokens";
 /// Token keys kept: staged, primary, and one secondary so that tokens outlive a rotation.
 const TOKEN_KEYS: usize = 3;
 /// Credentials stay encrypted with the key of their time, so that none may be pruned soon.
@@ -30,6 +42,8 @@ pub struct Config {
     pub key_dir: Utf8PathBuf,
     /// How long a token lives.
     pub token_ttl: Duration,
+    /// Rules for passwords.
+    pub security: Security,
 }
 
 pub struct Keystone {
@@ -37,6 +51,8 @@ pub struct Keystone {
     pub(crate) token_keys: KeyRepository,
     pub(crate) credential_keys: KeyRepository,
     pub(crate) passwords: Passwords,
+    pub(crate) security: Security,
+    pub(crate) epoch: Epoch,
     pub(crate) cache: Cache,
     pub(crate) snapshot: RwLock<Option<Arc<Snapshot>>>,
     /// Microseconds.
@@ -50,9 +66,10 @@ pub(crate) type Service = web::State<Arc<Keystone>>;
 impl Keystone {
     /// Opens the key repositories; the database must have been migrated.
     pub async fn new(db: Arc<Db>, config: Config) -> Result<Arc<Keystone>, Error> {
+        config.security.check()?;
         let dir = config.key_dir.clone();
         let open = move || {
-            let tokens = KeyRepository::open(&dir.join("tokens"), TOKEN_KEYS)?;
+            let tokens = KeyRepository::open(&dir.join(TOKENS), TOKEN_KEYS)?;
             Ok::<_, crate::keys::Error>((
                 tokens,
                 KeyRepository::open(&dir.join("credentials"), CREDENTIAL_KEYS)?,
@@ -65,6 +82,8 @@ impl Keystone {
             token_keys,
             credential_keys,
             passwords: Passwords::new(),
+            security: config.security,
+            epoch: Epoch::default(),
             cache: Cache::default(),
             snapshot: RwLock::new(None),
             token_ttl: i64::try_from(config.token_ttl.as_micros()).unwrap_or(i64::MAX / 4),
@@ -82,12 +101,18 @@ impl Keystone {
         MoveOn(&self.generation)
     }
 
-    /// Promotes the staged token key and stages a new one. Tokens survive one rotation.
+    /// As the function of that name, without waiting to be noticed.
     pub async fn rotate_token_keys(self: &Arc<Self>) -> Result<(), Error> {
         let this = self.clone();
         tokio::task::spawn_blocking(move || this.token_keys.rotate()).await.map_err(Error::internal)??;
         Ok(())
     }
+}
+
+/// Promotes the staged token key and stages a new one. Tokens survive one rotation. May be done beside running processes:
+/// they know the staged key already and take notice within a second.
+pub fn rotate_token_keys(key_dir: &Utf8Path) -> Result<(), crate::keys::Error> {
+    KeyRepository::open(&key_dir.join(TOKENS), TOKEN_KEYS)?.rotate()
 }
 
 pub(crate) struct MoveOn<'a>(&'a AtomicU64);
@@ -132,9 +157,12 @@ macro_rules! change {
             let value = result?;
             let project = ctx.project().map_or("", |p| p.id.as_str());
             $tx.event(db::Event::new("identity", $kind, id, project, ctx)).await?;
-            Ok(value)
+            Ok((value, $crate::epoch::Epoch::advance($tx).await?))
         });
-        done
+        done.map(|(value, number)| {
+            $keystone.epoch.made(number);
+            value
+        })
     }};
 }
 pub(crate) use change;

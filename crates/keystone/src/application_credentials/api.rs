@@ -1,37 +1,27 @@
 //! /v3/users/{id}/application_credentials
 
-use std::sync::Arc;
-
-use base::{Error, Scope};
-use http::HeaderMap;
+use base::{Ctx, Error, Scope};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Result, State};
+use web::{Json, Path, Result};
 
 use super::rules::RuleSpec;
 use super::{ApplicationCredential, rules, store, view};
-use crate::access::Target;
-use crate::errors::{conflict, not_found, unauthorized, unique};
+use crate::access::{Policy, Target};
+use crate::call::{Call, Own};
+use crate::errors::{conflict, not_found, unique};
 use crate::listing::collection;
 use crate::passwords::generate_secret;
-use crate::schema::{Fields, invalid};
-use crate::tokens::Session;
-use crate::{Keystone, Service, change};
-
-/// The session behind the request's own token: it knows how the bearer logged in.
-pub(crate) async fn own_session(keystone: &Keystone, headers: &HeaderMap) -> Result<Arc<Session>, Error> {
-    let token = headers.get("x-auth-token").and_then(|v| v.to_str().ok()).ok_or_else(unauthorized)?;
-    keystone.session(token).await
-}
+use crate::schema::{Fields, expiry, invalid};
+use crate::{Keystone, change};
 
 pub async fn list(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
+    Call { keystone, ctx, origin, params }: Call,
+    Own(session): Own,
     Path(user): Path<String>,
 ) -> Result {
     rules::LIST.enforce(&ctx, &Target::user(&user))?;
+    rules::check_not_by_trust(&session)?;
     let snapshot = keystone.snapshot().await?;
     let mut conn = keystone.db.read().await?;
     let credentials = store::of_user(&mut conn, &user).await?;
@@ -43,22 +33,28 @@ pub async fn list(
     Ok(collection(&origin, &params, "application_credentials", views, &["name"])?)
 }
 
-async fn find(keystone: &Keystone, user: &str, id: &str) -> Result<ApplicationCredential, Error> {
-    store::get(&mut *keystone.db.read().await?, id)
-        .await?
-        .filter(|c| c.user_id == user)
-        .ok_or_else(|| not_found("Application Credential", id))
+/// Whose it is decides who may have it, whatever the URL says; one that is missing counts as the URL's user's.
+async fn find(
+    keystone: &Keystone,
+    ctx: &Ctx,
+    policy: &Policy,
+    user: &str,
+    id: &str,
+) -> Result<ApplicationCredential, Error> {
+    let found = store::get(&mut *keystone.db.read().await?, id).await?;
+    let owner = found.as_ref().map_or(user, |c| c.user_id.as_str());
+    policy.enforce(ctx, &Target::user(owner))?;
+    found.ok_or_else(|| not_found("Application Credential", id))
 }
 
 pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
-    rules::GET.enforce(&ctx, &Target::user(&user))?;
-    let credential = find(&keystone, &user, &id).await?;
-    let access = store::rules_of_user(&mut *keystone.db.read().await?, &user).await?;
+    let credential = find(&keystone, &ctx, &rules::GET, &user, &id).await?;
+    rules::check_not_by_trust(&session)?;
+    let access = store::rules_of_user(&mut *keystone.db.read().await?, &credential.user_id).await?;
     let snapshot = keystone.snapshot().await?;
     let view = view::application_credential(&credential, &snapshot.roles, &access, &origin);
     Ok(web::json(200, &json!({"application_credential": view})))
@@ -76,16 +72,7 @@ struct Wanted {
 
 fn parse(body: Value) -> Result<Wanted, Error> {
     let mut fields = Fields::of(body, "application_credential")?;
-    let expires_at = match fields.nullable_text("expires_at")?.flatten() {
-        None => None,
-        Some(text) => Some(base::time::parse(&text).ok_or_else(|| {
-            Error::bad_request(
-                "Timestamp not in expected format. The server could not comply with the request since it is either \
-                 malformed or otherwise incorrect. The client is assumed to be in error.",
-            )
-        })?),
-    };
-    rules::check_expiry(expires_at, base::time::now())?;
+    let expires_at = fields.nullable_text("expires_at")?.flatten().map(|text| expiry(&text)).transpose()?;
     let secret = match fields.take("secret") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if !text.is_empty() => Some(SecretString::from(text)),
@@ -104,15 +91,14 @@ fn parse(body: Value) -> Result<Wanted, Error> {
 }
 
 pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
     Path(user): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
     rules::CREATE.enforce(&ctx, &Target::user(&user))?;
-    rules::check_unrestricted(&*own_session(&keystone, &headers).await?, &rules::CREATE)?;
+    rules::check_not_by_trust(&session)?;
+    rules::check_unrestricted(&session, &rules::CREATE)?;
     let wanted = parse(body)?;
     let Scope::Project(project) = &ctx.auth.scope else {
         return Err(Error::bad_request(
@@ -194,14 +180,13 @@ async fn resolve_rules(
 }
 
 pub async fn delete(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
+    Call { keystone, ctx, .. }: Call,
+    Own(session): Own,
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
-    rules::DELETE.enforce(&ctx, &Target::user(&user))?;
-    rules::check_unrestricted(&*own_session(&keystone, &headers).await?, &rules::DELETE)?;
-    find(&keystone, &user, &id).await?;
+    find(&keystone, &ctx, &rules::DELETE, &user, &id).await?;
+    rules::check_not_by_trust(&session)?;
+    rules::check_unrestricted(&session, &rules::DELETE)?;
     change!(keystone, &ctx, "application_credential.delete", &id, |tx| Ok(store::delete(tx, &id).await?))?;
     Ok(web::no_content(204))
 }

@@ -1,6 +1,6 @@
 //! Who may have application credentials, and what their access rules let through.
 
-use base::{Error, Kind};
+use base::Error;
 use serde_json::Value;
 
 use super::AccessRule;
@@ -11,22 +11,34 @@ use crate::schema::{Fields, invalid, wrong_type};
 use crate::tokens::Session;
 
 const READERS: &[Who] = &[Who::Admin, Who::SystemReader, Who::Owner];
+const RULE_READERS: &[Who] = &[Who::SystemReader, Who::Owner];
 const OWNERS: &[Who] = &[Who::Admin, Who::Owner];
 
-pub static LIST: Policy = Policy::new("identity:list_application_credentials", READERS);
-pub static GET: Policy = Policy::new("identity:get_application_credential", READERS);
+pub static LIST: Policy = Policy::of_cloud("identity:list_application_credentials", READERS);
+pub static GET: Policy = Policy::of_cloud("identity:get_application_credential", READERS);
 /// Nobody makes one for somebody else: it would act in their name.
-pub static CREATE: Policy = Policy::new("identity:create_application_credential", &[Who::Owner]);
-pub static DELETE: Policy = Policy::new("identity:delete_application_credential", OWNERS);
-pub static LIST_RULES: Policy = Policy::new("identity:list_access_rules", READERS);
-pub static GET_RULE: Policy = Policy::new("identity:get_access_rule", READERS);
-pub static DELETE_RULE: Policy = Policy::new("identity:delete_access_rule", OWNERS);
+pub static CREATE: Policy = Policy::of_project("identity:create_application_credential", &[Who::Owner]);
+pub static DELETE: Policy = Policy::of_cloud("identity:delete_application_credential", OWNERS);
+pub static LIST_RULES: Policy = Policy::of_cloud("identity:list_access_rules", RULE_READERS);
+pub static GET_RULE: Policy = Policy::of_cloud("identity:get_access_rule", RULE_READERS);
+pub static DELETE_RULE: Policy =
+    Policy::of_cloud("identity:delete_access_rule", &[Who::SystemAdmin, Who::Owner]);
 
 const METHODS: [&str; 6] = ["POST", "GET", "HEAD", "PATCH", "PUT", "DELETE"];
 
 /// Whoever came by a restricted application credential could otherwise make an unrestricted one.
 pub fn check_unrestricted(session: &Session, policy: &Policy) -> Result<(), Error> {
     if session.restricted { Err(forbidden_action(policy.route.name)) } else { Ok(()) }
+}
+
+/// What a trustee made would outlive the trust.
+pub fn check_not_by_trust(session: &Session) -> Result<(), Error> {
+    if session.claims.trust_id.is_some() {
+        return Err(Error::forbidden(
+            "Cannot manage application credentials with a token issued via delegation.",
+        ));
+    }
+    Ok(())
 }
 
 /// The roles asked for, by id or name, must be among those that the caller has on the project.
@@ -75,17 +87,6 @@ pub fn parse_rule(value: Value) -> Result<RuleSpec, Error> {
         return Err(invalid("method", format!("'{method}' is not one of {METHODS:?}")));
     }
     Ok(RuleSpec::New { service, path, method })
-}
-
-pub fn check_expiry(expires_at: Option<i64>, now: i64) -> Result<(), Error> {
-    if expires_at.is_some_and(|end| end <= now) {
-        return Err(Error::new(
-            Kind::BadRequest,
-            "The 'expires_at' must not be before now. The server could not comply with the request since it is \
-             either malformed or otherwise incorrect. The client is assumed to be in error.",
-        ));
-    }
-    Ok(())
 }
 
 /// May a call be made with these rules?

@@ -2,22 +2,22 @@
 
 use base::Error;
 use serde_json::json;
-use web::{Caller, Origin, Params, Path, Result, State};
+use web::{Path, Result};
 
 use super::{AccessRule, rules, store, view};
 use crate::access::Target;
+use crate::call::{Call, Own};
 use crate::errors::not_found;
 use crate::listing::collection;
-use crate::{Keystone, Service, change};
+use crate::{Keystone, change};
 
 pub async fn list(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
+    Call { keystone, ctx, origin, params }: Call,
+    Own(session): Own,
     Path(user): Path<String>,
 ) -> Result {
     rules::LIST_RULES.enforce(&ctx, &Target::user(&user))?;
+    rules::check_not_by_trust(&session)?;
     let found = store::rules_of_user(&mut *keystone.db.read().await?, &user).await?;
     let views = found.iter().map(|r| view::access_rule(r, &user, &origin)).collect();
     Ok(collection(&origin, &params, "access_rules", views, &["service", "path", "method"])?)
@@ -29,22 +29,23 @@ async fn find(keystone: &Keystone, user: &str, id: &str) -> Result<AccessRule, E
 }
 
 pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
     rules::GET_RULE.enforce(&ctx, &Target::user(&user))?;
+    rules::check_not_by_trust(&session)?;
     let rule = find(&keystone, &user, &id).await?;
     Ok(web::json(200, &json!({"access_rule": view::access_rule(&rule, &user, &origin)})))
 }
 
 pub async fn delete(
-    State(keystone): Service,
-    Caller(ctx): Caller,
+    Call { keystone, ctx, .. }: Call,
+    Own(session): Own,
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
     rules::DELETE_RULE.enforce(&ctx, &Target::user(&user))?;
+    rules::check_not_by_trust(&session)?;
     find(&keystone, &user, &id).await?;
     change!(keystone, &ctx, "access_rule.delete", &id, |tx| {
         // Removing it from a credential would widen what that may do.

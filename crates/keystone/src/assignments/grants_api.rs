@@ -8,15 +8,16 @@ use base::{Ctx, Error};
 use db::AnyConnection;
 use http::Uri;
 use web::axum::extract::OriginalUri;
-use web::{Caller, Origin, Params, Path, Response, Result, State};
+use web::{Path, Response, Result};
 
 use super::rules::{self, Grant};
 use super::{Actor, Assignment, Place, store};
 use crate::access::{Policy, Target};
+use crate::call::Call;
 use crate::errors::not_found;
 use crate::listing::collection;
 use crate::roles::{self, Role};
-use crate::{Keystone, Service, change, domains, groups, projects, users};
+use crate::{Keystone, change, domains, groups, projects, users};
 
 type Parameters = Path<HashMap<String, String>>;
 
@@ -108,11 +109,8 @@ fn no_such_grant(grant: &Assignment) -> Error {
 }
 
 pub async fn list(
-    State(keystone): Service,
-    Caller(ctx): Caller,
+    Call { keystone, ctx, origin, params }: Call,
     OriginalUri(uri): OriginalUri,
-    origin: Origin,
-    params: Params,
     Path(parameters): Parameters,
 ) -> Result {
     let wanted = parse(&parameters, &uri)?;
@@ -129,8 +127,7 @@ pub async fn list(
 }
 
 pub async fn check(
-    State(keystone): Service,
-    Caller(ctx): Caller,
+    Call { keystone, ctx, .. }: Call,
     OriginalUri(uri): OriginalUri,
     Path(parameters): Parameters,
 ) -> Result {
@@ -144,8 +141,7 @@ pub async fn check(
 }
 
 pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
+    Call { keystone, ctx, .. }: Call,
     OriginalUri(uri): OriginalUri,
     Path(parameters): Parameters,
 ) -> Result {
@@ -165,8 +161,7 @@ pub async fn create(
 }
 
 pub async fn revoke(
-    State(keystone): Service,
-    Caller(ctx): Caller,
+    Call { keystone, ctx, .. }: Call,
     OriginalUri(uri): OriginalUri,
     Path(parameters): Parameters,
 ) -> Result<Response> {

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use base::{Ctx, Error, Scope};
+use base::{Ctx, Error};
 
 use super::{Actor, Assignment, Place};
 use crate::access::{Policy, Target, Who};
 use crate::errors::forbidden_action;
 use crate::projects::Project;
 use crate::roles::Role;
-use crate::roles::rules::RoleBook;
+use crate::roles::rules::{MANAGED, RoleBook};
 
 const READERS: &[Who] = &[Who::Admin, Who::SystemReader, Who::DomainReader];
 const MANAGERS: &[Who] = &[Who::Admin, Who::DomainManager];
@@ -20,18 +20,15 @@ pub static CHECK: Policy = Policy::new("identity:check_grant", READERS);
 pub static LIST_GRANTS: Policy = Policy::new("identity:list_grants", READERS);
 pub static CREATE: Policy = Policy::new("identity:create_grant", MANAGERS);
 pub static REVOKE: Policy = Policy::new("identity:revoke_grant", MANAGERS);
-pub static CHECK_SYSTEM: Policy = Policy::new("identity:check_system_grant_for_user", SYSTEM_READERS);
-pub static LIST_SYSTEM: Policy = Policy::new("identity:list_system_grants_for_user", SYSTEM_READERS);
-pub static CREATE_SYSTEM: Policy = Policy::new("identity:create_system_grant_for_user", ADMIN);
-pub static REVOKE_SYSTEM: Policy = Policy::new("identity:revoke_system_grant_for_user", ADMIN);
+pub static CHECK_SYSTEM: Policy = Policy::of_cloud("identity:check_system_grant_for_user", SYSTEM_READERS);
+pub static LIST_SYSTEM: Policy = Policy::of_cloud("identity:list_system_grants_for_user", SYSTEM_READERS);
+pub static CREATE_SYSTEM: Policy = Policy::of_cloud("identity:create_system_grant_for_user", ADMIN);
+pub static REVOKE_SYSTEM: Policy = Policy::of_cloud("identity:revoke_system_grant_for_user", ADMIN);
 pub static LIST: Policy = Policy::new("identity:list_role_assignments", READERS);
 pub static LIST_TREE: Policy = Policy::new(
     "identity:list_role_assignments_for_tree",
     &[Who::Admin, Who::SystemReader, Who::DomainReader],
 );
-
-/// What a domain's manager may give and take: nothing above their own role.
-const MANAGED: &[&str] = &["manager", "member", "reader"];
 
 /// A grant with what it is about, looked up.
 pub struct Grant<'a> {
@@ -114,21 +111,6 @@ impl Query {
             return bad("scope.project.id must be specified if include_subtree is also specified");
         }
         Ok(())
-    }
-
-    /// For domain readers the list is of their domain's things only.
-    pub fn target<'a>(&'a self, project_domain: Option<&'a str>, ctx: &'a Ctx) -> Target<'a> {
-        let own = match &ctx.auth.scope {
-            Scope::Domain(domain) => Some(domain.id.as_str()),
-            _ => None,
-        };
-        let domain = match (&self.project, &self.domain, self.system) {
-            (Some(_), _, _) => project_domain,
-            (_, Some(domain), _) => Some(domain.as_str()),
-            (_, _, true) => None,
-            _ => own,
-        };
-        Target { domain, ..Target::default() }
     }
 }
 

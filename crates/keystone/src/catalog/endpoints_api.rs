@@ -2,28 +2,24 @@
 
 use base::Error;
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{Endpoint, Region, rules, store, view};
 use crate::access::Target;
+use crate::call::Call;
+use crate::change;
 use crate::errors::not_found;
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
-use crate::{Service, change};
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     rules::LIST_ENDPOINTS.enforce(&ctx, &Target::default())?;
     let endpoints = store::endpoints(&mut *keystone.db.read().await?).await?;
     let views = endpoints.iter().map(|e| view::endpoint(e, &origin)).collect();
     Ok(collection(&origin, &params, "endpoints", views, &["interface", "service_id", "region_id", "region"])?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::GET_ENDPOINT.enforce(&ctx, &Target::default())?;
     let found = store::endpoint(&mut *keystone.db.read().await?, &id).await?;
     Ok(answer(200, &found.ok_or_else(|| not_found("endpoint", &id))?, &origin))
@@ -65,12 +61,7 @@ async fn check_service(conn: &mut db::AnyConnection, id: &str) -> Result<(), Err
     }
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     rules::CREATE_ENDPOINT.enforce(&ctx, &Target::default())?;
     let mut fields = Fields::of(body, "endpoint")?;
     let spec = region(&mut fields)?;
@@ -94,9 +85,7 @@ pub async fn create(
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
@@ -128,7 +117,7 @@ pub async fn update(
     Ok(answer(200, &endpoint, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     rules::DELETE_ENDPOINT.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "endpoint.delete", &id, |tx| {
         store::endpoint(tx, &id).await?.ok_or_else(|| not_found("endpoint", &id))?;

@@ -2,47 +2,36 @@
 
 use base::{Ctx, Error};
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{Region, rules, store, view};
 use crate::access::Target;
+use crate::call::Call;
 use crate::errors::{conflict, not_found, unique};
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
-use crate::{Keystone, Service, change};
+use crate::{Keystone, change};
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     rules::LIST_REGIONS.enforce(&ctx, &Target::default())?;
     let regions = store::regions(&mut *keystone.db.read().await?).await?;
     let views = regions.iter().map(|r| view::region(r, &origin)).collect();
     Ok(collection(&origin, &params, "regions", views, &["parent_region_id"])?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::GET_REGION.enforce(&ctx, &Target::default())?;
     let found = store::region(&mut *keystone.db.read().await?, &id).await?;
     Ok(answer(200, &found.ok_or_else(|| not_found("region", &id))?, &origin))
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     let region = insert(&keystone, &ctx, body, None).await?;
     Ok(answer(201, &region, &origin))
 }
 
 pub async fn create_with_id(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
@@ -95,9 +84,7 @@ async fn check_parent(conn: &mut db::AnyConnection, region: &Region) -> Result<(
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
@@ -118,7 +105,7 @@ pub async fn update(
     Ok(answer(200, &region, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     rules::DELETE_REGION.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "region.delete", &id, |tx| {
         store::region(tx, &id).await?.ok_or_else(|| not_found("region", &id))?;

@@ -1,6 +1,7 @@
 //! The catalog as it stands in a token.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use base::{Auth, Scope};
 use serde_json::{Value, json};
@@ -13,12 +14,18 @@ pub struct Catalog {
     services: Vec<(ServiceEntry, Vec<Endpoint>)>,
     /// None: made for each caller.
     text: Option<String>,
+    /// The endpoints of the projects that do not see all.
+    filters: HashMap<String, HashSet<String>>,
 }
 
 const PROJECT_KEYS: [&str; 2] = ["project_id", "tenant_id"];
 
 impl Catalog {
-    pub fn new(services: Vec<ServiceEntry>, endpoints: Vec<Endpoint>) -> Self {
+    pub fn new(
+        services: Vec<ServiceEntry>,
+        endpoints: Vec<Endpoint>,
+        filters: HashMap<String, HashSet<String>>,
+    ) -> Self {
         let mut services: Vec<(ServiceEntry, Vec<Endpoint>)> =
             services.into_iter().filter(|s| s.enabled).map(|s| (s, Vec::new())).collect();
         for endpoint in endpoints.into_iter().filter(|e| e.enabled) {
@@ -27,25 +34,30 @@ impl Catalog {
             }
         }
         let templated = services.iter().flat_map(|(_, list)| list).any(|e| is_template(&e.url));
-        let mut catalog = Catalog { services, text: None };
+        let mut catalog = Catalog { services, text: None, filters };
         if !templated {
-            catalog.text = Some(catalog.render(|url| Some(url.to_owned())));
+            catalog.text = Some(catalog.render(None, |url| Some(url.to_owned())));
         }
         catalog
     }
 
     pub fn text(&self, auth: &Auth) -> Cow<'_, str> {
-        match &self.text {
-            Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(self.render(|url| fill(url, auth))),
+        let seen = match &auth.scope {
+            Scope::Project(project) => self.filters.get(&project.id),
+            _ => None,
+        };
+        match (&self.text, seen) {
+            (Some(text), None) => Cow::Borrowed(text),
+            _ => Cow::Owned(self.render(seen, |url| fill(url, auth))),
         }
     }
 
     /// `url` gives None for an endpoint that the caller cannot have.
-    fn render(&self, url: impl Fn(&str) -> Option<String>) -> String {
-        let services = self.services.iter().map(|(service, endpoints)| {
+    fn render(&self, seen: Option<&HashSet<String>>, url: impl Fn(&str) -> Option<String>) -> String {
+        let services = self.services.iter().filter_map(|(service, endpoints)| {
             let endpoints: Vec<Value> = endpoints
                 .iter()
+                .filter(|e| seen.is_none_or(|ids| ids.contains(&e.id)))
                 .filter_map(|e| {
                     Some(json!({
                         "id": e.id,
@@ -56,11 +68,14 @@ impl Catalog {
                     }))
                 })
                 .collect();
-            json!({
-                "endpoints": endpoints,
-                "id": service.id,
-                "type": service.kind,
-                "name": service.name.as_deref().unwrap_or_default(),
+            // With a filter, what has nothing to show is left out.
+            (seen.is_none() || !endpoints.is_empty()).then(|| {
+                json!({
+                    "endpoints": endpoints,
+                    "id": service.id,
+                    "type": service.kind,
+                    "name": service.name.as_deref().unwrap_or_default(),
+                })
             })
         });
         Value::Array(services.collect()).to_string()
@@ -113,7 +128,7 @@ mod tests {
             endpoint("other", url, true),
             endpoint("off", url, false),
         ];
-        Catalog::new(vec![service], endpoints)
+        Catalog::new(vec![service], endpoints, HashMap::new())
     }
 
     fn urls(catalog: &Catalog, auth: &Auth) -> Vec<String> {

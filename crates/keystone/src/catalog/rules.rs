@@ -11,19 +11,19 @@ const ADMIN: &[Who] = &[Who::Admin];
 
 pub static LIST_REGIONS: Policy = Policy::new("identity:list_regions", ANYONE);
 pub static GET_REGION: Policy = Policy::new("identity:get_region", ANYONE);
-pub static CREATE_REGION: Policy = Policy::new("identity:create_region", ADMIN);
-pub static UPDATE_REGION: Policy = Policy::new("identity:update_region", ADMIN);
-pub static DELETE_REGION: Policy = Policy::new("identity:delete_region", ADMIN);
-pub static LIST_SERVICES: Policy = Policy::new("identity:list_services", READERS);
-pub static GET_SERVICE: Policy = Policy::new("identity:get_service", READERS);
-pub static CREATE_SERVICE: Policy = Policy::new("identity:create_service", ADMIN);
-pub static UPDATE_SERVICE: Policy = Policy::new("identity:update_service", ADMIN);
-pub static DELETE_SERVICE: Policy = Policy::new("identity:delete_service", ADMIN);
-pub static LIST_ENDPOINTS: Policy = Policy::new("identity:list_endpoints", READERS);
-pub static GET_ENDPOINT: Policy = Policy::new("identity:get_endpoint", READERS);
-pub static CREATE_ENDPOINT: Policy = Policy::new("identity:create_endpoint", ADMIN);
-pub static UPDATE_ENDPOINT: Policy = Policy::new("identity:update_endpoint", ADMIN);
-pub static DELETE_ENDPOINT: Policy = Policy::new("identity:delete_endpoint", ADMIN);
+pub static CREATE_REGION: Policy = Policy::of_cloud("identity:create_region", ADMIN);
+pub static UPDATE_REGION: Policy = Policy::of_cloud("identity:update_region", ADMIN);
+pub static DELETE_REGION: Policy = Policy::of_cloud("identity:delete_region", ADMIN);
+pub static LIST_SERVICES: Policy = Policy::of_cloud("identity:list_services", READERS);
+pub static GET_SERVICE: Policy = Policy::of_cloud("identity:get_service", READERS);
+pub static CREATE_SERVICE: Policy = Policy::of_cloud("identity:create_service", ADMIN);
+pub static UPDATE_SERVICE: Policy = Policy::of_cloud("identity:update_service", ADMIN);
+pub static DELETE_SERVICE: Policy = Policy::of_cloud("identity:delete_service", ADMIN);
+pub static LIST_ENDPOINTS: Policy = Policy::of_cloud("identity:list_endpoints", READERS);
+pub static GET_ENDPOINT: Policy = Policy::of_cloud("identity:get_endpoint", READERS);
+pub static CREATE_ENDPOINT: Policy = Policy::of_cloud("identity:create_endpoint", ADMIN);
+pub static UPDATE_ENDPOINT: Policy = Policy::of_cloud("identity:update_endpoint", ADMIN);
+pub static DELETE_ENDPOINT: Policy = Policy::of_cloud("identity:delete_endpoint", ADMIN);
 
 pub const INTERFACES: [&str; 3] = ["public", "internal", "admin"];
 

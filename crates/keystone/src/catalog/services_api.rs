@@ -1,39 +1,30 @@
 //! /v3/services
 
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{ServiceEntry, rules, store, view};
 use crate::access::Target;
+use crate::call::Call;
+use crate::change;
 use crate::errors::not_found;
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
-use crate::{Service, change};
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     rules::LIST_SERVICES.enforce(&ctx, &Target::default())?;
     let services = store::services(&mut *keystone.db.read().await?).await?;
     let views = services.iter().map(|s| view::service(s, &origin)).collect();
     Ok(collection(&origin, &params, "services", views, &["type", "name"])?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::GET_SERVICE.enforce(&ctx, &Target::default())?;
     let found = store::service(&mut *keystone.db.read().await?, &id).await?;
     Ok(answer(200, &found.ok_or_else(|| not_found("service", &id))?, &origin))
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     rules::CREATE_SERVICE.enforce(&ctx, &Target::default())?;
     let mut fields = Fields::of(body, "service")?;
     let service = ServiceEntry {
@@ -51,9 +42,7 @@ pub async fn create(
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
@@ -77,7 +66,7 @@ pub async fn update(
     Ok(answer(200, &service, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     rules::DELETE_SERVICE.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "service.delete", &id, |tx| {
         store::service(tx, &id).await?.ok_or_else(|| not_found("service", &id))?;

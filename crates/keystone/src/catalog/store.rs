@@ -3,6 +3,7 @@
 use db::{AnyConnection, FromRow, Row, json_text, sql};
 
 use super::{Catalog, Endpoint, Region, ServiceEntry};
+use crate::endpoint_filter;
 
 impl FromRow for Region {
     fn from_row(row: &Row) -> db::Result<Self> {
@@ -43,7 +44,14 @@ impl FromRow for Endpoint {
 }
 
 pub async fn catalog(conn: &mut AnyConnection) -> db::Result<Catalog> {
-    Ok(Catalog::new(services(conn).await?, endpoints(conn).await?))
+    let (services, endpoints) = (services(conn).await?, endpoints(conn).await?);
+    let filters = endpoint_filter::rules::visible(
+        endpoint_filter::store::single(conn).await?,
+        endpoint_filter::store::grouped(conn).await?,
+        &endpoint_filter::store::groups(conn).await?,
+        &endpoints,
+    );
+    Ok(Catalog::new(services, endpoints, filters))
 }
 
 pub async fn regions(conn: &mut AnyConnection) -> db::Result<Vec<Region>> {
@@ -77,6 +85,7 @@ pub async fn update_region(conn: &mut AnyConnection, region: &Region) -> db::Res
 }
 
 pub async fn delete_region(conn: &mut AnyConnection, id: &str) -> db::Result<()> {
+    sql("DELETE FROM identity_policy_association WHERE region_id = $1").bind(id).run(conn).await?;
     sql("DELETE FROM identity_region WHERE id = $1").bind(id).run(conn).await?;
     Ok(())
 }
@@ -117,10 +126,22 @@ pub async fn update_service(conn: &mut AnyConnection, service: &ServiceEntry) ->
     Ok(())
 }
 
-/// With its endpoints.
+/// With its endpoints, and the limits on what it offers.
 pub async fn delete_service(conn: &mut AnyConnection, id: &str) -> db::Result<()> {
-    sql("DELETE FROM identity_endpoint WHERE service_id = $1").bind(id).run(conn).await?;
-    sql("DELETE FROM identity_service WHERE id = $1").bind(id).run(conn).await?;
+    for statement in [
+        "DELETE FROM identity_project_endpoint WHERE endpoint_id IN \
+         (SELECT id FROM identity_endpoint WHERE service_id = $1)",
+        "DELETE FROM identity_policy_association WHERE endpoint_id IN \
+         (SELECT id FROM identity_endpoint WHERE service_id = $1)",
+        "DELETE FROM identity_policy_association WHERE service_id = $1",
+        "DELETE FROM identity_limit WHERE registered_limit_id IN \
+         (SELECT id FROM identity_registered_limit WHERE service_id = $1)",
+        "DELETE FROM identity_registered_limit WHERE service_id = $1",
+        "DELETE FROM identity_endpoint WHERE service_id = $1",
+        "DELETE FROM identity_service WHERE id = $1",
+    ] {
+        sql(statement).bind(id).run(conn).await?;
+    }
     Ok(())
 }
 
@@ -163,6 +184,12 @@ pub async fn update_endpoint(conn: &mut AnyConnection, endpoint: &Endpoint) -> d
 }
 
 pub async fn delete_endpoint(conn: &mut AnyConnection, id: &str) -> db::Result<()> {
-    sql("DELETE FROM identity_endpoint WHERE id = $1").bind(id).run(conn).await?;
+    for statement in [
+        "DELETE FROM identity_project_endpoint WHERE endpoint_id = $1",
+        "DELETE FROM identity_policy_association WHERE endpoint_id = $1",
+        "DELETE FROM identity_endpoint WHERE id = $1",
+    ] {
+        sql(statement).bind(id).run(conn).await?;
+    }
     Ok(())
 }

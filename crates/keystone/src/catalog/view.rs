@@ -1,17 +1,11 @@
 //! Regions, services and endpoints as JSON.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use web::Origin;
 
 use super::{Endpoint, Region, ServiceEntry};
 use crate::listing::url;
-
-fn with_extra(mut view: Value, extra: &Map<String, Value>) -> Value {
-    for (key, value) in extra {
-        view[key] = value.clone();
-    }
-    view
-}
+use crate::schema::with_extra;
 
 pub fn region(region: &Region, origin: &Origin) -> Value {
     let view = json!({

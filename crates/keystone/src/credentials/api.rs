@@ -1,28 +1,34 @@
 //! /v3/credentials
 
 use base::Error;
-use http::HeaderMap;
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{Credential, rules, store};
 use crate::access::Target;
-use crate::application_credentials::api::own_session;
 use crate::application_credentials::rules::check_unrestricted;
+use crate::call::{Call, Own};
 use crate::errors::{conflict, not_found, unique};
 use crate::listing::{collection, url};
-use crate::schema::{Fields, merge, wrong_type};
-use crate::{Keystone, Service, change};
+use crate::schema::{Fields, merge, with_extra, wrong_type};
+use crate::{Keystone, change};
 
-fn view(keystone: &Keystone, credential: &Credential, origin: &Origin) -> Result<Value, Error> {
-    let blob = keystone
+/// The blob as it was given.
+pub(crate) fn plain(keystone: &Keystone, credential: &Credential) -> Result<String, Error> {
+    keystone
         .credential_keys
         .decrypt(&credential.encrypted_blob)
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| {
-            Error::internal(format!("credential {} does not decrypt with any key", credential.id))
-        })?;
-    let mut view = json!({
+        .ok_or_else(|| Error::internal(format!("credential {} does not decrypt with any key", credential.id)))
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
+fn view(keystone: &Keystone, credential: &Credential, origin: &Origin) -> Result<Value, Error> {
+    let blob = plain(keystone, credential)?;
+    let view = json!({
         "id": credential.id,
         "user_id": credential.user_id,
         "project_id": credential.project_id,
@@ -30,10 +36,7 @@ fn view(keystone: &Keystone, credential: &Credential, origin: &Origin) -> Result
         "blob": blob,
         "links": {"self": url(origin, &format!("credentials/{}", credential.id))},
     });
-    for (key, value) in &credential.extra {
-        view[key] = value.clone();
-    }
-    Ok(view)
+    Ok(with_extra(view, &credential.extra))
 }
 
 fn answer(keystone: &Keystone, status: u16, credential: &Credential, origin: &Origin) -> Result<Response> {
@@ -50,41 +53,45 @@ fn blob(fields: &mut Fields) -> Result<Option<String>, Error> {
     }
 }
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call, Own(session): Own) -> Result {
     rules::LIST.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
     let all = rules::GET.allows(&ctx.auth, &Target::default());
     let found =
         if all { store::all(&mut conn).await? } else { store::of_user(&mut conn, ctx.user_id()).await? };
-    let views = found.iter().map(|c| view(&keystone, c, &origin)).collect::<Result<Vec<_>, _>>()?;
+    let reachable =
+        found.iter().filter(|c| rules::check_delegation(&session, c.project_id.as_deref()).is_ok());
+    let views = reachable.map(|c| view(&keystone, c, &origin)).collect::<Result<Vec<_>, _>>()?;
     Ok(collection(&origin, &params, "credentials", views, &["user_id", "type"])?)
 }
 
 pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
     Path(id): Path<String>,
 ) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
     let credential = rules::GET.find(&ctx, found, rules::target, || not_found("credential", &id))?;
+    rules::check_delegation(&session, credential.project_id.as_deref())?;
     answer(&keystone, 200, &credential, &origin)
 }
 
 pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
     Json(body): Json<Value>,
 ) -> Result {
     let mut fields = Fields::of(body, "credential")?;
     let user_id = fields.id("user_id")?.unwrap_or_else(|| ctx.user_id().to_owned());
     rules::CREATE.enforce(&ctx, &Target::user(&user_id))?;
-    check_unrestricted(&*own_session(&keystone, &headers).await?, &rules::CREATE)?;
     let kind = fields.name("type", 255)?.ok_or_else(|| Fields::required("type"))?;
     let blob = blob(&mut fields)?.ok_or_else(|| Fields::required("blob"))?;
     let project_id = fields.nullable_id("project_id")?.flatten();
+    if kind == "ec2" {
+        check_unrestricted(&session, &rules::CREATE)?;
+    }
+    rules::check_delegation(&session, project_id.as_deref())?;
+    let blob = rules::delegated_blob(&kind, blob, &session)?;
     if kind == "ec2" && project_id.is_none() {
         return Err(crate::errors::expecting("project_id", "credential").into());
     }
@@ -106,16 +113,14 @@ pub async fn create(
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
-    rules::UPDATE.find(&ctx, found, rules::target, || not_found("credential", &id))?;
-    check_unrestricted(&*own_session(&keystone, &headers).await?, &rules::UPDATE)?;
+    let current = rules::UPDATE.find(&ctx, found, rules::target, || not_found("credential", &id))?;
+    rules::check_delegation(&session, current.project_id.as_deref())?;
     let mut fields = Fields::patch(body, "credential", &id)?;
     let user_id = fields.id("user_id")?;
     if let Some(user) = &user_id {
@@ -124,7 +129,12 @@ pub async fn update(
     }
     let kind = fields.name("type", 255)?;
     let project_id = fields.nullable_id("project_id")?;
-    let blob = blob(&mut fields)?.map(|b| keystone.credential_keys.encrypt(b.as_bytes()));
+    let blob = blob(&mut fields)?;
+    if let (Some(new), "ec2") = (&blob, current.kind.as_str()) {
+        let (old, new) = (json_of(&plain(&keystone, &current)?), json_of(new));
+        rules::check_blob_update(&old, &new)?;
+    }
+    let blob = blob.map(|b| keystone.credential_keys.encrypt(b.as_bytes()));
     let extra = fields.extra();
     let credential = change!(keystone, &ctx, "credential.update", &id, |tx| {
         let mut credential = store::get(tx, &id).await?.ok_or_else(|| not_found("credential", &id))?;
@@ -142,15 +152,10 @@ pub async fn update(
     answer(&keystone, 200, &credential, &origin)
 }
 
-pub async fn delete(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn delete(Call { keystone, ctx, .. }: Call, Own(session): Own, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
-    rules::DELETE.find(&ctx, found, rules::target, || not_found("credential", &id))?;
-    check_unrestricted(&*own_session(&keystone, &headers).await?, &rules::DELETE)?;
+    let credential = rules::DELETE.find(&ctx, found, rules::target, || not_found("credential", &id))?;
+    rules::check_delegation(&session, credential.project_id.as_deref())?;
     change!(keystone, &ctx, "credential.delete", &id, |tx| Ok(store::delete(tx, &id).await?))?;
     Ok(web::no_content(204))
 }

@@ -1,18 +1,16 @@
 //! /v3/users/{id}/credentials/OS-EC2: keys for EC2's and S3's ways to sign, kept as credentials of type `ec2`.
 
-use base::Error;
-use http::HeaderMap;
+use base::{Ctx, Error};
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Result, State};
+use web::{Json, Origin, Path, Result};
 
 use super::{Credential, rules, store};
-use crate::access::Target;
-use crate::application_credentials::api::own_session;
+use crate::access::{Policy, Target};
 use crate::application_credentials::rules::check_unrestricted;
-use crate::assignments::{self, Place};
-use crate::errors::{forbidden_action, not_found};
+use crate::call::{Call, Own};
+use crate::errors::not_found;
 use crate::listing::{collection, url};
-use crate::{Keystone, Service, change, projects, users};
+use crate::{Keystone, change, projects, users};
 
 const KIND: &str = "ec2";
 
@@ -34,49 +32,45 @@ fn view(keystone: &Keystone, credential: &Credential, origin: &Origin) -> Result
     }))
 }
 
-async fn find(keystone: &Keystone, user: &str, access: &str) -> Result<Credential, Error> {
+/// By the access key alone: whose it is, and not whose name is in the URL, decides who may have it.
+async fn find(keystone: &Keystone, ctx: &Ctx, policy: &Policy, access: &str) -> Result<Credential, Error> {
     let id = rules::ec2_id(access);
-    store::get(&mut *keystone.db.read().await?, &id)
-        .await?
-        .filter(|c| c.user_id == user && c.kind == KIND)
-        .ok_or_else(|| not_found("credential", access))
+    let found = store::get(&mut *keystone.db.read().await?, &id).await?.filter(|c| c.kind == KIND);
+    policy.find_first(ctx, found, rules::target, || not_found("credential", access))
 }
 
 pub async fn list(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
+    Call { keystone, ctx, origin, params }: Call,
+    Own(session): Own,
     Path(user): Path<String>,
 ) -> Result {
     rules::EC2_LIST.enforce(&ctx, &Target::user(&user))?;
     let found = store::of_user(&mut *keystone.db.read().await?, &user).await?;
-    let ours = found.iter().filter(|c| c.kind == KIND);
+    let ours = found
+        .iter()
+        .filter(|c| c.kind == KIND && rules::check_delegation(&session, c.project_id.as_deref()).is_ok());
     let views = ours.map(|c| view(&keystone, c, &origin)).collect::<Result<Vec<_>, _>>()?;
     Ok(collection(&origin, &params, "credentials", views, &[])?)
 }
 
 pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path((user, access)): Path<(String, String)>,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
+    Path((_, access)): Path<(String, String)>,
 ) -> Result {
-    rules::EC2_GET.enforce(&ctx, &Target::user(&user))?;
-    let credential = find(&keystone, &user, &access).await?;
+    let credential = find(&keystone, &ctx, &rules::EC2_GET, &access).await?;
+    rules::check_delegation(&session, credential.project_id.as_deref())?;
     Ok(web::json(200, &json!({"credential": view(&keystone, &credential, &origin)?})))
 }
 
 pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
+    Own(session): Own,
     Path(user): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
     rules::EC2_CREATE.enforce(&ctx, &Target::user(&user))?;
-    check_unrestricted(&*own_session(&keystone, &headers).await?, &rules::EC2_CREATE)?;
+    check_unrestricted(&session, &rules::EC2_CREATE)?;
     let project = match body.get("tenant_id") {
         Some(Value::String(id)) => id.clone(),
         _ => return Err(crate::errors::expecting("tenant_id", "request body").into()),
@@ -85,14 +79,11 @@ pub async fn create(
         let mut conn = keystone.db.read().await?;
         users::store::get(&mut conn, &user).await?.ok_or_else(|| not_found("user", &user))?;
         projects::store::require(&mut conn, &project).await?;
-        // A key for a project that its owner cannot enter would be a way in once the owner could.
-        let place = Place::Project(project.clone());
-        if assignments::store::role_ids(&mut conn, &user, &place).await?.is_empty() && !ctx.is_admin() {
-            return Err(forbidden_action(rules::EC2_CREATE.route.name).into());
-        }
     }
+    rules::check_delegation(&session, Some(&project))?;
     let access = base::id::hex();
-    let blob = json!({"access": access, "secret": base::id::hex(), "trust_id": null}).to_string();
+    let blob =
+        json!({"access": access, "secret": base::id::hex(), "trust_id": session.claims.trust_id}).to_string();
     let credential = Credential {
         id: rules::ec2_id(&access),
         user_id: user,
@@ -108,14 +99,12 @@ pub async fn create(
 }
 
 pub async fn delete(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    Path((user, access)): Path<(String, String)>,
+    Call { keystone, ctx, .. }: Call,
+    Own(session): Own,
+    Path((_, access)): Path<(String, String)>,
 ) -> Result {
-    rules::EC2_DELETE.enforce(&ctx, &Target::user(&user))?;
-    check_unrestricted(&*own_session(&keystone, &headers).await?, &rules::EC2_DELETE)?;
-    let credential = find(&keystone, &user, &access).await?;
+    let credential = find(&keystone, &ctx, &rules::EC2_DELETE, &access).await?;
+    rules::check_delegation(&session, credential.project_id.as_deref())?;
     change!(keystone, &ctx, "credential.delete", &credential.id, |tx| {
         Ok(store::delete(tx, &credential.id).await?)
     })?;

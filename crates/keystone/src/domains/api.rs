@@ -2,16 +2,17 @@
 
 use base::Error;
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{rules, store, view};
 use crate::access::{Target, token_domain};
+use crate::call::Call;
+use crate::change;
 use crate::errors::{conflict, not_found, unique};
 use crate::listing::collection;
 use crate::projects::{self, Project};
 use crate::schema::{Fields, invalid, merge};
 use crate::tokens::revocation::{self, Subject};
-use crate::{Service, change};
 
 pub const FILTERS: &[&str] = &["name", "enabled"];
 
@@ -23,36 +24,26 @@ fn taken(domain: &Project) -> Error {
     conflict("domain", format!("Duplicate entry found with name {}", domain.name))
 }
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     // A domain's reader sees that domain alone.
     let own = token_domain(&ctx);
     rules::LIST.enforce(&ctx, &Target { domain: own, ..Target::default() })?;
     let domains = store::list(&mut *keystone.db.read().await?).await?;
     let views = domains
         .iter()
-        .filter(|d| ctx.is_admin() || own.is_none_or(|own| own == d.id))
+        .filter(|d| own.is_none_or(|own| own == d.id))
         .map(|d| view::domain(d, &origin))
         .collect();
     Ok(collection(&origin, &params, "domains", views, FILTERS)?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
     let domain = rules::GET.find(&ctx, found, target, || not_found("domain", &id))?;
     Ok(answer(200, &domain, &origin))
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     rules::CREATE.enforce(&ctx, &Target::default())?;
     let mut fields = Fields::of(body, "domain")?;
     let id = match fields.id("explicit_domain_id")? {
@@ -80,13 +71,12 @@ pub async fn create(
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
-    rules::UPDATE.enforce(&ctx, &Target::default())?;
+    let found = store::get(&mut *keystone.db.read().await?, &id).await?;
+    rules::UPDATE.find_first(&ctx, found, target, || not_found("domain", &id))?;
     let mut fields = Fields::patch(body, "domain", &id)?;
     let name = fields.name("name", 64)?;
     let description = fields.nullable_text("description")?;
@@ -112,8 +102,9 @@ pub async fn update(
     Ok(answer(200, &domain, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
-    rules::DELETE.enforce(&ctx, &Target::default())?;
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
+    let found = store::get(&mut *keystone.db.read().await?, &id).await?;
+    rules::DELETE.find_first(&ctx, found, target, || not_found("domain", &id))?;
     change!(keystone, &ctx, "domain.delete", &id, |tx| {
         let domain = store::require(tx, &id).await?;
         store::delete(tx, &domain).await

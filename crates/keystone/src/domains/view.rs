@@ -5,9 +5,11 @@ use web::Origin;
 
 use crate::listing::url;
 use crate::projects::Project;
+use crate::schema::with_extra;
 
 pub fn domain(domain: &Project, origin: &Origin) -> Value {
-    let mut view = json!({
+    with_extra(
+        json!({
         "id": domain.id,
         "name": domain.name,
         "description": domain.description,
@@ -15,9 +17,7 @@ pub fn domain(domain: &Project, origin: &Origin) -> Value {
         "tags": domain.tags,
         "options": domain.options,
         "links": {"self": url(origin, &format!("domains/{}", domain.id))},
-    });
-    for (key, value) in &domain.extra {
-        view[key] = value.clone();
-    }
-    view
+        }),
+        &domain.extra,
+    )
 }

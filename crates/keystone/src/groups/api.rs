@@ -1,18 +1,19 @@
 //! /v3/groups
 
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{Group, rules, store, view};
-use crate::access::{Target, default_domain, list_domain};
+use crate::access::{Target, default_domain, list_domain, token_domain};
+use crate::call::Call;
 use crate::errors::{duplicate, not_found, unique};
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
-use crate::{Service, assignments, change, domains, users};
+use crate::{assignments, change, domains, users};
 
 pub const FILTERS: &[&str] = &["name", "domain_id"];
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     let domain = list_domain(&ctx, params.get("domain_id"));
     rules::LIST.enforce(&ctx, &Target { domain, ..Target::default() })?;
     let groups = store::list(&mut *keystone.db.read().await?, domain).await?;
@@ -20,47 +21,35 @@ pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin,
     Ok(collection(&origin, &params, "groups", views, FILTERS)?)
 }
 
-pub async fn list_of_user(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn list_of_user(Call { keystone, ctx, origin, params }: Call, Path(id): Path<String>) -> Result {
     let mut conn = keystone.db.read().await?;
     let user = users::store::get(&mut conn, &id).await?;
     let user = rules::LIST_OF_USER.find(&ctx, user, users::rules::target, || not_found("user", &id))?;
     let groups = store::of_user(&mut conn, &user.id).await?;
-    let views = groups.iter().map(|g| view::group(g, &origin)).collect();
+    let own = token_domain(&ctx);
+    let shown = groups.iter().filter(|g| own.is_none_or(|own| own == g.domain_id));
+    let views = shown.map(|g| view::group(g, &origin)).collect();
     Ok(collection(&origin, &params, "groups", views, FILTERS)?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
     let group = rules::GET.find(&ctx, found, rules::target, || not_found("group", &id))?;
     Ok(answer(200, &group, &origin))
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     let mut fields = Fields::of(body, "group")?;
+    let asked = fields.id("domain_id")?;
+    // A domain's manager has to name the domain.
+    rules::CREATE.enforce(&ctx, &Target { domain: asked.as_deref(), ..Target::default() })?;
     let group = Group {
         id: base::id::hex(),
         name: fields.name("name", 64)?.ok_or_else(|| Fields::required("name"))?,
-        domain_id: fields.id("domain_id")?.unwrap_or_else(|| default_domain(&ctx).to_owned()),
+        domain_id: asked.unwrap_or_else(|| default_domain(&ctx).to_owned()),
         description: fields.nullable_text("description")?.flatten().unwrap_or_default(),
         extra: fields.extra(),
     };
-    rules::CREATE.enforce(&ctx, &Target::domain(&group.domain_id))?;
     change!(keystone, &ctx, "group.create", &group.id, |tx| {
         domains::store::require(tx, &group.domain_id).await?;
         let inserted = store::insert(tx, &group).await;
@@ -70,9 +59,7 @@ pub async fn create(
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
@@ -98,9 +85,9 @@ pub async fn update(
     Ok(answer(200, &group, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
-    rules::DELETE.find(&ctx, found, rules::target, || not_found("group", &id))?;
+    rules::DELETE.find_first(&ctx, found, rules::target, || not_found("group", &id))?;
     change!(keystone, &ctx, "group.delete", &id, |tx| {
         let members = store::users(tx, &id).await?;
         store::delete(tx, &id).await?;

@@ -3,19 +3,20 @@
 use base::{Ctx, Error};
 use db::Tx;
 use serde_json::{Map, Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{Project, rules, store, tree, view};
 use crate::access::{Target, default_domain, list_domain};
+use crate::call::Call;
 use crate::errors::{conflict, not_found, unique};
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
 use crate::tokens::revocation::{self, Subject};
-use crate::{Service, assignments, change, domains, users};
+use crate::{assignments, change, domains, users};
 
 pub const FILTERS: &[&str] = &["name", "enabled", "domain_id", "parent_id", "is_domain"];
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     let domain = list_domain(&ctx, params.get("domain_id"));
     rules::LIST.enforce(&ctx, &Target { domain, ..Target::default() })?;
     let mut conn = keystone.db.read().await?;
@@ -32,13 +33,7 @@ pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin,
     Ok(collection(&origin, &params, "projects", views, FILTERS)?)
 }
 
-pub async fn list_of_user(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn list_of_user(Call { keystone, ctx, origin, params }: Call, Path(id): Path<String>) -> Result {
     let mut conn = keystone.db.read().await?;
     let user = users::store::get(&mut conn, &id).await?;
     let user = rules::LIST_OF_USER.find(&ctx, user, users::rules::target, || not_found("user", &id))?;
@@ -47,13 +42,7 @@ pub async fn list_of_user(
     Ok(collection(&origin, &params, "projects", views, FILTERS)?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, params }: Call, Path(id): Path<String>) -> Result {
     let mut conn = keystone.db.read().await?;
     let found = store::get(&mut conn, &id).await?;
     // A token for that very project may look at it; nobody else learns whether it exists.
@@ -92,12 +81,7 @@ fn parse(body: Value) -> Result<Wanted, Error> {
     })
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     let wanted = parse(body)?;
     let id = base::id::hex();
     let project = change!(keystone, &ctx, "project.create", &id, |tx| {
@@ -150,6 +134,8 @@ async fn place(tx: &mut Tx, ctx: &Ctx, id: &str, wanted: &Wanted) -> Result<Proj
         }
         return Ok(project);
     }
+    // A domain's manager has to name the domain.
+    rules::CREATE.enforce(ctx, &Target { domain: wanted.domain_id.as_deref(), ..Target::default() })?;
     let domain_id = match (&wanted.domain_id, &wanted.parent_id) {
         (Some(domain), _) => domain.clone(),
         (None, Some(parent)) => match store::get(tx, parent).await? {
@@ -158,10 +144,11 @@ async fn place(tx: &mut Tx, ctx: &Ctx, id: &str, wanted: &Wanted) -> Result<Proj
         },
         (None, None) => default_domain(ctx).to_owned(),
     };
-    rules::CREATE.enforce(ctx, &Target::domain(&domain_id))?;
-    domains::store::require(tx, &domain_id).await?;
+    // What a body names and is missing is the body's fault.
+    let fault = |e: Error| if e.is_not_found() { Error::bad_request(e.message) } else { e };
+    domains::store::require(tx, &domain_id).await.map_err(fault)?;
     let parent_id = wanted.parent_id.clone().unwrap_or_else(|| domain_id.clone());
-    let parent = store::require(tx, &parent_id).await?;
+    let parent = store::require(tx, &parent_id).await.map_err(fault)?;
     if parent.owning_domain() != domain_id {
         return Err(Error::bad_request(format!(
             "Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in a \
@@ -176,9 +163,7 @@ async fn place(tx: &mut Tx, ctx: &Ctx, id: &str, wanted: &Wanted) -> Result<Proj
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
@@ -229,7 +214,7 @@ pub async fn update(
     Ok(answer(200, &project, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
     rules::DELETE.find(&ctx, found, rules::target, || not_found("project", &id))?;
     change!(keystone, &ctx, "project.delete", &id, |tx| {

@@ -32,7 +32,7 @@ const MAX_TAGS: usize = 80;
 /// A domain belongs to no domain: its manager may manage what is in it, not the domain itself.
 pub fn target(project: &Project) -> Target<'_> {
     let domain = (!project.is_domain).then_some(project.domain_id.as_str());
-    Target { domain, project: Some(&project.id), user: None }
+    Target { domain, project: Some(&project.id), ..Target::default() }
 }
 
 /// May a project be made below `parent`, whose own ancestors are given?

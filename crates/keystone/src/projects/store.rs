@@ -121,6 +121,11 @@ pub async fn delete(conn: &mut AnyConnection, id: &str) -> db::Result<()> {
         "DELETE FROM identity_assignment WHERE target_id = $1 AND target_kind IN ('project', 'domain')",
         "DELETE FROM identity_application_credential WHERE project_id = $1",
         "DELETE FROM identity_credential WHERE project_id = $1",
+        "DELETE FROM identity_trust WHERE project_id = $1",
+        "DELETE FROM identity_limit WHERE owner_id = $1",
+        "DELETE FROM identity_project_endpoint WHERE project_id = $1",
+        "DELETE FROM identity_project_endpoint_group WHERE project_id = $1",
+        "DELETE FROM identity_domain_option WHERE domain_id = $1",
         "UPDATE identity_user SET default_project_id = NULL WHERE default_project_id = $1",
         "DELETE FROM identity_project WHERE id = $1",
     ] {

@@ -2,13 +2,14 @@
 
 use base::Ctx;
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Path, Result, State};
+use web::{Json, Origin, Path, Result};
 
 use super::{Project, rules, store};
 use crate::access::Policy;
+use crate::call::Call;
 use crate::errors::not_found;
 use crate::listing::url;
-use crate::{Keystone, Service, change};
+use crate::{Keystone, change};
 
 async fn find(keystone: &Keystone, ctx: &Ctx, policy: &Policy, id: &str) -> Result<Project, base::Error> {
     let found = store::get(&mut *keystone.db.read().await?, id).await?;
@@ -34,20 +35,13 @@ fn body(project: &Project, origin: &Origin) -> Value {
     json!({"tags": project.tags, "links": {"next": null, "self": link, "previous": null}})
 }
 
-pub async fn list(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn list(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     let project = find(&keystone, &ctx, &rules::LIST_TAGS, &id).await?;
     Ok(web::json(200, &body(&project, &origin)))
 }
 
 pub async fn replace(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(request): Json<Value>,
 ) -> Result {
@@ -64,7 +58,7 @@ pub async fn replace(
     Ok(web::json(200, &body(&project, &origin)))
 }
 
-pub async fn clear(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+pub async fn clear(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     find(&keystone, &ctx, &rules::DELETE_TAGS, &id).await?;
     change(&keystone, &ctx, &id, |stored| {
         stored.clear();
@@ -74,11 +68,7 @@ pub async fn clear(State(keystone): Service, Caller(ctx): Caller, Path(id): Path
     Ok(web::no_content(204))
 }
 
-pub async fn check(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    Path((id, tag)): Path<(String, String)>,
-) -> Result {
+pub async fn check(Call { keystone, ctx, .. }: Call, Path((id, tag)): Path<(String, String)>) -> Result {
     let project = find(&keystone, &ctx, &rules::GET_TAG, &id).await?;
     if project.tags.contains(&tag) {
         Ok(web::no_content(204))
@@ -88,9 +78,7 @@ pub async fn check(
 }
 
 pub async fn add(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path((id, tag)): Path<(String, String)>,
 ) -> Result {
     find(&keystone, &ctx, &rules::CREATE_TAG, &id).await?;
@@ -110,11 +98,7 @@ pub async fn add(
     Ok(response)
 }
 
-pub async fn remove(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    Path((id, tag)): Path<(String, String)>,
-) -> Result {
+pub async fn remove(Call { keystone, ctx, .. }: Call, Path((id, tag)): Path<(String, String)>) -> Result {
     find(&keystone, &ctx, &rules::DELETE_TAG, &id).await?;
     change(&keystone, &ctx, &id, move |stored| {
         let before = stored.len();

@@ -5,10 +5,12 @@ use web::Origin;
 
 use super::Project;
 use crate::listing::url;
+use crate::schema::with_extra;
 
 pub fn project(project: &Project, origin: &Origin) -> Value {
     let domain = (!project.domain_id.is_empty()).then_some(&project.domain_id);
-    let mut view = json!({
+    with_extra(
+        json!({
         "id": project.id,
         "name": project.name,
         "domain_id": domain,
@@ -19,9 +21,7 @@ pub fn project(project: &Project, origin: &Origin) -> Value {
         "tags": project.tags,
         "options": project.options,
         "links": {"self": url(origin, &format!("projects/{}", project.id))},
-    });
-    for (key, value) in &project.extra {
-        view[key] = value.clone();
-    }
-    view
+        }),
+        &project.extra,
+    )
 }

@@ -1,53 +1,56 @@
 //! /v3/roles
 
+use base::{Ctx, Error};
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
 use super::{Role, rules, store, view};
-use crate::access::Target;
+use crate::access::{Policy, Target};
+use crate::call::Call;
 use crate::errors::{duplicate, not_found, unique};
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
-use crate::{Service, change, domains};
+use crate::{Keystone, change, domains};
 
-fn target(role: &Role) -> Target<'_> {
-    if role.domain_id.is_empty() { Target::default() } else { Target::domain(&role.domain_id) }
+/// A role that does not exist is asked for as a global one.
+fn pick(role: Option<&Role>, global: &'static Policy, of_domain: &'static Policy) -> &'static Policy {
+    if role.is_some_and(|r| !r.domain_id.is_empty()) { of_domain } else { global }
 }
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+async fn admit(
+    keystone: &Keystone,
+    ctx: &Ctx,
+    id: &str,
+    global: &'static Policy,
+    of_domain: &'static Policy,
+) -> Result<Role, Error> {
+    let found = store::get(&mut *keystone.db.read().await?, id).await?;
+    let policy = pick(found.as_ref(), global, of_domain);
+    policy.find(ctx, found, |_| Target::default(), || not_found("role", id))
+}
+
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     let domain = params.get("domain_id").unwrap_or_default();
     if domain.is_empty() {
         rules::LIST.enforce(&ctx, &Target::default())?;
     } else {
-        rules::LIST_OF_DOMAIN.enforce(&ctx, &Target::domain(domain))?;
+        rules::LIST_OF_DOMAIN.enforce(&ctx, &Target::default())?;
     }
     let roles = store::all(&mut *keystone.db.read().await?).await?;
     let views = roles.iter().filter(|r| r.domain_id == domain).map(|r| view::role(r, &origin)).collect();
     Ok(collection(&origin, &params, "roles", views, &["name"])?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
-    let policy = match &found {
-        Some(role) if !role.domain_id.is_empty() => &rules::GET_OF_DOMAIN,
-        _ => &rules::GET,
-    };
-    let role = policy.find(&ctx, found, target, || not_found("role", &id))?;
+    let managed = found.as_ref().is_some_and(|r| rules::MANAGED.contains(&r.name.as_str()));
+    let global = if managed { &rules::GET_MANAGED } else { &rules::GET };
+    let policy = pick(found.as_ref(), global, &rules::GET_OF_DOMAIN);
+    let role = policy.find(&ctx, found, |_| Target::default(), || not_found("role", &id))?;
     Ok(answer(200, &role, &origin))
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
-    rules::CREATE.enforce(&ctx, &Target::default())?;
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     let mut fields = Fields::of(body, "role")?;
     let role = Role {
         id: base::id::hex(),
@@ -57,6 +60,7 @@ pub async fn create(
         options: fields.object("options")?.unwrap_or_default(),
         extra: fields.extra(),
     };
+    pick(Some(&role), &rules::CREATE, &rules::CREATE_OF_DOMAIN).enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "role.create", &role.id, |tx| {
         if !role.domain_id.is_empty() {
             domains::store::require(tx, &role.domain_id).await?;
@@ -68,13 +72,11 @@ pub async fn create(
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
-    rules::UPDATE.enforce(&ctx, &Target::default())?;
+    admit(&keystone, &ctx, &id, &rules::UPDATE, &rules::UPDATE_OF_DOMAIN).await?;
     let mut fields = Fields::patch(body, "role", &id)?;
     let name = fields.name("name", 255)?;
     let description = fields.nullable_text("description")?;
@@ -84,7 +86,7 @@ pub async fn update(
     let role = change!(keystone, &ctx, "role.update", &id, |tx| {
         let mut role = store::get(tx, &id).await?.ok_or_else(|| not_found("role", &id))?;
         if domain_id.as_ref().is_some_and(|d| d.as_deref().unwrap_or_default() != role.domain_id) {
-            return Err(base::Error::bad_request("Cannot change Domain ID"));
+            return Err(Error::bad_request("Cannot change Domain ID"));
         }
         role.name = name.clone().unwrap_or(role.name);
         role.description = description.clone().unwrap_or(role.description);
@@ -97,8 +99,8 @@ pub async fn update(
     Ok(answer(200, &role, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
-    rules::DELETE.enforce(&ctx, &Target::default())?;
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
+    admit(&keystone, &ctx, &id, &rules::DELETE, &rules::DELETE_OF_DOMAIN).await?;
     change!(keystone, &ctx, "role.delete", &id, |tx| {
         store::get(tx, &id).await?.ok_or_else(|| not_found("role", &id))?;
         Ok(store::delete(tx, &id).await?)

@@ -2,14 +2,15 @@
 
 use base::Error;
 use serde_json::{Value, json};
-use web::{Caller, Origin, Path, Result, State};
+use web::{Origin, Path, Result};
 
 use super::rules::RoleBook;
 use super::{Role, rules, store, view};
 use crate::access::Target;
+use crate::call::Call;
 use crate::errors::not_found;
 use crate::listing::url;
-use crate::{Keystone, Service, change};
+use crate::{Keystone, change};
 
 fn role<'a>(book: &'a RoleBook, id: &str) -> Result<&'a Role, Error> {
     book.get(id).ok_or_else(|| not_found("role", id))
@@ -30,12 +31,7 @@ fn pair(prior: &Role, implied: &Role, origin: &Origin) -> Value {
     })
 }
 
-pub async fn list(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(prior): Path<String>,
-) -> Result {
+pub async fn list(Call { keystone, ctx, origin, .. }: Call, Path(prior): Path<String>) -> Result {
     rules::LIST_IMPLIED.enforce(&ctx, &Target::default())?;
     let snapshot = keystone.snapshot().await?;
     let prior = role(&snapshot.roles, &prior)?;
@@ -45,7 +41,7 @@ pub async fn list(
     Ok(web::json(200, &body))
 }
 
-pub async fn list_all(State(keystone): Service, Caller(ctx): Caller, origin: Origin) -> Result {
+pub async fn list_all(Call { keystone, ctx, origin, .. }: Call) -> Result {
     rules::LIST_INFERENCES.enforce(&ctx, &Target::default())?;
     let snapshot = keystone.snapshot().await?;
     let inferences: Vec<Value> = snapshot
@@ -69,9 +65,7 @@ async fn find(keystone: &Keystone, prior: &str, implied: &str, origin: &Origin) 
 }
 
 pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path((prior, implied)): Path<(String, String)>,
 ) -> Result {
     rules::GET_IMPLIED.enforce(&ctx, &Target::default())?;
@@ -79,9 +73,7 @@ pub async fn get(
 }
 
 pub async fn check(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path((prior, implied)): Path<(String, String)>,
 ) -> Result {
     rules::CHECK_IMPLIED.enforce(&ctx, &Target::default())?;
@@ -90,9 +82,7 @@ pub async fn check(
 }
 
 pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path((prior, implied)): Path<(String, String)>,
 ) -> Result {
     rules::CREATE_IMPLIED.enforce(&ctx, &Target::default())?;
@@ -108,9 +98,7 @@ pub async fn create(
 }
 
 pub async fn delete(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path((prior, implied)): Path<(String, String)>,
 ) -> Result {
     rules::DELETE_IMPLIED.enforce(&ctx, &Target::default())?;

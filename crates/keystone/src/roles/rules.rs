@@ -6,26 +6,34 @@ use base::Error;
 
 use super::{Role, RoleRef};
 use crate::access::{Policy, Who};
-use crate::errors::{conflict, forbidden_action};
+use crate::errors::conflict;
 
 const READERS: &[Who] = &[Who::Admin, Who::SystemReader];
-const ROLE_READERS: &[Who] = &[Who::Admin, Who::SystemReader, Who::AnyDomainManager];
-const DOMAIN_ROLE_READERS: &[Who] = &[Who::Admin, Who::SystemReader, Who::DomainReader];
 const ADMIN: &[Who] = &[Who::Admin];
 
-pub static LIST: Policy = Policy::new("identity:list_roles", ROLE_READERS);
-pub static GET: Policy = Policy::new("identity:get_role", ROLE_READERS);
-pub static GET_OF_DOMAIN: Policy = Policy::new("identity:get_domain_role", DOMAIN_ROLE_READERS);
-pub static LIST_OF_DOMAIN: Policy = Policy::new("identity:list_domain_roles", DOMAIN_ROLE_READERS);
-pub static CREATE: Policy = Policy::new("identity:create_role", ADMIN);
-pub static UPDATE: Policy = Policy::new("identity:update_role", ADMIN);
-pub static DELETE: Policy = Policy::new("identity:delete_role", ADMIN);
-pub static LIST_IMPLIED: Policy = Policy::new("identity:list_implied_roles", READERS);
-pub static GET_IMPLIED: Policy = Policy::new("identity:get_implied_role", READERS);
-pub static CHECK_IMPLIED: Policy = Policy::new("identity:check_implied_role", READERS);
-pub static CREATE_IMPLIED: Policy = Policy::new("identity:create_implied_role", ADMIN);
-pub static DELETE_IMPLIED: Policy = Policy::new("identity:delete_implied_role", ADMIN);
-pub static LIST_INFERENCES: Policy = Policy::new("identity:list_role_inference_rules", READERS);
+pub static LIST: Policy =
+    Policy::new("identity:list_roles", &[Who::Admin, Who::SystemReader, Who::AnyDomainManager]);
+pub static GET: Policy = Policy::new("identity:get_role", READERS);
+/// A role that a domain's manager may give, see [`MANAGED`].
+pub static GET_MANAGED: Policy =
+    Policy::new("identity:get_role", &[Who::Admin, Who::SystemReader, Who::Manager]);
+pub static GET_OF_DOMAIN: Policy = Policy::of_cloud("identity:get_domain_role", READERS);
+pub static LIST_OF_DOMAIN: Policy = Policy::of_cloud("identity:list_domain_roles", READERS);
+pub static CREATE: Policy = Policy::of_cloud("identity:create_role", ADMIN);
+pub static UPDATE: Policy = Policy::of_cloud("identity:update_role", ADMIN);
+pub static DELETE: Policy = Policy::of_cloud("identity:delete_role", ADMIN);
+pub static CREATE_OF_DOMAIN: Policy = Policy::of_cloud("identity:create_domain_role", ADMIN);
+pub static UPDATE_OF_DOMAIN: Policy = Policy::of_cloud("identity:update_domain_role", ADMIN);
+pub static DELETE_OF_DOMAIN: Policy = Policy::of_cloud("identity:delete_domain_role", ADMIN);
+pub static LIST_IMPLIED: Policy = Policy::of_cloud("identity:list_implied_roles", READERS);
+pub static GET_IMPLIED: Policy = Policy::of_cloud("identity:get_implied_role", READERS);
+pub static CHECK_IMPLIED: Policy = Policy::of_cloud("identity:check_implied_role", READERS);
+pub static CREATE_IMPLIED: Policy = Policy::of_cloud("identity:create_implied_role", ADMIN);
+pub static DELETE_IMPLIED: Policy = Policy::of_cloud("identity:delete_implied_role", ADMIN);
+pub static LIST_INFERENCES: Policy = Policy::of_cloud("identity:list_role_inference_rules", READERS);
+
+/// What a domain's manager may give and take: nothing above their own role.
+pub const MANAGED: &[&str] = &["manager", "member", "reader"];
 
 /// All roles and implications.
 #[derive(Debug, Default)]
@@ -93,10 +101,7 @@ impl RoleBook {
             return Err(Error::forbidden(format!("{} cannot be an implied roles.", implied.id)));
         }
         if prior.domain_id.is_empty() && !implied.domain_id.is_empty() {
-            return Err(forbidden_action("a global role cannot imply a domain-specific role"));
-        }
-        if !implied.domain_id.is_empty() && implied.domain_id != prior.domain_id {
-            return Err(forbidden_action("a domain-specific role cannot imply a role of another domain"));
+            return Err(Error::forbidden("Global role cannot imply a domain-specific role"));
         }
         if self.closure([implied.id.as_str()]).iter().any(|(role, _)| role.id == prior.id) {
             return Err(conflict("implied_role", format!("{} already implies {}", implied.id, prior.id)));

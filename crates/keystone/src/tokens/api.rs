@@ -5,16 +5,17 @@ use std::sync::Arc;
 use base::{Ctx, Error};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
-use web::{Caller, Json, Params, Response, Result, State};
+use web::{Json, Params, Response, Result, State};
 
 use super::request::AuthRequest;
 use super::revocation::{self, Subject};
 use super::{Session, rules};
 use crate::access::{Policy, Target};
+use crate::call::Call;
 use crate::errors::{is_unauthorized, not_found};
 use crate::{Keystone, Service, change};
 
-const SUBJECT: &str = "x-subject-token";
+pub(super) const SUBJECT: &str = "x-subject-token";
 
 /// How long after its end a token may still be validated with `allow_expired`, by services finishing long work: two
 /// days, as Keystone's default.
@@ -25,32 +26,17 @@ pub async fn issue(State(keystone): Service, params: Params, Json(body): Json<Va
     answer(&keystone, 201, &token, &session, &params).await
 }
 
-pub async fn validate(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    params: Params,
-) -> Result {
+pub async fn validate(Call { keystone, ctx, params, .. }: Call, headers: HeaderMap) -> Result {
     let (token, session) = subject(&keystone, &ctx, &headers, &params, &rules::VALIDATE).await?;
     answer(&keystone, 200, token, &session, &params).await
 }
 
-pub async fn check(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    params: Params,
-) -> Result {
+pub async fn check(Call { keystone, ctx, params, .. }: Call, headers: HeaderMap) -> Result {
     let (token, session) = subject(&keystone, &ctx, &headers, &params, &rules::CHECK).await?;
     answer(&keystone, 200, token, &session, &params).await
 }
 
-pub async fn revoke(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    headers: HeaderMap,
-    params: Params,
-) -> Result {
+pub async fn revoke(Call { keystone, ctx, params, .. }: Call, headers: HeaderMap) -> Result {
     let (_, session) = subject(&keystone, &ctx, &headers, &params, &rules::REVOKE).await?;
     let audit_id = session.claims.audit_id;
     let id = revocation::audit_text(&audit_id);
@@ -80,7 +66,7 @@ async fn subject<'h>(
     Ok((token, session))
 }
 
-async fn answer(
+pub(super) async fn answer(
     keystone: &Keystone,
     status: u16,
     token: &str,

@@ -2,14 +2,15 @@
 
 use base::{Error, Scope};
 use serde_json::{Value, json};
-use web::{Caller, Origin, Params, Result, State};
+use web::Result;
 
 use super::rules;
 use crate::access::Target;
+use crate::call::Call;
 use crate::listing::{collection, url};
-use crate::{Service, assignments, domains, projects};
+use crate::{assignments, domains, projects};
 
-pub async fn catalog(State(keystone): Service, Caller(ctx): Caller, origin: Origin) -> Result {
+pub async fn catalog(Call { keystone, ctx, origin, .. }: Call) -> Result {
     rules::CATALOG.enforce(&ctx, &Target::default())?;
     if !matches!(ctx.auth.scope, Scope::Project(_)) {
         return Err(
@@ -21,12 +22,7 @@ pub async fn catalog(State(keystone): Service, Caller(ctx): Caller, origin: Orig
     Ok(web::raw_json(200, format!("{{\"catalog\":{},\"links\":{links}}}", snapshot.catalog.text(&ctx.auth))))
 }
 
-pub async fn projects(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
-) -> Result {
+pub async fn projects(Call { keystone, ctx, origin, params }: Call) -> Result {
     rules::PROJECTS.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
     let reachable = assignments::store::projects_of(&mut conn, ctx.user_id()).await?;
@@ -35,12 +31,7 @@ pub async fn projects(
     Ok(collection(&origin, &params, "projects", views, projects::api::FILTERS)?)
 }
 
-pub async fn domains(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    params: Params,
-) -> Result {
+pub async fn domains(Call { keystone, ctx, origin, params }: Call) -> Result {
     rules::DOMAINS.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
     let reachable = assignments::store::domains_of(&mut conn, ctx.user_id()).await?;
@@ -49,7 +40,7 @@ pub async fn domains(
     Ok(collection(&origin, &params, "domains", views, domains::api::FILTERS)?)
 }
 
-pub async fn system(State(keystone): Service, Caller(ctx): Caller, origin: Origin) -> Result {
+pub async fn system(Call { keystone, ctx, origin, .. }: Call) -> Result {
     rules::SYSTEM.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
     let roles = assignments::store::role_ids(&mut conn, ctx.user_id(), &assignments::Place::System).await?;

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use base::Error;
+use base::{Ctx, Error};
 use db::AnyConnection;
+use secrecy::SecretString;
 
 use super::request::{AuthRequest, CredentialSpec, DomainSpec, Proof, ScopeSpec, UserSpec};
+use super::signed_api::KeyLogin;
 use super::{Claims, Methods, ScopeId, Session};
 use crate::errors::{forbidden_action, is_unauthorized, unauthorized};
 use crate::users::User;
-use crate::{Keystone, application_credentials, domains, projects, users};
+use crate::{Keystone, application_credentials, change, domains, projects, trusts, users};
 
 /// What one proof says of its bearer.
 struct Proven {
@@ -20,6 +22,13 @@ struct Proven {
     chain: Option<[u8; 16]>,
     /// Set: the token is for this project and by this credential, whatever was asked.
     credential: Option<(String, String)>,
+    trust_id: Option<String>,
+}
+
+impl Proven {
+    fn by(user: User, methods: Methods) -> Self {
+        Proven { user, methods, expires_at: None, chain: None, credential: None, trust_id: None }
+    }
 }
 
 impl Keystone {
@@ -35,6 +44,9 @@ impl Keystone {
         let proven = proven.ok_or_else(unauthorized)?;
         if !users::rules::methods_suffice(&proven.user, &proven.methods.names()) {
             return Err(unauthorized().because("the user needs more authentication methods"));
+        }
+        if let Some(ScopeSpec::Trust(id)) = &request.scope {
+            return self.issue_by_trust(proven, id).await;
         }
         let scope = match (&proven.credential, &request.scope) {
             (Some((_, project)), _) => ScopeId::Project(project.clone()),
@@ -65,6 +77,7 @@ impl Keystone {
             audit_id,
             parent_audit_id: proven.chain,
             application_credential_id: proven.credential.as_ref().map(|(id, _)| id.clone()),
+            trust_id: proven.trust_id.clone(),
         };
         let token = self.token_keys.encrypt(&claims.encode());
         let generation = self.generation();
@@ -73,22 +86,71 @@ impl Keystone {
         Ok((token, session))
     }
 
+    /// A use is counted when the token has come about.
+    async fn issue_by_trust(
+        &self,
+        mut proven: Proven,
+        trust_id: &str,
+    ) -> Result<(String, Arc<Session>), Error> {
+        let missing = || unauthorized().because("no such trust");
+        let trust = trusts::store::get(&mut *self.db.read().await?, trust_id)
+            .await?
+            .filter(|t| t.holds(base::time::now()))
+            .ok_or_else(missing)?;
+        let project = trust.project_id.clone().ok_or_else(missing)?;
+        proven.expires_at = match (proven.expires_at, trust.expires_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        proven.trust_id = Some(trust.id.clone());
+        let issued = self.issue(&proven, ScopeId::Project(project)).await?;
+        if trust.remaining_uses.is_some() {
+            let ctx = Ctx { auth: issued.1.auth.clone(), ..Ctx::internal("trust") };
+            change!(self, &ctx, "trust.use", &trust.id, |tx| {
+                if trusts::store::consume(tx, &trust.id).await? {
+                    Ok(())
+                } else {
+                    Err(Error::forbidden(format!("No remaining uses for trust: {}.", trust.id)))
+                }
+            })?;
+        }
+        Ok(issued)
+    }
+
+    /// A signature was right: the token is for the key's project, by the key's delegation if there is one.
+    pub(super) async fn issue_by_key(&self, login: KeyLogin) -> Result<(String, Arc<Session>), Error> {
+        let bearer = match &login.trust_id {
+            // The key of a trustee who speaks for the trustor is the trustor's; the token is had by the trustee.
+            Some(id) => trusts::store::get(&mut *self.db.read().await?, id)
+                .await?
+                .map(|t| t.trustee_user_id)
+                .ok_or_else(unauthorized)?,
+            None => login.user_id,
+        };
+        let user = users::store::get(&mut *self.db.read().await?, &bearer).await?.ok_or_else(unauthorized)?;
+        let mut proven = Proven::by(user, Methods::EC2);
+        if let Some(id) = &login.trust_id {
+            return self.issue_by_trust(proven, id).await;
+        }
+        proven.credential = login.application_credential_id.map(|id| (id, login.project_id.clone()));
+        self.issue(&proven, ScopeId::Project(login.project_id)).await
+    }
+
     async fn prove(&self, proof: Proof, scope: Option<&ScopeSpec>) -> Result<Proven, Error> {
         match proof {
             Proof::Password { user, password } => {
                 let user = self.find_user(&user).await?;
-                let hash = user.as_ref().and_then(|u| u.password_hash.clone());
-                // Also without a user: the answer must take as long as for a wrong password.
-                let right = self.passwords.verify(password, hash).await?;
-                let user =
-                    user.filter(|_| right).ok_or_else(|| unauthorized().because("wrong name or password"))?;
-                Ok(Proven {
-                    user,
-                    methods: Methods::PASSWORD,
-                    expires_at: None,
-                    chain: None,
-                    credential: None,
-                })
+                let user = self
+                    .check_password(user, password)
+                    .await?
+                    .ok_or_else(|| unauthorized().because("wrong name or password"))?;
+                if user.password_expires_at.is_some_and(|end| end <= base::time::now()) {
+                    return Err(Error::unauthorized(format!(
+                        "The password is expired and needs to be changed for user: {}.",
+                        user.id
+                    )));
+                }
+                Ok(Proven::by(user, Methods::PASSWORD))
             }
             Proof::Token(token) => self.prove_by_token(&token, scope).await,
             Proof::ApplicationCredential { credential, secret } => {
@@ -102,18 +164,56 @@ impl Keystone {
                     return Err(unauthorized().because("application credentials cannot request a scope"));
                 }
                 Ok(Proven {
-                    user,
-                    methods: Methods::APPLICATION_CREDENTIAL,
                     expires_at: credential.expires_at,
-                    chain: None,
                     credential: Some((credential.id, credential.project_id)),
+                    ..Proven::by(user, Methods::APPLICATION_CREDENTIAL)
                 })
             }
         }
     }
 
+    /// The user, if that is their password; wrong ones are counted when the rules say so.
+    pub(crate) async fn check_password(
+        &self,
+        user: Option<User>,
+        password: SecretString,
+    ) -> Result<Option<User>, Error> {
+        let now = base::time::now();
+        if let Some(user) = user.as_ref().filter(|u| self.security.is_locked(u, now)) {
+            return Err(Error::unauthorized(format!("The account is locked for user: {}.", user.id)));
+        }
+        let hash = user.as_ref().and_then(|u| u.password_hash.clone());
+        // Also without a user: the answer must take as long as for a wrong password.
+        let right = self.passwords.verify(password, hash).await?;
+        let Some(user) = user else { return Ok(None) };
+        if self.security.counts_failures(&user) && (!right || user.failed_logins > 0) {
+            let over = !right && self.lockout_is_over(&user);
+            let done: Result<(), Error> = db::write!(self.db, |tx| {
+                if right {
+                    users::store::forget_failures(tx, &user.id).await?;
+                } else {
+                    users::store::count_failure(tx, &user.id, over).await?;
+                }
+                Ok(())
+            });
+            done?;
+        }
+        Ok(Some(user).filter(|_| right))
+    }
+
+    /// So many failures that the user was locked out, and is not any more.
+    fn lockout_is_over(&self, user: &User) -> bool {
+        let limit = self.security.lockout_failure_attempts.map_or(i64::MAX, i64::from);
+        user.failed_logins >= limit
+    }
+
     async fn prove_by_token(&self, token: &str, scope: Option<&ScopeSpec>) -> Result<Proven, Error> {
         let claims = self.session(token).await?.claims.clone();
+        if claims.trust_id.is_some() {
+            return Err(forbidden_action(
+                "Using trust-scoped token to create another token. Create a new trust-scoped token instead",
+            ));
+        }
         let narrower =
             matches!(scope, Some(ScopeSpec::Project(_) | ScopeSpec::ProjectName(..) | ScopeSpec::Domain(_)));
         if claims.scope == ScopeId::System && narrower {
@@ -134,11 +234,10 @@ impl Keystone {
             _ => None,
         };
         Ok(Proven {
-            user,
-            methods: claims.methods.and(Methods::TOKEN),
             expires_at: Some(claims.expires_at),
             chain: Some(claims.parent_audit_id.unwrap_or(claims.audit_id)),
             credential,
+            ..Proven::by(user, claims.methods.and(Methods::TOKEN))
         })
     }
 
@@ -180,6 +279,8 @@ impl Keystone {
         match spec {
             ScopeSpec::Unscoped => Ok(ScopeId::Unscoped),
             ScopeSpec::System => Ok(ScopeId::System),
+            // Trusts have their own way, which counts their uses.
+            ScopeSpec::Trust(_) => Err(missing()),
             ScopeSpec::Project(id) => Ok(ScopeId::Project(id.clone())),
             ScopeSpec::ProjectName(name, domain) => {
                 let domain = domain_id(&mut conn, domain).await?.ok_or_else(missing)?;
@@ -215,5 +316,6 @@ fn combine(a: Proven, b: Proven) -> Result<Proven, Error> {
         },
         chain: a.chain.or(b.chain),
         credential: a.credential.or(b.credential),
+        trust_id: None,
     })
 }

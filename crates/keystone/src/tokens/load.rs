@@ -10,7 +10,7 @@ use super::{Claims, ScopeId, Session, revocation, view};
 use crate::application_credentials::{self, ApplicationCredential};
 use crate::assignments::{self, Place};
 use crate::errors::unauthorized;
-use crate::roles::RoleRef;
+use crate::trusts::{self, Trust};
 use crate::{Keystone, domains, projects, users};
 
 /// The caller learns nothing but that it failed; the reason goes to the log.
@@ -37,8 +37,16 @@ impl Keystone {
         if revocation::is_revoked(&mut conn, &claims, [&user.domain_id, scope_domain]).await? {
             return Err(refused("the token was revoked"));
         }
+        let delegation = match &claims.trust_id {
+            Some(id) => Some(self.delegation(&mut conn, id, &claims).await?),
+            None => None,
+        };
         let mut roles = Vec::new();
-        if let Some(place) = place {
+        if let Some(delegation) = &delegation {
+            let Some(place) = &place else { return Err(refused("the trust is for no project")) };
+            let held = assignments::store::role_ids(&mut conn, &delegation.origin, place).await?;
+            roles = trusts::rules::roles(&snapshot.roles, &delegation.trust, &held)?;
+        } else if let Some(place) = place {
             let ids = assignments::store::role_ids(&mut conn, &user.id, &place).await?;
             roles = snapshot.roles.effective(ids.iter().map(String::as_str));
         }
@@ -58,32 +66,74 @@ impl Keystone {
             }
             _ => None,
         };
+        let speaker = match delegation.as_ref().and_then(|d| d.speaker.clone()) {
+            Some(trustor) => trustor,
+            None => UserRef { id: user.id.clone(), name: user.name.clone(), domain: user_domain },
+        };
         let auth = Auth {
-            user: UserRef { id: user.id.clone(), name: user.name.clone(), domain: user_domain },
+            user: speaker,
             scope,
             is_admin: roles.iter().any(|r| r.name == "admin"),
             roles: roles.iter().map(|r| r.name.clone()).collect(),
             expires_at: Timestamp::from_microsecond(claims.expires_at).unwrap_or(Timestamp::MAX),
         };
-        Ok(session(auth, claims, &roles, credential.as_ref(), access_rules))
+        let proof = view::Proof {
+            password_expires_at: user.password_expires_at,
+            roles: &roles,
+            credential: credential.as_ref(),
+            access_rules: access_rules.as_deref(),
+            trust: delegation.as_ref().map(|d| &d.trust),
+        };
+        let body = view::body(&auth, &claims, &proof);
+        Ok(Session {
+            auth: Arc::new(auth),
+            claims,
+            restricted: credential.is_some_and(|c| !c.unrestricted),
+            access_rules,
+            body,
+        })
+    }
+
+    /// The trust that a token rests on, if all of its chain still holds.
+    async fn delegation(
+        &self,
+        conn: &mut AnyConnection,
+        id: &str,
+        claims: &Claims,
+    ) -> Result<Delegation, Error> {
+        let chain = trusts::store::pedigree(conn, id).await?;
+        let now = base::time::now();
+        let Some(trust) = chain.first().filter(|t| t.expires_at.is_none_or(|end| now < end)) else {
+            return Err(refused("no such trust"));
+        };
+        if trust.trustee_user_id != claims.user_id {
+            return Err(Error::forbidden("User is not a trustee."));
+        }
+        for link in &chain[1..] {
+            let agent = users::store::get(conn, &link.trustee_user_id).await?;
+            if !agent.is_some_and(|u| u.enabled) {
+                return Err(Error::forbidden("One of the trust agents is disabled or deleted"));
+            }
+        }
+        let trustor = users::store::get(conn, &trust.trustor_user_id)
+            .await?
+            .ok_or_else(|| refused("the trustor is gone"))?;
+        if !trustor.enabled {
+            return Err(Error::forbidden("Trustor is disabled."));
+        }
+        let domain = enabled_domain(conn, &trustor.domain_id).await?;
+        let speaker = trust.impersonation.then_some(UserRef { id: trustor.id, name: trustor.name, domain });
+        let origin = chain.last().unwrap_or(trust).trustor_user_id.clone();
+        Ok(Delegation { origin, speaker, trust: trust.clone() })
     }
 }
 
-fn session(
-    auth: Auth,
-    claims: Claims,
-    roles: &[RoleRef],
-    credential: Option<&ApplicationCredential>,
-    access_rules: Option<Vec<application_credentials::AccessRule>>,
-) -> Session {
-    let body = view::body(&auth, &claims, roles, credential, access_rules.as_deref());
-    Session {
-        auth: Arc::new(auth),
-        claims,
-        restricted: credential.is_some_and(|c| !c.unrestricted),
-        access_rules,
-        body,
-    }
+struct Delegation {
+    trust: Trust,
+    /// Whose roles they are: the first trustor of the chain.
+    origin: String,
+    /// With impersonation the trustor, for whom the token then speaks.
+    speaker: Option<UserRef>,
 }
 
 async fn enabled_domain(conn: &mut AnyConnection, id: &str) -> Result<DomainRef, Error> {

@@ -1,19 +1,21 @@
 //! Tokens: issuing, verifying, revoking.
 //!
 //! ```text
-//! valid ──expires, is revoked, or its user, project, domain, role or application credential goes──► invalid
+//! valid ──expires, is revoked, or its user, project, domain, role, trust or application credential goes──► invalid
 //! ```
 //! A token is never stored. What it says by itself are its [`Claims`]; a [`Session`] is what they mean now.
 
 pub mod api;
 pub mod auth_api;
 pub mod cache;
+pub mod events_api;
 mod issue;
 mod load;
 mod payload;
 mod request;
 pub mod revocation;
 pub mod rules;
+pub mod signed_api;
 mod view;
 
 use std::sync::Arc;
@@ -46,18 +48,20 @@ impl Session {
 impl Keystone {
     /// 401 for anything that is not a valid token.
     pub(crate) async fn session(&self, token: &str) -> Result<Arc<Session>, Error> {
+        let now = base::time::now();
+        self.keep_up(now).await?;
         let generation = self.generation();
-        if let Some(session) = self.cache.get(token, generation, base::time::now()) {
+        if let Some(session) = self.cache.get(token, generation, now) {
             return Ok(session);
         }
-        let session = Arc::new(self.load(self.claims(token, 0)?).await?);
+        let session = Arc::new(self.load(self.claims(token, 0)?).await.map_err(ended)?);
         self.cache.put(token, generation, session.clone());
         Ok(session)
     }
 
     /// As [`Keystone::session`], also for tokens that expired less than `grace` microseconds ago.
     pub(crate) async fn session_expired(&self, token: &str, grace: i64) -> Result<Arc<Session>, Error> {
-        Ok(Arc::new(self.load(self.claims(token, grace)?).await?))
+        Ok(Arc::new(self.load(self.claims(token, grace)?).await.map_err(ended)?))
     }
 
     fn claims(&self, token: &str, grace: i64) -> Result<Claims, Error> {
@@ -72,4 +76,9 @@ impl Keystone {
         }
         Ok(claims)
     }
+}
+
+/// What is a 403 to somebody who asks for a token is the end of one that exists.
+fn ended(error: Error) -> Error {
+    if error.kind == base::Kind::Forbidden { unauthorized().because(error.message) } else { error }
 }

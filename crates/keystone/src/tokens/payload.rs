@@ -2,7 +2,7 @@
 //! databases were built for that.
 //!
 //! ```text
-//! version · methods · user · scope · expires (8) · issued (8) · audit ids · application credential
+//! version · methods · user · scope · expires (8) · issued (8) · audit ids · application credential · trust
 //! ```
 //! An id of 32 hex digits takes 17 bytes, any other its length and one more.
 
@@ -10,6 +10,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     pub methods: Methods,
+    /// Who logged in: with a trust the trustee, also when the token then speaks for the trustor.
     pub user_id: String,
     pub scope: ScopeId,
     /// Microseconds since the epoch.
@@ -19,6 +20,7 @@ pub struct Claims {
     /// The first token of a chain of rescoped ones.
     pub parent_audit_id: Option<[u8; 16]>,
     pub application_credential_id: Option<String>,
+    pub trust_id: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +39,15 @@ impl Methods {
     pub const PASSWORD: Methods = Methods(1);
     pub const TOKEN: Methods = Methods(2);
     pub const APPLICATION_CREDENTIAL: Methods = Methods(4);
-    const ALL: u8 = 7;
+    pub const EC2: Methods = Methods(8);
+    const ALL: u8 = 15;
 
     pub fn and(self, other: Methods) -> Methods {
         Methods(self.0 | other.0)
+    }
+
+    pub fn includes(self, other: Methods) -> bool {
+        self.0 & other.0 == other.0
     }
 
     pub fn names(self) -> Vec<&'static str> {
@@ -48,6 +55,7 @@ impl Methods {
             (Self::TOKEN, "token"),
             (Self::PASSWORD, "password"),
             (Self::APPLICATION_CREDENTIAL, "application_credential"),
+            (Self::EC2, "ec2credential"),
         ]
         .into_iter()
         .filter(|(bit, _)| self.0 & bit.0 != 0)
@@ -56,7 +64,9 @@ impl Methods {
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Without a trust. Such tokens live a day at most, but over an upgrade.
+const VERSION_BEFORE: u8 = 1;
 /// Length bytes above any real length mark the two special forms.
 const PACKED: u8 = 255;
 const NONE: u8 = 0;
@@ -83,13 +93,15 @@ impl Claims {
         out.push(u8::from(self.parent_audit_id.is_some()));
         out.extend(self.parent_audit_id.iter().flatten());
         put_id(&mut out, self.application_credential_id.as_deref());
+        put_id(&mut out, self.trust_id.as_deref());
         out
     }
 
     /// None for anything that [`Claims::encode`] did not write.
     pub fn decode(bytes: &[u8]) -> Option<Claims> {
         let mut input = Input(bytes);
-        if input.byte()? != VERSION {
+        let version = input.byte()?;
+        if version != VERSION && version != VERSION_BEFORE {
             return None;
         }
         let methods = Methods(input.byte()?);
@@ -110,6 +122,7 @@ impl Claims {
             _ => return None,
         };
         let application_credential_id = input.id()?;
+        let trust_id = if version == VERSION { input.id()? } else { None };
         (input.0.is_empty() && methods.0 & !Methods::ALL == 0).then_some(Claims {
             methods,
             user_id,
@@ -119,6 +132,7 @@ impl Claims {
             audit_id,
             parent_audit_id,
             application_credential_id,
+            trust_id,
         })
     }
 }
@@ -194,26 +208,30 @@ mod tests {
             Just(ScopeId::System)
         ];
         (
-            (0u8..8).prop_map(Methods),
+            (0u8..16).prop_map(Methods),
             id(),
             scope,
             any::<(i64, i64)>(),
             any::<[u8; 16]>(),
             any::<Option<[u8; 16]>>(),
             proptest::option::of(id()),
+            proptest::option::of(id()),
         )
-            .prop_map(|(methods, user_id, scope, (expires_at, issued_at), audit_id, parent, app)| {
-                Claims {
-                    methods,
-                    user_id,
-                    scope,
-                    expires_at,
-                    issued_at,
-                    audit_id,
-                    parent_audit_id: parent,
-                    application_credential_id: app,
-                }
-            })
+            .prop_map(
+                |(methods, user_id, scope, (expires_at, issued_at), audit_id, parent, app, trust_id)| {
+                    Claims {
+                        methods,
+                        user_id,
+                        scope,
+                        expires_at,
+                        issued_at,
+                        audit_id,
+                        parent_audit_id: parent,
+                        application_credential_id: app,
+                        trust_id,
+                    }
+                },
+            )
     }
 
     proptest! {
@@ -229,6 +247,26 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_the_version_before_are_read() {
+        let claims = Claims {
+            methods: Methods::PASSWORD,
+            user_id: base::id::hex(),
+            scope: ScopeId::System,
+            expires_at: 1,
+            issued_at: 2,
+            audit_id: [1; 16],
+            parent_audit_id: None,
+            application_credential_id: None,
+            trust_id: None,
+        };
+        let mut bytes = claims.encode();
+        bytes[0] = VERSION_BEFORE;
+        // The trust's place, which was not there.
+        bytes.pop();
+        assert_eq!(Claims::decode(&bytes), Some(claims));
+    }
+
+    #[test]
     fn the_longest_usual_token_is_short_enough() {
         let id = base::id::hex();
         let claims = Claims {
@@ -240,6 +278,7 @@ mod tests {
             audit_id: [1; 16],
             parent_audit_id: Some([2; 16]),
             application_credential_id: Some(id),
+            trust_id: None,
         };
         let token = fernet::Fernet::new(&fernet::Fernet::generate_key()).unwrap().encrypt(&claims.encode());
         assert!(token.len() < 255, "{}", token.len());

@@ -45,6 +45,7 @@ pub enum ScopeSpec {
     ProjectName(String, DomainSpec),
     Domain(DomainSpec),
     System,
+    Trust(String),
 }
 
 impl AuthRequest {
@@ -130,7 +131,11 @@ fn scope(value: Option<Value>) -> Result<Option<ScopeSpec>, Error> {
         return Ok(Some(ScopeSpec::Unscoped));
     }
     if scope.contains_key("OS-TRUST:trust") {
-        return Err(crate::errors::unauthorized().because("trusts are not known here"));
+        let mut trust = object(&mut scope, "OS-TRUST:trust", "scope")?;
+        return match text(&mut trust, "id")? {
+            Some(id) => Ok(Some(ScopeSpec::Trust(id))),
+            None => Err(expecting("trust_id", "trust")),
+        };
     }
     if let Some(system) = scope.shift_remove("system") {
         let all = system.get("all").and_then(Value::as_bool);
@@ -194,6 +199,8 @@ mod tests {
         assert_eq!(parse_scope(json!({"system": {"all": true}})).unwrap(), Some(ScopeSpec::System));
         assert_eq!(parse_scope(json!("unscoped")).unwrap(), Some(ScopeSpec::Unscoped));
         assert_eq!(parse_scope(json!({"unscoped": {}})).unwrap(), Some(ScopeSpec::Unscoped));
+        let trust = parse_scope(json!({"OS-TRUST:trust": {"id": "t"}})).unwrap();
+        assert_eq!(trust, Some(ScopeSpec::Trust("t".into())));
         assert_eq!(parse_scope(json!({})).unwrap(), None);
         for bad in [
             json!({"project": {"id": "p"}, "domain": {"id": "d"}}),
@@ -201,6 +208,7 @@ mod tests {
             json!({"project": {}}),
             json!({"project": "p"}),
             json!({"system": {}}),
+            json!({"OS-TRUST:trust": {}}),
             json!(7),
         ] {
             assert_eq!(parse_scope(bad.clone()).unwrap_err().kind, base::Kind::BadRequest, "{bad}");

@@ -1,6 +1,6 @@
 //! What ends tokens before their time.
 
-use db::{AnyConnection, sql};
+use db::{AnyConnection, FromRow, Row, sql};
 
 use super::{Claims, ScopeId};
 
@@ -13,6 +13,33 @@ pub enum Subject<'a> {
     Project(&'a str),
     /// Of the users of a domain, and those for it or for its projects.
     Domain(&'a str),
+}
+
+/// What was ended, as rows have it.
+pub struct Revoked {
+    /// audit, user, project, domain.
+    pub kind: String,
+    pub subject: String,
+    pub issued_before: i64,
+}
+
+impl FromRow for Revoked {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        Ok(Revoked {
+            kind: row.text("kind")?,
+            subject: row.text("subject")?,
+            issued_before: row.int("issued_before")?,
+        })
+    }
+}
+
+/// What ended then or later.
+pub(super) async fn since(conn: &mut AnyConnection, instant: i64) -> db::Result<Vec<Revoked>> {
+    sql("SELECT kind, subject, issued_before FROM identity_revocation WHERE issued_before >= $1 \
+         ORDER BY issued_before, subject")
+    .bind(instant)
+    .rows(conn)
+    .await
 }
 
 /// How an audit id is shown: 22 characters.

@@ -7,22 +7,26 @@ use super::{Claims, Session, revocation};
 use crate::application_credentials::{self, AccessRule, ApplicationCredential};
 use crate::catalog::Catalog;
 use crate::roles::RoleRef;
+use crate::trusts::Trust;
+
+/// What a token rests on, as far as it shows.
+pub struct Proof<'a> {
+    pub password_expires_at: Option<i64>,
+    pub roles: &'a [RoleRef],
+    pub credential: Option<&'a ApplicationCredential>,
+    pub access_rules: Option<&'a [AccessRule]>,
+    pub trust: Option<&'a Trust>,
+}
 
 /// `{"token": {..` without the closing braces, so that a catalog may follow.
-pub fn body(
-    auth: &Auth,
-    claims: &Claims,
-    roles: &[RoleRef],
-    credential: Option<&ApplicationCredential>,
-    access_rules: Option<&[AccessRule]>,
-) -> String {
+pub fn body(auth: &Auth, claims: &Claims, proof: &Proof<'_>) -> String {
     let mut token = json!({
         "methods": claims.methods.names(),
         "user": {
             "domain": {"id": auth.user.domain.id, "name": auth.user.domain.name},
             "id": auth.user.id,
             "name": auth.user.name,
-            "password_expires_at": null,
+            "password_expires_at": proof.password_expires_at.map(base::time::micros_naive),
         },
         "audit_ids": audit_ids(claims),
         "expires_at": base::time::micros_z(claims.expires_at),
@@ -42,18 +46,26 @@ pub fn body(
         }
     }
     if auth.scope != Scope::Unscoped {
-        token["roles"] = roles.iter().map(|r| json!({"id": r.id, "name": r.name})).collect();
+        token["roles"] = proof.roles.iter().map(|r| json!({"id": r.id, "name": r.name})).collect();
     }
-    if let Some(credential) = credential {
+    if let Some(credential) = proof.credential {
         token["application_credential"] = json!({
             "id": credential.id,
             "name": credential.name,
             "restricted": !credential.unrestricted,
         });
-        if let Some(rules) = access_rules {
+        if let Some(rules) = proof.access_rules {
             token["application_credential"]["access_rules"] =
                 rules.iter().map(application_credentials::view::access_rule_brief).collect();
         }
+    }
+    if let Some(trust) = proof.trust {
+        token["OS-TRUST:trust"] = json!({
+            "id": trust.id,
+            "trustor_user": {"id": trust.trustor_user_id},
+            "trustee_user": {"id": trust.trustee_user_id},
+            "impersonation": trust.impersonation,
+        });
     }
     let mut text = json!({"token": token}).to_string();
     text.truncate(text.len() - 2);

@@ -1,34 +1,35 @@
 //! /v3/users
 
 use base::Error;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
+use web::{Json, Origin, Path, Response, Result};
 
+use super::store::NewPassword;
 use super::{User, rules, store, view};
 use crate::access::{Target, default_domain, list_domain};
+use crate::call::Call;
 use crate::errors::{duplicate, not_found, unique};
 use crate::listing::collection;
 use crate::schema::{Fields, invalid, merge};
 use crate::tokens::revocation::{self, Subject};
-use crate::{Service, change, domains, projects};
+use crate::{Keystone, change, domains, projects};
 
 pub const FILTERS: &[&str] = &["name", "enabled", "domain_id"];
 
-pub async fn list(State(keystone): Service, Caller(ctx): Caller, origin: Origin, params: Params) -> Result {
+pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
     let domain = list_domain(&ctx, params.get("domain_id"));
     rules::LIST.enforce(&ctx, &Target { domain, ..Target::default() })?;
-    let users = store::list(&mut *keystone.db.read().await?, domain).await?;
+    let mut users = store::list(&mut *keystone.db.read().await?, domain).await?;
+    for filter in params.all("password_expires_at").filter_map(rules::expires_filter) {
+        let (comparison, instant) = filter?;
+        users.retain(|u| u.password_expires_at.is_some_and(|at| comparison(at.cmp(&instant))));
+    }
     let views = users.iter().map(|u| view::user(u, &origin)).collect();
     Ok(collection(&origin, &params, "users", views, FILTERS)?)
 }
 
-pub async fn get(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Path(id): Path<String>,
-) -> Result {
+pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
     let user = rules::GET.find(&ctx, found, rules::target, || not_found("user", &id))?;
     Ok(answer(200, &user, &origin))
@@ -56,16 +57,13 @@ async fn check_default_project(conn: &mut db::AnyConnection, id: Option<&str>) -
     Ok(())
 }
 
-pub async fn create(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
-    Json(body): Json<Value>,
-) -> Result {
+pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
     let mut fields = Fields::of(body, "user")?;
     let name = fields.name("name", 255)?.ok_or_else(|| Fields::required("name"))?;
-    let domain_id = fields.id("domain_id")?.unwrap_or_else(|| default_domain(&ctx).to_owned());
-    rules::CREATE.enforce(&ctx, &Target::domain(&domain_id))?;
+    let asked = fields.id("domain_id")?;
+    // A domain's manager has to name the domain.
+    rules::CREATE.enforce(&ctx, &Target { domain: asked.as_deref(), ..Target::default() })?;
+    let domain_id = asked.unwrap_or_else(|| default_domain(&ctx).to_owned());
     let password = password(&mut fields)?.flatten();
     let options = fields.object("options")?.unwrap_or_default();
     rules::check_options(&options)?;
@@ -76,20 +74,40 @@ pub async fn create(
         default_project_id: fields.nullable_id("default_project_id")?.flatten(),
         enabled: fields.flag("enabled")?.unwrap_or(true),
         password_hash: None,
+        password_changed_at: None,
+        password_expires_at: None,
+        failed_logins: 0,
+        failed_login_at: None,
         options: Default::default(),
         extra: described(fields)?,
     };
     rules::merge_options(&mut user.options, &options);
-    if let Some(password) = password {
-        user.password_hash = Some(keystone.passwords.hash(password).await?);
-    }
+    let password = match password {
+        Some(password) => {
+            keystone.security.check_strength(password.expose_secret())?;
+            let hash = Some(keystone.passwords.hash(password).await?);
+            Some(new_password(&keystone, &mut user, hash))
+        }
+        None => None,
+    };
     change!(keystone, &ctx, "user.create", &user.id, |tx| {
         domains::store::require(tx, &user.domain_id).await?;
         check_default_project(tx, user.default_project_id.as_deref()).await?;
         let inserted = store::insert(tx, &user).await;
-        inserted.map_err(|e| unique(e, || duplicate("user", &user.name, &user.domain_id)))
+        inserted.map_err(|e| unique(e, || duplicate("user", &user.name, &user.domain_id)))?;
+        if let Some(password) = &password {
+            store::set_password(tx, &user.id, password).await?;
+        }
+        Ok(())
     })?;
     Ok(answer(201, &user, &origin))
+}
+
+/// A password that somebody else than its user chose.
+fn new_password(keystone: &Keystone, user: &mut User, hash: Option<String>) -> NewPassword {
+    let expires_at = hash.as_ref().and_then(|_| keystone.security.expiry(user, true, base::time::now()));
+    user.password_expires_at = expires_at;
+    NewPassword { hash, expires_at, history: keystone.security.history() }
 }
 
 /// The description is one of the extra attributes, but has a type.
@@ -105,9 +123,7 @@ fn described(mut fields: Fields) -> Result<serde_json::Map<String, Value>, Error
 }
 
 pub async fn update(
-    State(keystone): Service,
-    Caller(ctx): Caller,
-    origin: Origin,
+    Call { keystone, ctx, origin, .. }: Call,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result {
@@ -125,7 +141,10 @@ pub async fn update(
     let hash = match password {
         None => None,
         Some(None) => Some(None),
-        Some(Some(password)) => Some(Some(keystone.passwords.hash(password).await?)),
+        Some(Some(password)) => {
+            keystone.security.check_strength(password.expose_secret())?;
+            Some(Some(keystone.passwords.hash(password).await?))
+        }
     };
     let ttl = keystone.token_ttl;
     let user = change!(keystone, &ctx, "user.update", &id, |tx| {
@@ -147,14 +166,18 @@ pub async fn update(
         let updated = store::update(tx, &user).await;
         updated.map_err(|e| unique(e, || duplicate("user", &user.name, &user.domain_id)))?;
         if let Some(hash) = &hash {
-            store::set_password(tx, &id, hash.as_deref()).await?;
+            let password = new_password(&keystone, &mut user, hash.clone());
+            store::set_password(tx, &id, &password).await?;
+        } else if enabled == Some(true) {
+            // An admin lets a user in again who was locked out.
+            store::forget_failures(tx, &id).await?;
         }
         Ok(user)
     })?;
     Ok(answer(200, &user, &origin))
 }
 
-pub async fn delete(State(keystone): Service, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     let found = store::get(&mut *keystone.db.read().await?, &id).await?;
     rules::DELETE.find(&ctx, found, rules::target, || not_found("user", &id))?;
     change!(keystone, &ctx, "user.delete", &id, |tx| Ok(store::delete(tx, &id).await?))?;

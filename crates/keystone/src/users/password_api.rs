@@ -1,11 +1,12 @@
 //! POST /v3/users/{id}/password: users change their own, proving that they know the old one.
 
 use base::{Auth, Ctx, Error, Scope, UserRef};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::sync::Arc;
 use web::{Json, Path, Result, State};
 
+use super::store::NewPassword;
 use super::{User, rules, store};
 use crate::errors::unauthorized;
 use crate::schema::{Fields, invalid};
@@ -34,17 +35,32 @@ pub async fn change(State(keystone): Service, Path(id): Path<String>, Json(body)
         };
         (user, domain)
     };
-    let hash = user.as_ref().and_then(|u| u.password_hash.clone());
-    let right = keystone.passwords.verify(original, hash).await?;
-    let user = user.filter(|u| right && u.enabled).ok_or_else(unauthorized)?;
+    // An expired password is still good for this.
+    let user =
+        keystone.check_password(user, original).await?.filter(|u| u.enabled).ok_or_else(unauthorized)?;
     let domain = domain.filter(|d| d.enabled).ok_or_else(unauthorized)?;
     rules::check_own_password_change(&user)?;
-    let hash = keystone.passwords.hash(password).await?;
+    let security = &keystone.security;
+    security.check_strength(password.expose_secret())?;
+    security.check_age(user.password_changed_at, base::time::now())?;
+    if security.history() > 0 {
+        let had = store::passwords(&mut *keystone.db.read().await?, &id).await?;
+        for hash in had {
+            if keystone.passwords.verify(password.clone(), Some(hash)).await? {
+                return Err(security.reused().into());
+            }
+        }
+    }
+    let new = NewPassword {
+        hash: Some(keystone.passwords.hash(password).await?),
+        expires_at: security.expiry(&user, false, base::time::now()),
+        history: security.history(),
+    };
     let ttl = keystone.token_ttl;
     let ctx = own(&user, &domain.name);
     change!(keystone, &ctx, "user.change_password", &id, |tx| {
         revocation::revoke(tx, Subject::User(&id), ttl).await?;
-        Ok(store::set_password(tx, &id, Some(&hash)).await?)
+        Ok(store::set_password(tx, &id, &new).await?)
     })?;
     Ok(web::no_content(204))
 }

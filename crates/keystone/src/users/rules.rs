@@ -20,7 +20,7 @@ pub static DELETE: Policy = Policy::new("identity:delete_user", MANAGERS);
 pub static CHANGE_PASSWORD: Route = Route::new("identity:change_password", Rule::Public);
 
 pub fn target(user: &User) -> Target<'_> {
-    Target { domain: Some(&user.domain_id), project: None, user: Some(&user.id) }
+    Target { domain: Some(&user.domain_id), user: Some(&user.id), ..Target::default() }
 }
 
 const FLAGS: &[&str] = &[
@@ -74,6 +74,34 @@ pub fn merge_options(stored: &mut Map<String, Value>, patch: &Map<String, Value>
     }
 }
 
+/// `password_expires_at=lt:2026-01-31T12:00:00Z` of a list request: None when it is not of that form.
+pub fn expires_filter(text: &str) -> Option<Result<(Comparison, i64), Error>> {
+    let (operator, instant) = text.split_once(':')?;
+    let comparison: Comparison = match operator {
+        "lt" => |o| o.is_lt(),
+        "lte" => |o| o.is_le(),
+        "gt" => |o| o.is_gt(),
+        "gte" => |o| o.is_ge(),
+        "eq" => |o| o.is_eq(),
+        "neq" => |o| o.is_ne(),
+        _ => {
+            return Some(Err(Error::bad_request(format!(
+                "The given operator {operator} is not valid. It must be one of the following: 'eq', 'neq', 'lt', \
+                 'lte', 'gt', or 'gte'."
+            ))));
+        }
+    };
+    let instant = base::time::parse(instant).ok_or_else(|| {
+        Error::bad_request(
+            "Timestamp not in expected format. The server could not comply with the request since it is either \
+             malformed or otherwise incorrect. The client is assumed to be in error.",
+        )
+    });
+    Some(instant.map(|at| (comparison, at)))
+}
+
+pub type Comparison = fn(std::cmp::Ordering) -> bool;
+
 /// Do these methods suffice for the user? Without rules any does; else all methods of one rule are needed.
 pub fn methods_suffice(user: &User, methods: &[&str]) -> bool {
     if user.options.get("multi_factor_auth_enabled") == Some(&Value::Bool(false)) {
@@ -90,7 +118,7 @@ pub fn methods_suffice(user: &User, methods: &[&str]) -> bool {
 pub fn check_own_password_change(user: &User) -> Result<(), Error> {
     if user.options.get("lock_password") == Some(&Value::Bool(true)) {
         return Err(Error::bad_request(
-            "Password validation error: You cannot change your password at this time due to password policy \
+            "You cannot change your password at this time due to password policy \
              disallowing password changes. Please contact your administrator to reset your password.",
         ));
     }
@@ -111,6 +139,10 @@ mod tests {
             default_project_id: None,
             enabled: true,
             password_hash: None,
+            password_changed_at: None,
+            password_expires_at: None,
+            failed_logins: 0,
+            failed_login_at: None,
             options: options.as_object().unwrap().clone(),
             extra: Map::new(),
         }

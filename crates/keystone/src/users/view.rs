@@ -5,6 +5,7 @@ use web::Origin;
 
 use super::User;
 use crate::listing::url;
+use crate::schema::with_extra;
 
 pub fn user(user: &User, origin: &Origin) -> Value {
     let mut view = json!({
@@ -12,15 +13,12 @@ pub fn user(user: &User, origin: &Origin) -> Value {
         "name": user.name,
         "domain_id": user.domain_id,
         "enabled": user.enabled,
-        "password_expires_at": null,
+        "password_expires_at": user.password_expires_at.map(base::time::micros_naive),
         "options": user.options,
         "links": {"self": url(origin, &format!("users/{}", user.id))},
     });
     if let Some(project) = &user.default_project_id {
         view["default_project_id"] = json!(project);
     }
-    for (key, value) in &user.extra {
-        view[key] = value.clone();
-    }
-    view
+    with_extra(view, &user.extra)
 }

@@ -361,7 +361,7 @@ async fn bootstrap_again_changes_only_what_differs() {
     assert!(catalog.contains("http://elsewhere/compute/v2.1") && !catalog.contains("http://cloud/compute"));
     assert_eq!(
         cloud.get(&answer.token(), "/v3/roles").await.names("roles"),
-        ["admin", "manager", "member", "reader", "service"]
+        ["admin", "load-balancer_member", "manager", "member", "reader", "service"]
     );
 }
 

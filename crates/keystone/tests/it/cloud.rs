@@ -6,7 +6,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use db::Db;
 use http::{Method, Request, StatusCode};
-use keystone::{Bootstrap, Config, Keystone};
+use keystone::{Bootstrap, Config, Keystone, Security};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use web::Router;
@@ -57,11 +57,19 @@ pub async fn open(directory: &tempfile::TempDir) -> Arc<Keystone> {
 }
 
 pub async fn open_with(directory: &tempfile::TempDir, token_ttl: Duration) -> Arc<Keystone> {
+    open_strict(directory, token_ttl, Security::default()).await
+}
+
+pub async fn open_strict(
+    directory: &tempfile::TempDir,
+    token_ttl: Duration,
+    security: Security,
+) -> Arc<Keystone> {
     let path = Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
     let db = Db::open_file(&path.join("cloud.db")).await.unwrap();
     db.migrate(&[keystone::MIGRATIONS]).await.unwrap();
-    let keystone =
-        Keystone::new(Arc::new(db), Config { key_dir: path.join("keys"), token_ttl }).await.unwrap();
+    let config = Config { key_dir: path.join("keys"), token_ttl, security };
+    let keystone = Keystone::new(Arc::new(db), config).await.unwrap();
     keystone.bootstrap(first_rows(PASSWORD)).await.unwrap();
     keystone
 }
@@ -85,6 +93,14 @@ impl Cloud {
     pub async fn start_with(token_ttl: Duration) -> Cloud {
         let directory = tempfile::tempdir().unwrap();
         let keystone = open_with(&directory, token_ttl).await;
+        let router = keystone.router(keystone.clone());
+        Cloud { keystone, router, directory }
+    }
+
+    /// With rules for passwords.
+    pub async fn start_strict(security: Security) -> Cloud {
+        let directory = tempfile::tempdir().unwrap();
+        let keystone = open_strict(&directory, Duration::from_secs(3600), security).await;
         let router = keystone.router(keystone.clone());
         Cloud { keystone, router, directory }
     }

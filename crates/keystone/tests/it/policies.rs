@@ -84,7 +84,7 @@ async fn readers_read() {
         (format!("/v3/domains/{domain}"), READERS),
         (format!("/v3/projects/{project}/users/{user}/roles"), READERS),
         (format!("/v3/domains/{domain}/users/{user}/roles"), READERS),
-        (format!("/v3/role_assignments?scope.project.id={project}"), READERS),
+        (format!("/v3/role_assignments?scope.project.id={project}&include_subtree"), READERS),
         (format!("/v3/system/users/{user}/roles"), SYSTEM_READERS),
         ("/v3/services".into(), SYSTEM_READERS),
         ("/v3/endpoints".into(), SYSTEM_READERS),
@@ -176,10 +176,10 @@ async fn lists_of_a_domains_reader_end_at_its_border() {
     for entry in list.body["role_assignments"].as_array().unwrap() {
         assert_eq!(entry["scope"]["domain"]["id"], w.domain.as_str(), "{entry}");
     }
-    w.cloud
-        .get(reader, &format!("/v3/role_assignments?scope.project.id={}", w.own_project))
-        .await
-        .expect(403);
+    let elsewhere = format!("/v3/role_assignments?scope.project.id={}", w.own_project);
+    let list = w.cloud.get(reader, &elsewhere).await.expect(200);
+    assert_eq!(list.body["role_assignments"], json!([]));
+    w.cloud.get(reader, &format!("{elsewhere}&include_subtree")).await.expect(403);
 }
 
 #[tokio::test]

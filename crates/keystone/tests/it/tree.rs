@@ -67,8 +67,8 @@ async fn what_a_project_must_be() {
     refuse(json!({"name": "x", "enabled": "yes"}), 400).await;
     refuse(json!({"name": "x", "tags": ["a/b"]}), 400).await;
     refuse(json!({"name": "x", "tags": ["a", "a"]}), 400).await;
-    refuse(json!({"name": "x", "parent_id": "nowhere"}), 404).await;
-    refuse(json!({"name": "x", "domain_id": "nowhere"}), 404).await;
+    refuse(json!({"name": "x", "parent_id": "nowhere"}), 400).await;
+    refuse(json!({"name": "x", "domain_id": "nowhere"}), 400).await;
     refuse(json!({"name": "x", "domain_id": domain, "parent_id": "default"}), 400).await;
     refuse(json!({"name": "x", "is_domain": true, "domain_id": "default"}), 400).await;
     cloud.post(&admin, "/v3/projects", json!([])).await.expect(400);
