@@ -74,6 +74,8 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Ends the machine and removes all its files.
     async fn destroy(&self, id: &str) -> Result<()>;
     async fn state(&self, id: &str) -> Result<VmState>;
+    /// The stopped machine did not stop by itself: its process was killed while no driver watched it.
+    fn fell(&self, id: &str) -> bool;
     /// Ids of all machines with a process or files here.
     async fn list(&self) -> Result<Vec<String>>;
     /// The last `lines` of the serial console, or all that was kept.

@@ -249,6 +249,11 @@ impl Hypervisor for FakeHypervisor {
         })
     }
 
+    /// These machines have no process.
+    fn fell(&self, _id: &str) -> bool {
+        false
+    }
+
     async fn list(&self) -> Result<Vec<String>> {
         let mut ids: Vec<_> = self.inner().machines.keys().cloned().collect();
         ids.sort();

@@ -8,6 +8,9 @@ use super::slots::{self, Slots};
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Accelerator;
 
+/// QEMU's own name for the event of its orderly end: by its guest, by its monitor, by a signal that it can catch.
+pub(super) const END: &str = "qemu_system_shutdown_request";
+
 /// Numbers of the files QEMU inherits.
 #[derive(Debug, Clone)]
 pub(super) struct Inherited {
@@ -97,6 +100,8 @@ impl Line<'_> {
         self.add("-boot", "strict=on");
         // The guest's reboot stays in this process; its power-off ends it.
         self.add("-action", "reboot=reset,shutdown=poweroff");
+        // Told on standard error, which is the machine's log.
+        self.add("-trace", END);
         // A screen that nobody can connect to by an address: viewers are handed over by the monitor, one by one.
         self.add("-vnc", "none");
         self.add("-device", "VGA,bus=pcie.0,addr=0x1");

@@ -84,6 +84,7 @@ impl QemuHypervisor {
             users: Mutex::new(Users::scan(options.first_user, &vms)),
             running: Mutex::default(),
             images: Mutex::default(),
+            fallen: Mutex::default(),
             verdict: OnceCell::new(),
             changes: broadcast::channel(1024).0,
             closing: closing.clone(),
@@ -94,7 +95,7 @@ impl QemuHypervisor {
         for id in ids(&shared.vms)? {
             match Machine::find(&id, VmFiles::new(&shared.vms, &id)?) {
                 Ok(Some(machine)) => drop(shared.adopt(machine)),
-                Ok(None) => {}
+                Ok(None) => shared.look_at_remains(&id)?,
                 Err(error) => tracing::warn!(machine = id, %error, "a machine could not be looked at"),
             }
         }
@@ -256,6 +257,10 @@ impl Hypervisor for QemuHypervisor {
             }
         }
         Ok(if files.dir().exists() { VmState::Stopped } else { VmState::Absent })
+    }
+
+    fn fell(&self, id: &str) -> bool {
+        lock(&self.shared.fallen).contains(id)
     }
 
     async fn list(&self) -> Result<Vec<String>> {

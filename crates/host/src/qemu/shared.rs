@@ -1,6 +1,6 @@
 //! The machines that run, and the steps that several calls are made of.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use super::options::Options;
 use super::paths::{self, VmFiles};
 use super::record::{Record, Users};
 use super::slots::Slots;
-use super::{GIB, drive, launch};
+use super::{GIB, argv, drive, launch};
 use crate::files::{ImageInfo, create_overlay, inspect_image, remove};
 use crate::plan::VmPlan;
 use crate::probe::{self, Verdict};
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) running: Mutex<HashMap<String, Arc<Machine>>>,
     pub(super) users: Mutex<Users>,
     pub(super) images: Mutex<HashMap<Utf8PathBuf, (SystemTime, ImageInfo)>>,
+    /// Machines whose process was killed while no driver watched.
+    pub(super) fallen: Mutex<HashSet<String>>,
     pub(super) changes: broadcast::Sender<String>,
     pub(super) closing: CancellationToken,
 }
@@ -56,8 +58,23 @@ impl Shared {
         Some(machine)
     }
 
+    /// Of a process that ended before this driver came: QEMU tells in its log of every end but a violent one.
+    pub(super) fn look_at_remains(&self, id: &str) -> Result<()> {
+        let files = VmFiles::new(&self.vms, id)?;
+        if files.pid().exists() {
+            let log = std::fs::read(files.log()).unwrap_or_default();
+            if !String::from_utf8_lossy(&log).contains(argv::END) {
+                tracing::warn!(machine = id, "a machine was killed while nobody watched");
+                lock(&self.fallen).insert(id.to_owned());
+            }
+            forget_process(&files);
+        }
+        Ok(())
+    }
+
     pub(super) fn adopt(self: &Arc<Self>, machine: Machine) -> Arc<Machine> {
         let machine = Arc::new(machine);
+        lock(&self.fallen).remove(&machine.id);
         lock(&self.running).insert(machine.id.clone(), Arc::clone(&machine));
         tokio::spawn(machine::watch(Arc::clone(self), Arc::clone(&machine)));
         machine
@@ -145,6 +162,7 @@ impl Shared {
     }
 
     pub(super) async fn stop(self: &Arc<Self>, id: &str, grace: Option<Duration>) -> Result<()> {
+        lock(&self.fallen).remove(id);
         let Some(machine) = self.running(id) else {
             // What a suspended machine remembers is gone like a running one's memory.
             return remove(&VmFiles::new(&self.vms, id)?.memory());

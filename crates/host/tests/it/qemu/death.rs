@@ -129,6 +129,31 @@ async fn machines_outlive_the_daemon_and_are_adopted() {
 }
 
 #[tokio::test]
+async fn an_end_while_nobody_watched_was_the_guests_own_or_a_fall() {
+    let Some(house) = House::new() else { return };
+    for killed in [false, true] {
+        let (host, vm) = (house.host().await, house.vm());
+        host.start(&vm).await.unwrap();
+        assert!(!host.fell(ID));
+        let line = if killed { "guest is up, start 2" } else { "guest is up, start 1" };
+        until(line, async || host.console_log(ID, None).await.unwrap().contains(line).then_some(())).await;
+        drop(host);
+        let pid = house.pid();
+        if killed {
+            kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        } else {
+            house.type_in("o");
+        }
+        until("the end of the process", async || (!is_alive(pid)).then_some(())).await;
+        let host = house.host().await;
+        assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
+        assert_eq!(host.fell(ID), killed);
+        host.stop(ID, None).await.unwrap();
+        assert!(!host.fell(ID));
+    }
+}
+
+#[tokio::test]
 async fn a_driver_lets_go_of_its_machines_and_the_next_one_takes_them() {
     let Some(house) = House::new() else { return };
     let vm = house.vm();

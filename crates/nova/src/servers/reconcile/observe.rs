@@ -13,11 +13,11 @@ use crate::servers::store;
 
 impl Nova {
     /// A machine that stopped by itself is SHUTOFF if its guest did it, and is started again if the host went down
-    /// under it (another boot since) or `cumulet down` stopped it.
+    /// under it (another boot since), `cumulet down` stopped it, or it was killed while nobody watched.
     pub(super) async fn observe(&self, server: &Server) -> Result<Outcome> {
         let found = self.hypervisor.state(&server.id).await.map_err(Error::internal)?;
         let power = PowerState::from(found);
-        let fell = server.boot_id.as_deref() != Some(&*self.boot_id);
+        let fell = server.boot_id.as_deref() != Some(&*self.boot_id) || self.hypervisor.fell(&server.id);
         match (server.vm_state, found) {
             (VmState::Building | VmState::Deleted | VmState::SoftDeleted | VmState::Error, _) => {
                 self.note(server, power).await
