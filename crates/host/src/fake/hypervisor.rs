@@ -170,6 +170,8 @@ impl FakeHypervisor {
     }
 }
 
+const EMPTY_DISK: usize = 1 << 20;
+
 fn boot(record: &mut Record, vm: &VmPlan) {
     let goes_on = std::mem::take(&mut record.saved);
     if record.state == State::Stopped && !goes_on {
@@ -293,12 +295,18 @@ impl Hypervisor for FakeHypervisor {
         self.update(id, |record| record.saved = true)
     }
 
-    /// What a guest writes is nowhere, so its disk is its image.
+    /// What a guest writes is nowhere, so its disk is its image; and nothing much when that was deleted meanwhile.
     async fn snapshot(&self, vm: &VmPlan, to: &Utf8Path) -> Result<DiskImage> {
         self.pass(Operation::Snapshot, vm).await?;
         let failed = |error| file_error("copying the disk to", to, error);
-        let bytes = tokio::fs::copy(&vm.root.image, to).await.map_err(failed)?;
-        Ok(DiskImage { format: vm.root.image_format.clone(), virtual_size: bytes })
+        match tokio::fs::copy(&vm.root.image, to).await {
+            Ok(bytes) => Ok(DiskImage { format: vm.root.image_format.clone(), virtual_size: bytes }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                tokio::fs::write(to, vec![0; EMPTY_DISK]).await.map_err(failed)?;
+                Ok(DiskImage { format: "raw".into(), virtual_size: EMPTY_DISK as u64 })
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     async fn plug_nic(&self, id: &str, nic: &NicPlan) -> Result<()> {

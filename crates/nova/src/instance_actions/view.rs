@@ -59,12 +59,12 @@ pub(super) fn full(ctx: &Ctx, action: &Action, host: Option<&str>, host_id: &str
     if !ctx.is_admin() && !ctx.at_least(2, 51) {
         return out;
     }
-    let events = event_names(&action.action).into_iter().map(|name| event(ctx, action, name, host, host_id));
+    let events = event_names(&action.action).into_iter().map(|name| event(ctx, action, &name, host, host_id));
     out["events"] = events.collect();
     out
 }
 
-fn event(ctx: &Ctx, action: &Action, name: String, host: Option<&str>, host_id: &str) -> Value {
+fn event(ctx: &Ctx, action: &Action, name: &str, host: Option<&str>, host_id: &str) -> Value {
     let mut event = json!({
         "event": name,
         "start_time": micros_naive(action.started_at),

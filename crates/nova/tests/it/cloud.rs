@@ -48,7 +48,7 @@ impl web::Verify for Tokens {
 }
 
 pub const ADMIN: &str = "admin:ops";
-const PROVIDER: &str = "5f0a4e3c-2f6e-4a77-9d0a-3b8f0f2f6a11";
+pub const PROVIDER: &str = "5f0a4e3c-2f6e-4a77-9d0a-3b8f0f2f6a11";
 
 pub struct Answer {
     pub status: u16,

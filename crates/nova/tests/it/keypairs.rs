@@ -2,14 +2,14 @@ use serde_json::json;
 
 use crate::cloud::{ADMIN, Cloud};
 
-const ED25519: &str =
+pub const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl user@host";
 
 #[tokio::test]
 async fn a_key_is_imported_with_its_fingerprint() {
     let cloud = Cloud::start().await;
     let demo = cloud.as_("demo");
-    let body = json!({"keypair": {"name": "k", "public_key": ED25519}});
+    let body = json!({"keypair": {"name": "k", "public_key": KEY}});
     let made = demo.post("/os-keypairs", body.clone()).await.expect(201);
     // As `ssh-keygen -l -E md5` says.
     assert_eq!(made["keypair"]["fingerprint"], "65:96:2d:fc:e8:d5:a9:11:64:0c:0f:ea:00:6e:5b:bd");
@@ -59,7 +59,7 @@ async fn what_is_no_key_is_refused() {
         let told = demo.post("/os-keypairs", body).await.fault(400, "badRequest");
         assert_eq!(told, "Keypair data is invalid: failed to generate fingerprint");
     }
-    let body = json!({"keypair": {"name": "k/", "public_key": ED25519}});
+    let body = json!({"keypair": {"name": "k/", "public_key": KEY}});
     demo.post("/os-keypairs", body).await.fault(400, "badRequest");
 }
 

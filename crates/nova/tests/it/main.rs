@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod actions;
 mod cloud;
+mod conflicts;
 mod flavors;
 mod keypairs;
 mod kills;

@@ -46,7 +46,7 @@ pub async fn action(
         "pause" => nova.wish(ctx, id, &policy::PAUSE, "pause", TaskState::Pausing, &[Active]).await?,
         "unpause" => nova.wish(ctx, id, &policy::UNPAUSE, "unpause", TaskState::Unpausing, &[Paused]).await?,
         "suspend" => {
-            nova.wish(ctx, id, &policy::SUSPEND, "suspend", TaskState::Suspending, &[Active]).await?
+            nova.wish(ctx, id, &policy::SUSPEND, "suspend", TaskState::Suspending, &[Active]).await?;
         }
         "resume" => nova.wish(ctx, id, &policy::RESUME, "resume", TaskState::Resuming, &[Suspended]).await?,
         "reboot" => power::reboot(nova, ctx, id, &body).await?,

@@ -116,7 +116,7 @@ async fn resolve<'a>(
     })?;
     check_fit(ctx, &server.flavor, &image)?;
     let (files, metadata) = (files(fields.get("personality")), fields.get("metadata"));
-    let metadata = metadata.map(|given| metadata_of(given));
+    let metadata = metadata.map(metadata_of);
     let limits = quotas::limits(&mut *nova.db.read().await?, Some(&server.project_id)).await?;
     check_items(&limits, metadata.as_ref().map_or(0, BTreeMap::len), &files)?;
     Ok(Changes {
