@@ -9,9 +9,11 @@
 //! A plan says what should be; a driver makes it so, as often as it is asked, and says what is. Every call is
 //! idempotent: after a crash the caller simply asks again. Drivers remember nothing that they cannot observe.
 
+mod advertise;
 pub mod conntrack;
 pub mod daemon;
 pub mod dhcp;
+pub mod dhcpv6;
 pub mod dns;
 mod driver;
 pub mod fake;

@@ -126,6 +126,8 @@ pub struct PortPlan {
     /// (subnet id, address)
     pub fixed_ips: Vec<(String, IpAddr)>,
     pub hostname: String,
+    /// Without trailing dot; '' for that of its subnet.
+    pub dns_domain: String,
     pub kind: PortKind,
     pub admin_up: bool,
     /// Anti-spoofing and security groups. False: everything passes.
@@ -275,8 +277,17 @@ pub struct ForwardingPlan {
     pub floating: Ipv4Addr,
     /// With ports.
     pub protocol: Protocol,
-    /// Inclusive; as many as `internal_ports`.
+    /// Inclusive; as many as `internal_ports`, or those are one to which all lead.
     pub external_ports: (u16, u16),
     pub internal: Ipv4Addr,
     pub internal_ports: (u16, u16),
+}
+
+impl ForwardingPlan {
+    /// Where one of `external_ports` leads.
+    #[must_use]
+    pub fn internal_port(&self, external: u16) -> u16 {
+        let offset = external.saturating_sub(self.external_ports.0);
+        self.internal_ports.0.saturating_add(offset).min(self.internal_ports.1)
+    }
 }

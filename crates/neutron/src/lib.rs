@@ -68,11 +68,20 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "neutron/0006_attributes", sql: include_str!("../migrations/0006_attributes.sql") },
     Migration { name: "neutron/0007_rbac", sql: include_str!("../migrations/0007_rbac.sql") },
     Migration { name: "neutron/0008_subnet_pools", sql: include_str!("../migrations/0008_subnet_pools.sql") },
-    Migration { name: "neutron/0009_address_groups", sql: include_str!("../migrations/0009_address_groups.sql") },
+    Migration {
+        name: "neutron/0009_address_groups",
+        sql: include_str!("../migrations/0009_address_groups.sql"),
+    },
     Migration { name: "neutron/0010_qos", sql: include_str!("../migrations/0010_qos.sql") },
-    Migration { name: "neutron/0011_port_forwardings", sql: include_str!("../migrations/0011_port_forwardings.sql") },
+    Migration {
+        name: "neutron/0011_port_forwardings",
+        sql: include_str!("../migrations/0011_port_forwardings.sql"),
+    },
     Migration { name: "neutron/0012_trunks", sql: include_str!("../migrations/0012_trunks.sql") },
-    Migration { name: "neutron/0013_default_rules", sql: include_str!("../migrations/0013_default_rules.sql") },
+    Migration {
+        name: "neutron/0013_default_rules",
+        sql: include_str!("../migrations/0013_default_rules.sql"),
+    },
     Migration { name: "neutron/0014_topologies", sql: include_str!("../migrations/0014_topologies.sql") },
     Migration { name: "neutron/0015_metering", sql: include_str!("../migrations/0015_metering.sql") },
 ];

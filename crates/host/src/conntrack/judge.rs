@@ -145,9 +145,8 @@ pub fn router_allows(plan: &RouterPlan, entry: &Entry) -> bool {
     let destination_right = destination_kept
         || pair(original.destination, reply.source)
         || forwardings.any(|one| {
-            let offset = original.destination_port - one.external_ports.0;
-            IpAddr::V4(one.internal) == reply.source
-                && one.internal_ports.0.checked_add(offset) == Some(reply.source_port)
+            let to = one.internal_port(original.destination_port);
+            IpAddr::V4(one.internal) == reply.source && to == reply.source_port
         });
     let source_right =
         source_kept || pair(reply.destination, original.source) || gateway == Some(reply.destination);

@@ -64,6 +64,10 @@ impl Server {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
     }
 
+    pub fn is_alive(&self) -> bool {
+        !self.task.is_finished()
+    }
+
     /// When this returns, its sockets are closed.
     pub async fn stop(mut self) {
         self.task.abort();

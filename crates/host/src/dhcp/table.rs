@@ -45,7 +45,10 @@ impl Table {
 fn lease(subnets: &[(&SubnetPlan, Option<Lease>)], port: &PortPlan) -> Option<Lease> {
     port.fixed_ips.iter().find_map(|(subnet_id, address)| {
         let (_, template) = subnets.iter().find(|(subnet, _)| subnet.id == *subnet_id)?;
-        let lease = template.clone()?;
+        let mut lease = template.clone()?;
+        if !port.dns_domain.is_empty() {
+            lease.domain.clone_from(&port.dns_domain);
+        }
         Some(Lease { address: v4(*address)?, hostname: port.hostname.clone(), ..lease })
     })
 }

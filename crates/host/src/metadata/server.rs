@@ -54,6 +54,10 @@ impl Server {
         Ok(Self(tokio::spawn(serve(listener, context))))
     }
 
+    pub fn is_alive(&self) -> bool {
+        !self.0.is_finished()
+    }
+
     /// When this returns, its sockets are closed.
     pub async fn stop(mut self) {
         self.0.abort();

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use super::{LinuxNetwork, delete_links, wanted};
 use crate::link::netlink::Netlink;
-use crate::link::plan::{ObservedLink, Step};
+use crate::link::packet::PacketSocket;
+use crate::link::plan::{Mac, ObservedLink, Step};
 use crate::link::{execute, observe};
 use crate::metadata::{self, Place};
 use crate::nft::Loaded;
 use crate::nft::network::{Outcome, Rules};
-use crate::plan::{NetworkPlan, PortKind, PortPlan};
+use crate::plan::{Dhcpv6, NetworkPlan, PortKind, PortPlan};
 use crate::{Error, Result, conntrack, names, netns};
-use crate::{dhcp, dns};
+use crate::{dhcp, dhcpv6, dns};
 
 /// What this process holds of a network besides what is in the kernel.
 #[derive(Default)]
@@ -24,6 +25,7 @@ pub struct State {
     applied: Option<NetworkPlan>,
     pub(super) host_rules: Option<Loaded>,
     dhcp: Option<dhcp::Server>,
+    dhcpv6: Option<dhcpv6::Server>,
     dns: dns::Relay,
     metadata: Option<metadata::Server>,
 }
@@ -32,7 +34,10 @@ pub struct State {
 struct Visit {
     rules: Rules,
     host_link_gone: bool,
+    /// Index and MAC.
+    bridge: (u32, Mac),
     dhcp: Option<dhcp::Sockets>,
+    dhcpv6: Option<PacketSocket>,
     dns: Vec<dns::Sockets>,
     metadata: Option<std::net::TcpListener>,
 }
@@ -54,11 +59,18 @@ impl LinuxNetwork {
         let resolving = dns::addresses(plan);
         let mut unheard = resolving.clone();
         unheard.retain(|address| !state.dns.listens_on().contains(address));
+        self.bury_the_dead(state).await;
+        if plan.subnets.iter().all(|subnet| subnet.dhcpv6 == Dhcpv6::Off)
+            && let Some(server) = state.dhcpv6.take()
+        {
+            server.stop().await;
+        }
         let visitor = Visitor {
             plan: plan.clone(),
             applied: state.applied.take(),
             rules: std::mem::take(&mut state.rules),
             dhcp_bridge: state.dhcp.as_ref().map(|server| server.bridge),
+            dhcpv6_bridge: state.dhcpv6.as_ref().map(|server| server.bridge),
             unheard,
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
             host_end: self.host_end(plan).await?,
@@ -66,10 +78,19 @@ impl LinuxNetwork {
         let visit = netns::inside(&namespace, move || visitor.work()).await?;
         state.rules = visit.rules;
 
+        state.dns.know(dns::Names::new(plan));
         state.dns.update(&resolving, visit.dns)?;
         let table = dhcp::Table::new(plan);
         match (visit.dhcp, &state.dhcp) {
             (Some(sockets), _) => state.dhcp = Some(dhcp::Server::start(sockets, table)?),
+            (None, Some(server)) => server.replace(table),
+            (None, None) => {}
+        }
+        let table = dhcpv6::Table::new(plan);
+        match (visit.dhcpv6, &state.dhcpv6) {
+            (Some(socket), _) => {
+                state.dhcpv6 = Some(dhcpv6::Server::start(socket, visit.bridge, table)?);
+            }
             (None, Some(server)) => server.replace(table),
             (None, None) => {}
         }
@@ -100,15 +121,38 @@ impl LinuxNetwork {
         let (rules, applied) = netns::inside(&self.namespace(&plan.id), load).await?;
         state.rules = rules;
         state.applied = Some(applied);
+        state.dns.know(dns::Names::new(plan));
         if let Some(server) = &state.dhcp {
             server.replace(dhcp::Table::new(plan));
         }
+        if let Some(server) = &state.dhcpv6 {
+            server.replace(dhcpv6::Table::new(plan));
+        }
         Ok(())
+    }
+
+    /// What ended by a fault of its own is started again.
+    async fn bury_the_dead(&self, state: &mut State) {
+        if let Some(server) = state.dhcp.take_if(|server| !server.is_alive()) {
+            tracing::error!("a DHCP server had ended: starting another");
+            server.stop().await;
+        }
+        if let Some(server) = state.dhcpv6.take_if(|server| !server.is_alive()) {
+            tracing::error!("a DHCPv6 server had ended: starting another");
+            server.stop().await;
+        }
+        if let Some(server) = state.metadata.take_if(|server| !server.is_alive()) {
+            tracing::error!("a metadata server had ended: starting another");
+            server.stop().await;
+        }
     }
 
     pub(super) async fn remove_network_from(&self, id: &str, state: &mut State) -> Result<()> {
         self.callers.remove_network(id);
         if let Some(server) = state.dhcp.take() {
+            server.stop().await;
+        }
+        if let Some(server) = state.dhcpv6.take() {
             server.stop().await;
         }
         std::mem::take(&mut state.dns).stop().await;
@@ -130,6 +174,7 @@ struct Visitor {
     applied: Option<NetworkPlan>,
     rules: Rules,
     dhcp_bridge: Option<u32>,
+    dhcpv6_bridge: Option<(u32, Mac)>,
     /// Addresses on which DNS sockets are to be opened.
     unheard: Vec<std::net::Ipv4Addr>,
     listen: bool,
@@ -158,17 +203,22 @@ impl Visitor {
         if !steps.is_empty() {
             tracing::debug!(network = self.plan.id, ?steps, "network changed");
         }
-        let bridge = netlink
+        let index = netlink
             .index(names::BRIDGE)?
             .ok_or_else(|| Error::Link(format!("the bridge of network {} vanished", self.plan.id)))?;
+        let bridge = (index, wanted::bridge_mac(&self.plan));
+        let dhcpv6 = self.plan.subnets.iter().any(|subnet| subnet.dhcpv6 != Dhcpv6::Off)
+            && self.dhcpv6_bridge != Some(bridge);
         let gone = Step::DeleteLink { link: names::HOST_LINK_PEER.to_owned() };
         Ok(Visit {
             rules: self.rules,
             host_link_gone: steps.contains(&gone),
-            dhcp: match self.dhcp_bridge == Some(bridge) {
+            bridge,
+            dhcp: match self.dhcp_bridge == Some(index) {
                 true => None,
-                false => Some(dhcp::Sockets::open(bridge)?),
+                false => Some(dhcp::Sockets::open(index)?),
             },
+            dhcpv6: dhcpv6.then(|| dhcpv6::Server::listen(index)).transpose()?,
             dns: self.unheard.iter().map(|address| dns::Sockets::open(*address)).collect::<Result<_>>()?,
             metadata: self.listen.then(metadata::listen).transpose()?,
         })

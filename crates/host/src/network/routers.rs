@@ -17,7 +17,7 @@ use crate::link::{execute, observe};
 use crate::metadata::{self, Place};
 use crate::nft::{self, Loaded};
 use crate::plan::{RouterPlan, RouterPort};
-use crate::{Error, Result, conntrack, names, netns};
+use crate::{Error, Result, advertise, conntrack, names, netns};
 
 /// What this process holds of a router besides what is in the kernel.
 #[derive(Default)]
@@ -25,12 +25,15 @@ pub struct State {
     rules: Option<Loaded>,
     metadata: Option<metadata::Server>,
     announcers: JoinSet<()>,
+    /// By link.
+    advertisers: HashMap<String, advertise::Server>,
 }
 
 struct Visit {
     rules: Option<Loaded>,
     metadata: Option<std::net::TcpListener>,
     announcements: Option<(PacketSocket, Vec<Announcement>)>,
+    advertise: Vec<(String, advertise::Sockets)>,
 }
 
 /// An address that is new on a link.
@@ -69,9 +72,28 @@ impl LinuxNetwork {
             }
         }
         self.callers.set_router(plan);
+        let advertisements = advertisements(plan);
+        let ended: Vec<String> = state
+            .advertisers
+            .iter()
+            .filter(|(link, server)| !server.is_alive() || !advertisements.contains_key(*link))
+            .map(|(link, _)| link.clone())
+            .collect();
+        for link in ended {
+            if let Some(server) = state.advertisers.remove(&link) {
+                server.stop().await;
+            }
+        }
+        if let Some(server) = state.metadata.take_if(|server| !server.is_alive()) {
+            tracing::error!("a metadata server had ended: starting another");
+            server.stop().await;
+        }
+        let advertised =
+            |link: &String| (link.clone(), state.advertisers.get(link).map(|server| server.link));
         let visitor = Visitor {
             plan: plan.clone(),
             peers,
+            advertised: advertisements.keys().map(advertised).collect(),
             rules: state.rules.take(),
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
         };
@@ -94,6 +116,16 @@ impl LinuxNetwork {
                 metadata::Server::start(listener, place, Arc::clone(&self.callers), Arc::clone(source))?;
             state.metadata = Some(server);
         }
+        for (link, sockets) in visit.advertise {
+            if let Some(message) = advertisements.get(&link) {
+                state.advertisers.insert(link, advertise::Server::start(sockets, message.clone())?);
+            }
+        }
+        for (link, message) in advertisements {
+            if let Some(server) = state.advertisers.get(&link) {
+                server.replace(message);
+            }
+        }
         while state.announcers.try_join_next().is_some() {}
         if let Some((socket, announcements)) = visit.announcements {
             state.announcers.spawn(announce(socket, announcements));
@@ -104,6 +136,9 @@ impl LinuxNetwork {
     pub(super) async fn remove_router_from(&self, id: &str, state: &mut State) -> Result<()> {
         self.callers.remove_router(id);
         state.announcers.shutdown().await;
+        for server in std::mem::take(&mut state.advertisers).into_values() {
+            server.stop().await;
+        }
         if let Some(server) = state.metadata.take() {
             server.stop().await;
         }
@@ -154,6 +189,8 @@ struct Visitor {
     plan: RouterPlan,
     /// The namespace of the network that each link leads to.
     peers: HashMap<String, File>,
+    /// Links that shall advertise, and the index of the link on which that is done already.
+    advertised: Vec<(String, Option<u32>)>,
     rules: Option<Loaded>,
     listen: bool,
 }
@@ -179,10 +216,16 @@ impl Visitor {
         if !steps.is_empty() {
             tracing::debug!(router = self.plan.id, ?steps, "router changed");
         }
-        let announcements = announcements(
-            &steps,
-            &Observed { links: observe::observe_links(&mut netlink)?, routes: Vec::new() },
-        );
+        let observed = Observed { links: observe::observe_links(&mut netlink)?, routes: Vec::new() };
+        let announcements = announcements(&steps, &observed);
+        let mut advertise = Vec::new();
+        for (name, before) in self.advertised {
+            let index = observed.links.iter().find(|link| link.name == name).map(|link| link.index);
+            if let Some(index) = index.filter(|index| before != Some(*index)) {
+                let sockets = advertise::Sockets::open(&name, index)?;
+                advertise.push((name, sockets));
+            }
+        }
         Ok(Visit {
             rules: self.rules,
             metadata: self.listen.then(metadata::listen).transpose()?,
@@ -190,8 +233,17 @@ impl Visitor {
                 true => None,
                 false => Some((PacketSocket::open()?, announcements)),
             },
+            advertise,
         })
     }
+}
+
+/// What is advertised, by link.
+fn advertisements(plan: &RouterPlan) -> HashMap<String, Vec<u8>> {
+    let interfaces = plan.interfaces.iter().filter(|_| plan.admin_up);
+    interfaces
+        .filter_map(|port| Some((names::router_link(&port.port_id), advertise::message(port)?)))
+        .collect()
 }
 
 fn announcements(steps: &[Step], observed: &Observed) -> Vec<Announcement> {

@@ -72,8 +72,12 @@ pub fn router(plan: &RouterPlan) -> (Wanted, Vec<(IpNet, IpAddr)>) {
             links.push(router_link(names::router_link(&port.port_id), port, &[]));
         }
         if let Some(gateway) = &plan.gateway {
-            let floating: Vec<IpNet> =
-                plan.floating_ips.iter().map(|pair| IpNet::V4(Ipv4Net::from(pair.floating))).collect();
+            let floating = plan.floating_ips.iter().map(|pair| pair.floating);
+            let forwarded = plan.forwardings.iter().map(|one| one.floating);
+            let mut floating: Vec<IpNet> =
+                floating.chain(forwarded).map(|address| IpNet::V4(Ipv4Net::from(address))).collect();
+            floating.sort();
+            floating.dedup();
             links.push(router_link(names::gateway_link(&gateway.port.port_id), &gateway.port, &floating));
             routes.extend(gateway.next_hops.iter().map(|next_hop| (everywhere(*next_hop), *next_hop)));
         }
@@ -128,7 +132,7 @@ fn everywhere(next_hop: IpAddr) -> IpNet {
 
 /// The DHCP port's, or one made of the network's id. Left to itself a bridge takes the lowest of its ports', so it
 /// would change as machines come and go.
-fn bridge_mac(plan: &NetworkPlan) -> Mac {
+pub fn bridge_mac(plan: &NetworkPlan) -> Mac {
     let dhcp = plan.ports.iter().find(|port| port.kind == PortKind::Dhcp);
     dhcp.and_then(|port| parse_mac(&port.mac)).unwrap_or_else(|| {
         let digits: Vec<u8> = plan.id.bytes().filter(u8::is_ascii_hexdigit).collect();

@@ -19,6 +19,7 @@ mod anti_spoof;
 mod batch;
 mod element;
 pub mod host;
+mod limits;
 mod load;
 pub mod network;
 pub mod router;

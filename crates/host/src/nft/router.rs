@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{TABLE, Text};
+use super::{TABLE, Text, limits};
 use crate::names;
-use crate::plan::{RouterGateway, RouterPlan};
+use crate::plan::{ForwardingPlan, Protocol, RouterGateway, RouterPlan};
 
 /// The address that outgoing traffic gets: the gateway port's first IPv4 address.
 #[must_use]
@@ -39,12 +39,20 @@ fn with_gateway(text: &mut Text, plan: &RouterPlan, gateway: &RouterGateway) {
     let fixed: Vec<String> = pairs.iter().map(|(floating, fixed)| format!("{fixed} : {floating}")).collect();
     text.elements("map floating", "type ipv4_addr : ipv4_addr", &floating);
     text.elements("map fixed", "type ipv4_addr : ipv4_addr", &fixed);
+    forwardings(text, &plan.forwardings);
+    limits::render(text, plan, gateway);
 
     let link = names::gateway_link(&gateway.port.port_id);
     let address = gateway_address(gateway);
     text.block("chain prerouting", |text| {
         text.line("type nat hook prerouting priority dstnat; policy accept;");
         text.line("dnat ip to ip daddr map @floating");
+        if !plan.forwardings.is_empty() {
+            // nft wants to have heard of protocols with ports first.
+            let asked = "meta l4proto { 6, 17, 33, 132 } dnat ip to ip daddr . meta l4proto . th dport";
+            text.line(format!("{asked} map @forwarded"));
+            text.line(format!("{asked} map @forwarded_as_is"));
+        }
     });
     text.block("chain postrouting", |text| {
         text.line("type nat hook postrouting priority srcnat; policy accept;");
@@ -73,4 +81,34 @@ fn with_gateway(text: &mut Text, plan: &RouterPlan, gateway: &RouterGateway) {
         // Metadata is for the machines behind this router.
         text.line(format!("iifname \"{link}\" ip daddr 169.254.169.254 drop"));
     });
+}
+
+/// A range that keeps its numbers is one element, any other as many as it has ports: nft has no words for ranges that lead
+/// to address and port.
+fn forwardings(text: &mut Text, plans: &[ForwardingPlan]) {
+    if plans.is_empty() {
+        return;
+    }
+    let mut plans: Vec<&ForwardingPlan> = plans.iter().filter(|plan| has_ports(plan.protocol)).collect();
+    plans.sort_by_key(|plan| (plan.floating, plan.protocol, plan.external_ports));
+    let (mut forwarded, mut as_is) = (Vec::new(), Vec::new());
+    for plan in plans {
+        let (first, last) = plan.external_ports;
+        let from = |ports: String| format!("{} . {} . {ports}", plan.floating, plan.protocol.0);
+        if plan.external_ports == plan.internal_ports && first != last {
+            as_is.push(format!("{} : {}", from(format!("{first}-{last}")), plan.internal));
+        } else {
+            forwarded.extend((first..=last).map(|port| {
+                format!("{} : {} . {}", from(port.to_string()), plan.internal, plan.internal_port(port))
+            }));
+        }
+    }
+    const KEY: &str = "type ipv4_addr . inet_proto . inet_service";
+    text.elements("map forwarded", &format!("{KEY} : ipv4_addr . inet_service; flags interval"), &forwarded);
+    text.elements("map forwarded_as_is", &format!("{KEY} : ipv4_addr; flags interval"), &as_is);
+}
+
+fn has_ports(protocol: Protocol) -> bool {
+    const DCCP: Protocol = Protocol(33);
+    [Protocol::TCP, Protocol::UDP, Protocol::SCTP, DCCP].contains(&protocol)
 }

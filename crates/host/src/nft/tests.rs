@@ -168,6 +168,33 @@ fn a_router_without_source_nat() {
 }
 
 #[test]
+fn a_router_with_forwarded_ports_and_limits() {
+    let mut plan = router();
+    let forward = |protocol, external_ports, internal_ports| ForwardingPlan {
+        id: String::new(),
+        floating: [198, 51, 100, 8].into(),
+        protocol,
+        external_ports,
+        internal: [10, 0, 0, 11].into(),
+        internal_ports,
+    };
+    plan.forwardings = vec![
+        forward(Protocol::TCP, (2222, 2222), (22, 22)),
+        forward(Protocol::UDP, (5000, 5100), (5000, 5100)),
+        forward(Protocol::TCP, (80, 82), (8080, 8082)),
+        forward(Protocol::TCP, (90, 99), (9000, 9000)),
+        forward(Protocol::ICMP, (0, 0), (0, 0)),
+    ];
+    plan.floating_ips[0].qos = QosPlan {
+        ingress: Some(Rate { kilobits: 8000, burst_kilobits: 0 }),
+        egress: Some(Rate { kilobits: 100, burst_kilobits: 4000 }),
+        dscp: None,
+    };
+    plan.gateway.as_mut().unwrap().qos.egress = Some(Rate { kilobits: 1, burst_kilobits: 0 });
+    insta::assert_snapshot!(router::render(&plan));
+}
+
+#[test]
 fn a_router_that_is_down_translates_nothing() {
     insta::assert_snapshot!(router::render(&RouterPlan { admin_up: false, ..router() }));
 }

@@ -14,8 +14,11 @@
 //! | port | its own; those with rules that refer to one of its groups | the one it belongs to; that of its floating IPs |
 //! | rule of a group | those with members of the group | |
 //! | router, interface, gateway | the interface's | itself |
-//! | floating IP | | the one that carries it, the one that shall |
+//! | floating IP, its forwarded ports | | the one that carries it, the one that shall |
+//! | QoS policy | those of ports with it | those with it, and of floating IPs with it |
+//! | address group | those with rules that refer to it | |
 
+pub mod extras;
 pub mod plan;
 pub mod reconcile;
 pub mod store;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use host::plan::{
-    Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan, Protocol, QosPlan, Remote,
-    RouterGateway, RouterPlan, RouterPort, RulePlan, SubnetPlan,
+    Dhcpv6, Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan, PrefixPlan, Protocol,
+    RaMode, Remote, RouterGateway, RouterPlan, RouterPort, RulePlan, SubnetPlan,
 };
 use ipnet::IpNet;
 
@@ -20,7 +20,8 @@ const LEASE_TIME: u32 = 86_400;
 
 pub fn network(rows: &NetworkRows, dns_domain: &str, external_gateway_hosts: bool) -> NetworkPlan {
     let dhcp = rows.ports.iter().find(|p| p.port.device_owner == DHCP);
-    let mut subnets: Vec<SubnetPlan> = rows.subnets.iter().map(|s| subnet(s, dhcp, dns_domain)).collect();
+    let domain = if rows.extras.dns_domain.is_empty() { dns_domain } else { &rows.extras.dns_domain };
+    let mut subnets: Vec<SubnetPlan> = rows.subnets.iter().map(|s| subnet(s, dhcp, domain)).collect();
     subnets.sort_by(|a, b| a.id.cmp(&b.id));
     let mut unions = HashMap::new();
     let mut ports: Vec<PortPlan> = rows
@@ -77,8 +78,35 @@ fn subnet(subnet: &Subnet, dhcp: Option<&FullPort>, dns_domain: &str) -> SubnetP
         dhcp_address,
         lease_time: LEASE_TIME,
         dns_domain: dns_domain.into(),
-        ..SubnetPlan::default()
+        dhcpv6: dhcpv6(subnet),
     }
+}
+
+/// As Neutron's agent does it: an IPv6 subnet with DHCP and without modes is a stateful one whose router is another's.
+fn dhcpv6(subnet: &Subnet) -> Dhcpv6 {
+    match subnet.address_mode.as_str() {
+        _ if !subnet.enable_dhcp || subnet.cidr.addr().is_ipv4() => Dhcpv6::Off,
+        "dhcpv6-stateful" => Dhcpv6::Stateful,
+        "dhcpv6-stateless" => Dhcpv6::Stateless,
+        "" if subnet.ra_mode.is_empty() => Dhcpv6::Stateful,
+        _ => Dhcpv6::Off,
+    }
+}
+
+/// `None` for a subnet that its router keeps silent about.
+fn advertised(subnet: &Subnet) -> Option<PrefixPlan> {
+    let IpNet::V6(prefix) = subnet.cidr else { return None };
+    let mode = match subnet.ra_mode.as_str() {
+        "slaac" => RaMode::Slaac,
+        "dhcpv6-stateless" => RaMode::Stateless,
+        "dhcpv6-stateful" => RaMode::Stateful,
+        _ => return None,
+    };
+    let dns = subnet.nameservers.iter().filter_map(|server| match server {
+        IpAddr::V6(server) => Some(*server),
+        IpAddr::V4(_) => None,
+    });
+    Some(PrefixPlan { prefix: prefix.trunc(), mode, dns: dns.collect() })
 }
 
 /// The name that DHCP gives to a port that has none: Neutron's `host-10-0-0-5`.
@@ -94,7 +122,9 @@ fn port(full: &FullPort, rules: &[RulePlan], rows: &NetworkRows) -> PortPlan {
         owner if owner.starts_with("compute:") && !port.device_id.is_empty() => PortKind::Vm,
         _ => PortKind::None,
     };
+    let (dns_name, dns_domain) = rows.extras.names.get(&port.standard.id).cloned().unwrap_or_default();
     let hostname = match full.fixed_ips.first() {
+        _ if !dns_name.is_empty() => dns_name,
         _ if !port.hostname.is_empty() => port.hostname.clone(),
         Some(ip) => default_hostname(ip.address),
         None => String::new(),
@@ -113,14 +143,15 @@ fn port(full: &FullPort, rules: &[RulePlan], rows: &NetworkRows) -> PortPlan {
         port_security: port.port_security && !port.is_trusted(),
         allowed_address_pairs: pairs,
         rules: if port.port_security { rules.to_vec() } else { Vec::new() },
-        ..PortPlan::default()
+        dns_domain,
+        qos: rows.extras.qos.get(&port.standard.id).copied().unwrap_or_default(),
     }
 }
 
 /// The union of the rules of these groups, each once, in an order of their own.
 fn rules(groups: &[String], rows: &NetworkRows) -> Vec<RulePlan> {
     let union: BTreeSet<RulePlan> =
-        groups.iter().filter_map(|g| rows.rules.get(g)).flatten().map(resolve).collect();
+        groups.iter().filter_map(|g| rows.rules.get(g)).flatten().map(|r| resolve(r, rows)).collect();
     union.into_iter().collect()
 }
 
@@ -131,16 +162,20 @@ fn groups(rows: &NetworkRows) -> BTreeMap<String, Vec<IpNet>> {
         let members = rows.members.get(group).into_iter().flatten().copied().collect();
         groups.insert(group.clone(), members);
     }
+    for (group, addresses) in &rows.extras.address_groups {
+        groups.insert(group.clone(), addresses.iter().copied().collect());
+    }
     groups
 }
 
-fn resolve(rule: &Rule) -> RulePlan {
+fn resolve(rule: &Rule, rows: &NetworkRows) -> RulePlan {
     let ipv6 = rule.ethertype == "IPv6";
     let number = protocol::effective(&rule.protocol, ipv6);
     let is_icmp = matches!(number, Some(1 | 58));
     let byte = |n: Option<i64>| n.and_then(|n| u8::try_from(n).ok());
     let port = |n: Option<i64>| n.and_then(|n| u16::try_from(n).ok());
-    let remote = match (&rule.remote_group, rule.remote_prefix.parse::<IpNet>()) {
+    let group = rule.remote_group.as_ref().or_else(|| rows.extras.rule_groups.get(&rule.id));
+    let remote = match (group, rule.remote_prefix.parse::<IpNet>()) {
         (Some(group), _) => Remote::Group(group.clone()),
         // "From anywhere" is no condition at all.
         (None, Ok(network)) if network.prefix_len() > 0 => Remote::Network(network.trunc()),
@@ -170,7 +205,7 @@ pub fn router(rows: &RouterRows) -> RouterPlan {
             port: router_port(gateway, rows),
             next_hops,
             enable_snat: router.enable_snat,
-            qos: QosPlan::default(),
+            qos: rows.extras.gateway_qos,
         }
     });
     let mut floating_ips: Vec<FloatingIpPlan> = rows
@@ -182,7 +217,7 @@ pub fn router(rows: &RouterRows) -> RouterPlan {
                 id: f.standard.id.clone(),
                 floating: f.floating_address,
                 fixed: target.fixed,
-                qos: QosPlan::default(),
+                qos: rows.extras.qos.get(&f.standard.id).copied().unwrap_or_default(),
             })
         })
         .collect();
@@ -195,8 +230,8 @@ pub fn router(rows: &RouterRows) -> RouterPlan {
         interfaces,
         gateway,
         floating_ips,
+        forwardings: rows.extras.forwardings.clone(),
         routes,
-        ..RouterPlan::default()
     }
 }
 
@@ -212,6 +247,10 @@ fn router_port(full: &FullPort, rows: &RouterRows) -> RouterPort {
             .iter()
             .filter_map(|ip| IpNet::new(ip.address, prefix(&ip.subnet_id)?).ok())
             .collect(),
-        prefixes: Vec::new(),
+        prefixes: full
+            .fixed_ips
+            .iter()
+            .filter_map(|ip| advertised(rows.subnets.get(&ip.subnet_id)?))
+            .collect(),
     }
 }

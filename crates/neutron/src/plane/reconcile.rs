@@ -72,7 +72,8 @@ impl Reconciler for Routers {
             app.ensure_applied(network).await?;
         }
         app.network.apply_router(&plan).await?;
-        let settled: Result<()> = db::write!(app.db, |tx| settle(tx, &plan).await);
+        let forwarded = &rows.extras.forwarded_by;
+        let settled: Result<()> = db::write!(app.db, |tx| settle(tx, &plan, forwarded).await);
         settled?;
         Ok(Outcome::Done)
     }
@@ -90,7 +91,8 @@ fn networks_of(plan: &RouterPlan) -> BTreeSet<&str> {
 }
 
 /// What was applied is ACTIVE now: the router, its ports, its floating IPs; those that it let go of are DOWN.
-async fn settle(tx: &mut Tx, plan: &RouterPlan) -> Result<()> {
+/// `forwarded`: floating IPs that only some ports of lead anywhere.
+async fn settle(tx: &mut Tx, plan: &RouterPlan, forwarded: &BTreeSet<String>) -> Result<()> {
     sql("UPDATE router SET status = 'ACTIVE' WHERE id = $1 AND status <> 'ACTIVE'")
         .bind(&plan.id)
         .run(tx)
@@ -110,6 +112,16 @@ async fn settle(tx: &mut Tx, plan: &RouterPlan) -> Result<()> {
         .run(tx)
         .await?;
         carried.push(ip.id.clone());
+    }
+    for id in forwarded {
+        sql("UPDATE floating_ip SET status = 'ACTIVE', updated_at = $1, revision = revision + 1 \
+             WHERE id = $2 AND router_id = $3 AND port_id = '' AND status <> 'ACTIVE'")
+        .bind(base::time::now())
+        .bind(id)
+        .bind(&plan.id)
+        .run(tx)
+        .await?;
+        carried.push(id.clone());
     }
     released(tx, &plan.id, &carried).await
 }

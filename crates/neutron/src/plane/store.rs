@@ -7,6 +7,7 @@ use db::{AnyConnection, Row, Tx, sql};
 use ipnet::IpNet;
 
 use super::Wakes;
+use super::extras::{self, NetworkExtras, RouterExtras};
 use crate::floating_ips::{self, FloatingIp};
 use crate::networks::{self, Network};
 use crate::ports::{self, FullPort};
@@ -25,6 +26,7 @@ pub struct NetworkRows {
     pub rules: HashMap<String, Vec<Rule>>,
     /// Group id -> addresses of its members, of the groups that those rules refer to.
     pub members: HashMap<String, BTreeSet<IpNet>>,
+    pub extras: NetworkExtras,
 }
 
 /// What the plan of a router is made of.
@@ -35,6 +37,7 @@ pub struct RouterRows {
     pub subnets: BTreeMap<String, Subnet>,
     pub networks: BTreeMap<String, Network>,
     pub floating_ips: Vec<FloatingIp>,
+    pub extras: RouterExtras,
 }
 
 pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<NetworkRows>> {
@@ -46,14 +49,15 @@ pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<N
     let mut remotes = BTreeSet::new();
     if !groups.is_empty() {
         let mut conditions = Where::default();
-        conditions.among("security_group_id", texts(groups));
+        conditions.among("security_group_id", texts(groups.iter().copied()));
         for rule in conditions.rows::<Rule>(conn, security_group_rules::SPEC.table).await? {
             remotes.extend(rule.remote_group.clone());
             rules.entry(rule.security_group_id.clone()).or_default().push(rule);
         }
     }
     let members = members(conn, &remotes).await?;
-    Ok(Some(NetworkRows { network, subnets, ports, rules, members }))
+    let extras = extras::of_network(conn, id, &groups).await?;
+    Ok(Some(NetworkRows { network, subnets, rules, members, extras, ports }))
 }
 
 struct Member {
@@ -131,6 +135,7 @@ pub async fn router_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<Ro
         router,
         interfaces,
         floating_ips,
+        extras: extras::of_router(conn, id).await?,
     }))
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use host::plan::{Direction, PortKind, Remote};
+use host::plan::{Dhcpv6, Direction, PortKind, RaMode, Remote};
 use ipnet::IpNet;
 
+use super::extras::{NetworkExtras, RouterExtras};
 use super::plan;
 use super::store::{NetworkRows, RouterRows};
 use crate::floating_ips::{FloatingIp, Target};
@@ -83,6 +84,18 @@ fn rows(ports: Vec<FullPort>) -> NetworkRows {
         ports,
         rules: HashMap::new(),
         members: HashMap::new(),
+        extras: NetworkExtras::default(),
+    }
+}
+
+fn router(id: &str) -> Router {
+    Router {
+        standard: standard(id),
+        admin_state_up: true,
+        status: "DOWN".into(),
+        enable_snat: true,
+        routes: Vec::new(),
+        availability_zone_hints: Vec::new(),
     }
 }
 
@@ -216,12 +229,8 @@ fn the_host_is_the_outer_gateway_unless_a_port_is() {
 #[test]
 fn a_router_has_its_interfaces_gateway_and_floating_ips() {
     let router = Router {
-        standard: standard("r"),
-        admin_state_up: true,
-        status: "DOWN".into(),
-        enable_snat: true,
         routes: vec![Route { destination: net("10.9.0.0/16"), nexthop: "10.0.0.9".parse().unwrap() }],
-        availability_zone_hints: Vec::new(),
+        ..router("r")
     };
     let mut down = port("zdown", "n", ROUTER_INTERFACE, &[]);
     down.port.admin_state_up = false;
@@ -250,6 +259,7 @@ fn a_router_has_its_interfaces_gateway_and_floating_ips() {
             ("ext".to_owned(), network("ext", true)),
         ]),
         floating_ips: vec![floating("free", None), floating("led", Some(target))],
+        extras: RouterExtras::default(),
     };
     let plan = plan::router(&rows);
     assert_eq!(plan.interfaces.len(), 1);
@@ -263,4 +273,34 @@ fn a_router_has_its_interfaces_gateway_and_floating_ips() {
     let ids: Vec<_> = plan.floating_ips.iter().map(|f| (f.id.as_str(), f.fixed.to_string())).collect();
     assert_eq!(ids, [("led", "10.0.0.7".to_owned())]);
     assert_eq!(plan.routes.len(), 1);
+}
+
+#[test]
+fn ipv6_modes_become_advertisements_and_dhcpv6() {
+    let mode = |ra: &str, address: &str| {
+        let mut six = subnet("six", "n", "2001:db8::/64", "2001:db8::1");
+        six.ra_mode = ra.into();
+        six.address_mode = address.into();
+        six.nameservers = vec!["2001:db8::53".parse().unwrap(), "192.0.2.53".parse().unwrap()];
+        let mut network_rows = rows(vec![]);
+        network_rows.subnets = vec![six.clone()];
+        let dhcp = plan::network(&network_rows, "", false).subnets[0].dhcpv6;
+        let rows = RouterRows {
+            router: FullRouter { router: router("r"), gateway: None },
+            interfaces: vec![port("in", "n", ROUTER_INTERFACE, &[("six", "2001:db8::1")])],
+            subnets: BTreeMap::from([("six".to_owned(), six)]),
+            networks: BTreeMap::from([("n".to_owned(), network("n", false))]),
+            floating_ips: vec![],
+            extras: RouterExtras::default(),
+        };
+        let prefixes = plan::router(&rows).interfaces[0].prefixes.clone();
+        assert!(prefixes.iter().all(|p| p.dns == ["2001:db8::53".parse::<std::net::Ipv6Addr>().unwrap()]));
+        (prefixes.first().map(|p| p.mode), dhcp)
+    };
+    assert_eq!(mode("slaac", "slaac"), (Some(RaMode::Slaac), Dhcpv6::Off));
+    assert_eq!(mode("dhcpv6-stateless", "dhcpv6-stateless"), (Some(RaMode::Stateless), Dhcpv6::Stateless));
+    assert_eq!(mode("dhcpv6-stateful", "dhcpv6-stateful"), (Some(RaMode::Stateful), Dhcpv6::Stateful));
+    assert_eq!(mode("slaac", ""), (Some(RaMode::Slaac), Dhcpv6::Off));
+    assert_eq!(mode("", "slaac"), (None, Dhcpv6::Off));
+    assert_eq!(mode("", ""), (None, Dhcpv6::Stateful));
 }

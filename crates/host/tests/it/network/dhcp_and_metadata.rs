@@ -152,3 +152,64 @@ fn behind_a_router_metadata_comes_from_the_router() {
         assert!(super::guest::connect("169.254.169.254:80".parse().unwrap()).is_none());
     });
 }
+
+#[test]
+fn machines_know_each_other_by_name() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        let mut plan = tenant("net", vec![port("a", 11)]);
+        plan.subnets[0].dns_nameservers.clear();
+        network.apply_network(&plan).await.unwrap();
+        let a = Guest::start(&network, &plan, &plan.ports[0]).await;
+        let socket = a.udp("0.0.0.0:0").await;
+        let ask = |name: &str| {
+            let mut question = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+            for label in name.split('.') {
+                question.push(label.len() as u8);
+                question.extend_from_slice(label.as_bytes());
+            }
+            question.extend([0, 0, 1, 0, 1]);
+            socket.send_to(&question, "10.0.0.2:53").unwrap();
+            let mut answer = [0; 512];
+            let length = socket.recv(&mut answer).unwrap();
+            answer[length - 4..length].to_vec()
+        };
+        assert_eq!(ask("machine-11.cloud.example"), [10, 0, 0, 11]);
+        // One that comes later is known at once.
+        plan.ports.push(PortPlan { dns_domain: "other.example".into(), ..port("b", 12) });
+        network.apply_network(&plan).await.unwrap();
+        assert_eq!(ask("machine-12.other.example"), [10, 0, 0, 12]);
+    });
+}
+
+#[test]
+fn a_packet_that_is_too_large_is_told_of() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        let mut ext = external(vec![]);
+        ext.mtu = 1300;
+        network.apply_network(&ext).await.unwrap();
+        let net = tenant("net", vec![port("a", 11)]);
+        network.apply_network(&net).await.unwrap();
+        let mut plan = router("rtr", &net, 5, &[(7, 11)]);
+        plan.gateway.as_mut().unwrap().port.mtu = 1300;
+        network.apply_router(&plan).await.unwrap();
+        let a = Guest::start(&network, &net, &net.ports[0]).await;
+        let send = |size: &'static str| {
+            a.inside(move || {
+                let arguments = ["-c2", "-W1", "-M", "do", "-s", size, "198.51.100.1"];
+                Ok(super::sandbox::try_command("ping", &arguments))
+            })
+        };
+        assert!(send("1272").await.0, "1300 with its headers");
+        let (passed, said) = send("1400").await;
+        assert!(!passed && said.contains("mtu = 1300"), "{said}");
+        // The machine has learnt it, although its group lets nothing in.
+        let route = a.run("ip", &["route", "get", "198.51.100.1"]).await;
+        assert!(route.contains("mtu 1300"), "{route}");
+        // And from outside, through the floating address, towards the machine.
+        let said =
+            super::sandbox::try_command("ip", &["-o", "link", "show", &host::names::host_link(&ext.id)]);
+        assert!(said.1.contains("mtu 1300"), "{}", said.1);
+    });
+}

@@ -6,6 +6,7 @@ mod dhcp_and_metadata;
 mod forgery;
 mod frames;
 mod guest;
+mod ipv6;
 mod plans;
 mod routing;
 mod sandbox;

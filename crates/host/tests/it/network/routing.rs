@@ -1,7 +1,7 @@
 //! Routers: translation, floating addresses, and what must not pass.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use host::Network;
 use host::plan::*;
@@ -72,6 +72,74 @@ fn translation_and_floating_addresses() {
 async fn moved_to(guest: &Guest) -> usize {
     let listing = guest.run("ss", &["-Htn", "state", "established", "sport", "=", ":22"]).await;
     listing.lines().filter(|line| line.contains("198.51.100.1")).count()
+}
+
+#[test]
+fn forwarded_ports_and_limits_of_a_floating_address() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        network.apply_network(&external(vec![])).await.unwrap();
+        let net = tenant("net", vec![open("a", 11), open("b", 12)]);
+        network.apply_network(&net).await.unwrap();
+        let a = Guest::start(&network, &net, &net.ports[0]).await;
+        let b = Guest::start(&network, &net, &net.ports[1]).await;
+        let forward = |to: u8, external_ports, internal_ports| ForwardingPlan {
+            id: String::new(),
+            floating: [198, 51, 100, 9].into(),
+            protocol: Protocol::TCP,
+            external_ports,
+            internal: [10, 0, 0, to].into(),
+            internal_ports,
+        };
+        let mut plan = router("rtr", &net, 5, &[]);
+        plan.forwardings = vec![
+            forward(11, (2201, 2201), (22, 22)),
+            forward(12, (2202, 2202), (22, 22)),
+            forward(11, (8000, 8002), (8000, 8002)),
+            forward(11, (9000, 9002), (8000, 8002)),
+            forward(12, (7000, 7009), (22, 22)),
+        ];
+        network.apply_router(&plan).await.unwrap();
+        a.echo("10.0.0.11:22").await;
+        b.echo("10.0.0.12:22").await;
+        a.echo("10.0.0.11:8001").await;
+        let at = |port: u16| connect(format!("198.51.100.9:{port}").parse().unwrap());
+        let mut first = at(2201).expect("one port");
+        assert!(talks(&mut first));
+        for (port, guest) in [(2202, &b), (8001, &a), (9001, &a), (7005, &b)] {
+            let mut stream = at(port).unwrap_or_else(|| panic!("{port}"));
+            assert!(talks(&mut stream), "{port}");
+            let seen = guest.run("ss", &["-Htn", "state", "established"]).await;
+            assert!(seen.contains("198.51.100.1:"), "{port}: {seen}");
+        }
+        assert!(at(22).is_none() && at(2203).is_none() && at(8003).is_none());
+        let mut inside = b.connect("198.51.100.9:2201").await.expect("from inside");
+        assert!(talks(&mut inside));
+
+        // Led elsewhere, what went the old way is cut.
+        plan.forwardings[0].internal = [10, 0, 0, 12].into();
+        network.apply_router(&plan).await.unwrap();
+        assert!(!talks(&mut first));
+        assert!(talks(&mut at(2201).expect("the other machine")));
+
+        // A megabit a second with a burst of a packet: some of ten times as much must be lost, both ways.
+        let slow = Some(Rate { kilobits: 1000, burst_kilobits: 8 });
+        let mut limited = router("rtr", &net, 5, &[(7, 11)]);
+        limited.floating_ips[0].qos = QosPlan { ingress: slow, egress: slow, dscp: None };
+        network.apply_router(&limited).await.unwrap();
+        let (near, far) = (a.udp("10.0.0.11:5000").await, UdpSocket::bind("198.51.100.1:5000").unwrap());
+        far.set_read_timeout(Some(std::time::Duration::from_millis(700))).unwrap();
+        for (from, to, address) in [(&near, &far, "198.51.100.1:5000"), (&far, &near, "198.51.100.7:5000")] {
+            for _ in 0..500 {
+                from.send_to(&[0; 1200], address).unwrap();
+            }
+            let mut received = 0;
+            while to.recv(&mut [0; 1500]).is_ok() {
+                received += 1;
+            }
+            assert!((20..300).contains(&received), "{received} of 500 towards {address}");
+        }
+    });
 }
 
 #[test]

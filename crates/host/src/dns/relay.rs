@@ -1,12 +1,9 @@
-//! Name resolution for networks whose subnets name no server: as with Neutron's own agent, the DHCP address answers,
-//! and passes questions on to the resolvers of this machine.
-//!
-//! Questions are not looked into. They leave from the daemon's own namespace, so a resolver on the machine's loopback
-//! serves guests as well.
+//! The sockets, and the way to the resolvers of this machine. What is passed on leaves from the daemon's own namespace,
+//! so a resolver on the machine's loopback serves guests as well.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -14,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::Names;
 use crate::plan::NetworkPlan;
 use crate::{Error, Result};
 
@@ -67,11 +65,20 @@ impl Sockets {
 #[derive(Default)]
 pub struct Relay {
     tasks: BTreeMap<Ipv4Addr, [JoinHandle<()>; 2]>,
+    names: SharedNames,
 }
+
+type SharedNames = Arc<RwLock<Arc<Names>>>;
 
 impl Relay {
     pub fn listens_on(&self) -> Vec<Ipv4Addr> {
-        self.tasks.keys().copied().collect()
+        let alive = |tasks: &[JoinHandle<()>; 2]| !tasks.iter().any(JoinHandle::is_finished);
+        self.tasks.iter().filter(|(_, tasks)| alive(tasks)).map(|(address, _)| *address).collect()
+    }
+
+    /// Whom it knows itself, from now on.
+    pub fn know(&self, names: Names) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
     }
 
     /// Takes new sockets, and stops on addresses that are not wanted any more.
@@ -88,7 +95,10 @@ impl Relay {
             let udp = UdpSocket::from_std(sockets.udp.into()).map_err(told)?;
             let tcp = TcpListener::from_std(sockets.tcp.into()).map_err(told)?;
             let slots = Arc::new(Semaphore::new(AT_ONCE));
-            let tasks = [tokio::spawn(datagrams(udp, Arc::clone(&slots))), tokio::spawn(streams(tcp, slots))];
+            let tasks = [
+                tokio::spawn(datagrams(udp, Arc::clone(&slots), Arc::clone(&self.names))),
+                tokio::spawn(streams(tcp, slots)),
+            ];
             self.tasks.insert(sockets.address, tasks);
         }
         Ok(())
@@ -109,7 +119,7 @@ impl Drop for Relay {
     }
 }
 
-async fn datagrams(socket: UdpSocket, slots: Arc<Semaphore>) {
+async fn datagrams(socket: UdpSocket, slots: Arc<Semaphore>, names: SharedNames) {
     let socket = Arc::new(socket);
     let mut buffer = vec![0; LARGEST];
     loop {
@@ -117,6 +127,11 @@ async fn datagrams(socket: UdpSocket, slots: Arc<Semaphore>) {
             tokio::time::sleep(Duration::from_millis(200)).await;
             continue;
         };
+        let known = Arc::clone(&names.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(answer) = known.answer(&buffer[..length]) {
+            drop(socket.send_to(&answer, from).await);
+            continue;
+        }
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
         let (socket, question) = (Arc::clone(&socket), buffer[..length].to_vec());
         tokio::spawn(async move {

@@ -1,0 +1,196 @@
+//! Rows that hang on a network's or router's own: limits, names, address groups, forwarded ports.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+
+use base::Result;
+use db::{AnyConnection, Row, sql};
+use host::plan::{ForwardingPlan, Protocol, QosPlan, Rate};
+use ipnet::IpNet;
+
+use crate::rows::{Where, texts};
+use crate::security_group_rules::protocol;
+
+/// Beside the rows of a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkExtras {
+    /// By port; a port's own policy goes before its network's.
+    pub qos: HashMap<String, QosPlan>,
+    /// By port: name and domain, either may be ''.
+    pub names: HashMap<String, (String, String)>,
+    /// Of the network; '' for none.
+    pub dns_domain: String,
+    /// Rule -> the address group that it refers to.
+    pub rule_groups: HashMap<String, String>,
+    /// Address group -> its addresses.
+    pub address_groups: BTreeMap<String, BTreeSet<IpNet>>,
+}
+
+/// Beside the rows of a router.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouterExtras {
+    pub gateway_qos: QosPlan,
+    /// By floating IP.
+    pub qos: HashMap<String, QosPlan>,
+    pub forwardings: Vec<ForwardingPlan>,
+    /// Floating IPs that lead nowhere but have forwardings.
+    pub forwarded_by: BTreeSet<String>,
+}
+
+struct QosRow {
+    of: String,
+    kind: String,
+    direction: String,
+    rate: Rate,
+    dscp: i64,
+}
+
+impl db::FromRow for QosRow {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        let number = |column| Ok::<_, db::Error>(u32::try_from(row.int(column)?).unwrap_or_default());
+        Ok(Self {
+            of: row.text("of")?,
+            kind: row.text("kind")?,
+            direction: row.text("direction")?,
+            rate: Rate { kilobits: number("max_kbps")?, burst_kilobits: number("max_burst_kbps")? },
+            dscp: row.int("dscp_mark")?,
+        })
+    }
+}
+
+const QOS_COLUMNS: &str = "r.kind AS kind, r.direction AS direction, r.max_kbps AS max_kbps, \
+    r.max_burst_kbps AS max_burst_kbps, r.dscp_mark AS dscp_mark";
+
+fn policies(rows: Vec<QosRow>) -> HashMap<String, QosPlan> {
+    let mut all: HashMap<String, QosPlan> = HashMap::new();
+    for row in rows {
+        let plan = all.entry(row.of).or_default();
+        match (row.kind.as_str(), row.direction.as_str()) {
+            ("bandwidth_limit", "ingress") => plan.ingress = Some(row.rate),
+            ("bandwidth_limit", _) => plan.egress = Some(row.rate),
+            ("dscp_marking", _) => plan.dscp = u8::try_from(row.dscp).ok(),
+            // Guarantees need nothing on one machine, and packets are not counted.
+            _ => {}
+        }
+    }
+    all
+}
+
+struct Three(String, String, String);
+
+impl db::FromRow for Three {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        Ok(Self(row.text("a")?, row.text("b")?, row.text("c")?))
+    }
+}
+
+/// `groups`: the security groups of the network's ports.
+pub async fn of_network(
+    conn: &mut AnyConnection,
+    id: &str,
+    groups: &BTreeSet<&String>,
+) -> Result<NetworkExtras> {
+    let text = format!(
+        "SELECT p.id AS of, {QOS_COLUMNS} FROM port p JOIN network n ON n.id = p.network_id \
+         JOIN qos_rule r ON r.qos_policy_id = \
+         CASE WHEN p.qos_policy_id <> '' THEN p.qos_policy_id ELSE n.qos_policy_id END \
+         WHERE p.network_id = $1 AND p.device_owner NOT LIKE 'network:%'"
+    );
+    let qos = policies(db::sql_built(text).bind(id).rows(conn).await?);
+    let names: Vec<Three> = sql("SELECT id AS a, dns_name AS b, dns_domain AS c FROM port \
+         WHERE network_id = $1 AND (dns_name <> '' OR dns_domain <> '')")
+    .bind(id)
+    .rows(conn)
+    .await?;
+    let domain: Option<String> =
+        sql("SELECT dns_domain FROM network WHERE id = $1").bind(id).optional(conn).await?;
+    let mut extras = NetworkExtras {
+        qos,
+        names: names.into_iter().map(|Three(port, name, domain)| (port, (name, plain(&domain)))).collect(),
+        dns_domain: plain(&domain.unwrap_or_default()),
+        ..NetworkExtras::default()
+    };
+    if groups.is_empty() {
+        return Ok(extras);
+    }
+    let mut conditions = Where::default();
+    conditions.among("r.security_group_id", texts(groups.iter().copied()));
+    let referred: Vec<Three> = conditions
+        .statement(
+            "SELECT r.id AS a, g.id AS b, g.addresses AS c FROM security_group_rule r \
+             JOIN address_group g ON g.id = r.remote_address_group_id",
+            "",
+        )
+        .rows(conn)
+        .await?;
+    for Three(rule, group, addresses) in referred {
+        let addresses: Vec<String> = serde_json::from_str(&addresses).unwrap_or_else(|error| {
+            tracing::error!(group, %error, "unreadable addresses");
+            Vec::new()
+        });
+        let networks = addresses.iter().filter_map(|address| address.parse::<IpNet>().ok());
+        extras.address_groups.entry(group.clone()).or_default().extend(networks.map(|n| n.trunc()));
+        extras.rule_groups.insert(rule, group);
+    }
+    Ok(extras)
+}
+
+/// Without the trailing dot that the API wants.
+fn plain(domain: &str) -> String {
+    domain.trim_end_matches('.').to_owned()
+}
+
+struct Forwarding {
+    floating_ip: String,
+    protocol: String,
+    plan: Option<ForwardingPlan>,
+}
+
+impl db::FromRow for Forwarding {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        let port = |column| Ok::<_, db::Error>(u16::try_from(row.int(column)?).unwrap_or_default());
+        let address = |column| Ok::<_, db::Error>(row.text(column)?.parse::<Ipv4Addr>().ok());
+        let protocol = row.text("protocol")?;
+        let number = protocol::number(&protocol).map(Protocol);
+        let (external, internal) = (address("floating_ip_address")?, address("internal_ip_address")?);
+        let (id, external_ports, internal_ports) = (
+            row.text("id")?,
+            (port("external_first")?, port("external_last")?),
+            (port("internal_first")?, port("internal_last")?),
+        );
+        let plan = external.zip(internal).zip(number).map(|((floating, internal), protocol)| {
+            ForwardingPlan { id, floating, protocol, external_ports, internal, internal_ports }
+        });
+        Ok(Self { floating_ip: row.text("floating_ip_id")?, protocol, plan })
+    }
+}
+
+pub async fn of_router(conn: &mut AnyConnection, id: &str) -> Result<RouterExtras> {
+    let of = |table: &str, column: &str, condition: &str| {
+        format!(
+            "SELECT t.id AS of, {QOS_COLUMNS} FROM {table} t \
+             JOIN qos_rule r ON r.qos_policy_id = t.{column} WHERE t.{condition} = $1"
+        )
+    };
+    let gateway = db::sql_built(of("router", "gateway_qos_policy_id", "id")).bind(id).rows(conn).await?;
+    let floating = db::sql_built(of("floating_ip", "qos_policy_id", "router_id")).bind(id).rows(conn).await?;
+    let forwardings: Vec<Forwarding> =
+        sql("SELECT p.*, f.floating_ip_address AS floating_ip_address FROM port_forwarding p \
+         JOIN floating_ip f ON f.id = p.floating_ip_id WHERE f.router_id = $1 ORDER BY p.id")
+        .bind(id)
+        .rows(conn)
+        .await?;
+    let mut extras = RouterExtras {
+        gateway_qos: policies(gateway).remove(id).unwrap_or_default(),
+        qos: policies(floating),
+        ..RouterExtras::default()
+    };
+    for row in forwardings {
+        match row.plan {
+            Some(plan) => extras.forwardings.push(plan),
+            None => tracing::error!(id, protocol = row.protocol, "a port forwarding that cannot be read"),
+        }
+        extras.forwarded_by.insert(row.floating_ip);
+    }
+    Ok(extras)
+}
