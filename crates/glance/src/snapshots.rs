@@ -3,13 +3,9 @@
 use base::{Ctx, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
-use tokio_util::io::ReaderStream;
 
 use crate::images::{Image, Status, rules, store};
 use crate::{Glance, data};
-
-/// Pieces of a file on their way to the store.
-const PIECE: usize = 1 << 20;
 
 impl Glance {
     /// A queued image of the caller's project; `body` is that of `POST /v2/images`.
@@ -21,23 +17,24 @@ impl Glance {
 
     /// A place on the images' own disk for data of this image that is still being made. Whoever makes it removes it.
     pub fn scratch_file(&self, id: &str, suffix: &str) -> Utf8PathBuf {
-        self.files.path(&format!("{id}.{suffix}"))
+        self.files.path(self.files.default_store(), &format!("{id}.{suffix}"))
     }
 
     /// Fills a queued image with a finished file, which stays where it is. An image that is active already is fine: the
     /// call may come again after a crash. 404 when somebody deleted the image meanwhile.
     pub async fn fill_image(&self, ctx: &Ctx, id: &str, disk_format: &str, file: &Utf8Path) -> Result<()> {
-        let mut image = self.image(ctx, id).await?;
+        let image = self.image(ctx, id).await?;
         if image.status == Status::Active {
             return Ok(());
         }
-        let opened = tokio::fs::File::open(file).await.map_err(base::Error::internal)?;
-        image.disk_format = Some(disk_format.to_owned());
-        image.container_format.get_or_insert_with(|| "bare".into());
-        image.status = Status::Saving;
-        store::update(&self.db, ctx, "image.upload", &image).await?;
-        image.generation += 1;
-        data::fill(self, ctx, image, ReaderStream::with_capacity(opened, PIECE)).await
+        let image = store::edit(&self.db, ctx, "image.upload", id, |image| {
+            image.disk_format = Some(disk_format.to_owned());
+            image.container_format.get_or_insert_with(|| "bare".into());
+            image.status = Status::Saving;
+            Ok(())
+        })
+        .await?;
+        data::upload::adopt(self, ctx, &image, self.files.default_store(), file).await
     }
 
     /// One that is gone, or protected, is left alone.

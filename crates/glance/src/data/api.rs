@@ -1,25 +1,45 @@
-//! `/v2/images/{id}/file`: upload and download, streamed.
+//! `/v2/images/{id}/file` and `/stage`: data in and out, streamed.
 
 use std::sync::Arc;
 
 use base::{Error, Kind};
+use bytes::{Bytes, BytesMut};
+use camino::Utf8PathBuf;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 use web::axum::body::Body;
-use web::{Caller, Path, Response, Result, Routes, State};
+use web::{Caller, Params, Path, Response, Result, Routes, State};
 
 use super::files::told;
 use super::upload;
 use crate::Glance;
-use crate::images::{Status, load_visible, policy, rules, store};
+use crate::images::{Image, Status, load_visible, policy, rules, store};
 
 pub fn routes(routes: Routes<Arc<Glance>>) -> Routes<Arc<Glance>> {
-    routes.put("/v2/images/{id}/file", &policy::UPLOAD, upload_file).get(
-        "/v2/images/{id}/file",
-        &policy::DOWNLOAD,
-        download,
-    )
+    routes
+        .put("/v2/images/{id}/file", &policy::seen::UPLOAD, upload_file)
+        .get("/v2/images/{id}/file", &policy::seen::DOWNLOAD, download)
+        .put("/v2/images/{id}/stage", &policy::seen::MODIFY, stage)
+}
+
+fn is_data(headers: &HeaderMap) -> base::Result<()> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().is_some_and(|k| k.trim() == "application/octet-stream") {
+        return Ok(());
+    }
+    Err(Error::unsupported_media_type(format!("Invalid content type {kind}")))
+}
+
+/// What the client says it will send; chunked uploads say it in a header of their own, or not at all.
+fn declared_size(headers: &HeaderMap) -> base::Result<Option<i64>> {
+    let text = |name: &str| headers.get(name).map(|v| v.to_str().unwrap_or("?"));
+    match text("x-openstack-image-size").or_else(|| text("content-length")) {
+        None => Ok(None),
+        Some(text) => {
+            let size = text.trim().parse::<i64>().ok().filter(|n| *n >= 0);
+            size.map(Some)
+                .ok_or_else(|| Error::bad_request("Invalid or missing image size in request headers."))
+        }
+    }
 }
 
 async fn upload_file(
@@ -29,20 +49,56 @@ async fn upload_file(
     headers: HeaderMap,
     body: Body,
 ) -> Result {
-    if headers.get(header::CONTENT_TYPE).is_none_or(|t| t != "application/octet-stream") {
-        return Err(
-            Error::unsupported_media_type("The body of an upload is application/octet-stream.").into()
-        );
-    }
-    let mut image = load_visible(&glance, &ctx, &id).await?;
-    rules::may_change(&ctx, &image, &policy::UPLOAD)?;
-    rules::may_upload(&image)?;
-    image.status = Status::Saving;
-    store::update(&glance.db, &ctx, "image.upload", &image).await?;
-    image.generation += 1;
+    is_data(&headers)?;
+    let size = declared_size(&headers)?;
+    let target = match headers.get("x-image-meta-store").map(|v| v.to_str().unwrap_or_default()) {
+        None => glance.files.default_store().to_owned(),
+        Some(asked) if glance.files.has(asked) => asked.to_owned(),
+        Some(asked) => {
+            return Err(Error::bad_request(format!("Unknown scheme '{asked}' found in URI")).into());
+        }
+    };
+    let image = load_visible(&glance, &ctx, &id).await?;
+    rules::may_change(&ctx, &image, &policy::UPLOAD).map_err(|e| match e.kind {
+        Kind::Forbidden => Error::forbidden(format!("Not allowed to upload image data for image {id}")),
+        _ => e,
+    })?;
+    glance.check_room(&image, size).await?;
+    let image = store::edit(&glance.db, &ctx, "image.upload", &id, |image| {
+        rules::may_take_data(image, Status::Saving)?;
+        image.status = Status::Saving;
+        Ok(())
+    })
+    .await?;
     // The client may go away at any await, which drops this future: the upload goes on in a task of its own, so that
     // it always comes to active or back to queued.
-    tokio::spawn(async move { upload::finish(&glance, &ctx, image, body.into_data_stream()).await })
+    let stream = body.into_data_stream();
+    tokio::spawn(async move { upload::finish(&glance, &ctx, &image, &target, stream).await })
+        .await
+        .map_err(Error::internal)??;
+    Ok(web::no_content(204))
+}
+
+async fn stage(
+    State(glance): State<Arc<Glance>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result {
+    is_data(&headers)?;
+    let size = declared_size(&headers)?;
+    let image = load_visible(&glance, &ctx, &id).await?;
+    rules::may_change(&ctx, &image, &policy::MODIFY)?;
+    glance.check_room(&image, size).await?;
+    let image = store::edit(&glance.db, &ctx, "image.stage", &id, |image| {
+        rules::may_take_data(image, Status::Uploading)?;
+        image.status = Status::Uploading;
+        Ok(())
+    })
+    .await?;
+    let stream = body.into_data_stream();
+    tokio::spawn(async move { upload::stage(&glance, &ctx, &image, stream).await })
         .await
         .map_err(Error::internal)??;
     Ok(web::no_content(204))
@@ -52,23 +108,18 @@ async fn download(
     State(glance): State<Arc<Glance>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    params: Params,
     headers: HeaderMap,
 ) -> Result {
     let image = load_visible(&glance, &ctx, &id).await?;
-    match image.status {
-        Status::Deactivated if !ctx.is_admin() => {
-            return Err(Error::forbidden(
-                "The requested image has been deactivated. Image data download is forbidden.",
-            )
-            .into());
-        }
-        Status::Active | Status::Deactivated => {}
-        Status::Queued | Status::Saving => return Ok(web::no_content(204)),
+    rules::may_download(&ctx, &image)?;
+    if !matches!(image.status, Status::Active | Status::Deactivated) {
+        return Ok(web::no_content(204));
     }
-    let path = glance.file(&image);
-    let mut file = tokio::fs::File::open(&path).await.map_err(|e| told("open", &path, e))?;
-    let size = file.metadata().await.map_err(|e| told("read", &path, e))?.len();
-    let (start, end, status) = match headers.get(header::RANGE).and_then(|v| v.to_str().ok()) {
+    let path = preferred(&glance, &image, params.get("prefer"))?;
+    let size = std::fs::metadata(&path).map_err(|e| told("read", &path, e))?.len();
+    let asked = headers.get(header::RANGE).or_else(|| headers.get(header::CONTENT_RANGE));
+    let (start, end, status) = match asked.and_then(|v| v.to_str().ok()) {
         None => (0, size, StatusCode::OK),
         Some(text) => {
             let (start, end) = range(text, size).ok_or_else(|| {
@@ -80,9 +131,7 @@ async fn download(
             (start, end, StatusCode::PARTIAL_CONTENT)
         }
     };
-    file.seek(std::io::SeekFrom::Start(start)).await.map_err(|e| told("read", &path, e))?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file.take(end - start), 256 * 1024));
-    let mut response = Response::new(body);
+    let mut response = Response::new(Body::from_stream(read(path, start, end)));
     *response.status_mut() = status;
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -98,9 +147,60 @@ async fn download(
     Ok(response)
 }
 
-/// `bytes=a-b`, `bytes=a-`, `bytes=-n` as a half-open range inside the file.
+/// `prefer=a,b`: from the first of these stores that has the data; from another one else.
+fn preferred(glance: &Glance, image: &Image, prefer: Option<&str>) -> base::Result<Utf8PathBuf> {
+    let wanted: Vec<&str> =
+        prefer.unwrap_or_default().split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
+    if let Some(strange) = wanted.iter().find(|s| !glance.files.has(s)) {
+        return Err(Error::bad_request(format!("Store '{strange}' is not configured.")));
+    }
+    Ok(match wanted.into_iter().find(|s| image.stores.iter().any(|have| have == s)) {
+        Some(store) => glance.files.path(store, &image.id),
+        None => glance.files.locate(image),
+    })
+}
+
+/// Bytes of a file, read ahead by a thread that waits where the client is slower.
+fn read(
+    path: Utf8PathBuf,
+    start: u64,
+    end: u64,
+) -> impl futures::Stream<Item = std::io::Result<Bytes>> + Send + 'static {
+    const CHUNK: usize = 1 << 20;
+    let (send, mut receive) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(2);
+    tokio::task::spawn_blocking(move || {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut left = end - start;
+        let opened = std::fs::File::open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(start))?;
+            Ok(file)
+        });
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(e) => return drop(send.blocking_send(Err(e))),
+        };
+        while left > 0 {
+            let mut chunk = BytesMut::zeroed(CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)));
+            let next = file.read_exact(&mut chunk).map(|()| chunk.freeze());
+            let failed = next.is_err();
+            left -= next.as_ref().map_or(left, |c| c.len() as u64);
+            // A closed channel: the client went away.
+            if send.blocking_send(next).is_err() || failed {
+                return;
+            }
+        }
+    });
+    futures::stream::poll_fn(move |cx| receive.poll_recv(cx))
+}
+
+/// `bytes=a-b`, `bytes=a-`, `bytes=-n` as a half-open range inside the file; and `bytes a-b/n`, which older clients
+/// send as a request's Content-Range.
 fn range(text: &str, size: u64) -> Option<(u64, u64)> {
-    let (from, to) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let text = match text.strip_prefix("bytes ") {
+        Some(old) => old.split('/').next()?,
+        None => text.strip_prefix("bytes=")?,
+    };
+    let (from, to) = text.split_once('-')?;
     let (start, end) = match (from, to) {
         ("", n) => (size.saturating_sub(n.parse().ok()?), size),
         (a, "") => (a.parse().ok()?, size),
@@ -119,6 +219,7 @@ mod tests {
         assert_eq!(range("bytes=90-200", 100), Some((90, 100)));
         assert_eq!(range("bytes=-10", 100), Some((90, 100)));
         assert_eq!(range("bytes=5-", 100), Some((5, 100)));
+        assert_eq!(range("bytes 0-9/100", 100), Some((0, 10)));
         for bad in ["bytes=100-", "bytes=9-5", "lines=1-2", "bytes=", "bytes=a-b"] {
             assert_eq!(range(bad, 100), None, "{bad}");
         }

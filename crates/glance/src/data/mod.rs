@@ -1,9 +1,11 @@
-//! The bytes of images: one file each.
+//! The bytes of images: a file in each store that has them.
 
 pub mod api;
+mod digests;
 mod files;
-mod receive;
-mod upload;
+pub(crate) mod formats;
+pub(crate) mod hashing;
+pub(crate) mod receive;
+pub(crate) mod upload;
 
-pub use files::Files;
-pub(crate) use upload::finish as fill;
+pub use files::{Files, Store};

@@ -1,30 +1,45 @@
 //! Decisions about images: what a create may say, who sees and changes what.
 
-use base::{Ctx, Error, Result};
+use base::{Ctx, Error, Policy, Result};
 use serde_json::Value;
 
-use super::{Image, Status, Visibility, not_found, policy};
+use super::{Image, Status, Visibility, not_found, policy, schema};
 
 pub const DISK_FORMATS: [&str; 11] =
     ["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "ploop", "iso"];
-pub const CONTAINER_FORMATS: [&str; 7] = ["ami", "ari", "aki", "bare", "ovf", "ova", "docker"];
+pub const CONTAINER_FORMATS: [&str; 8] = ["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"];
+/// What a client may set; none of them can be removed.
+pub const ATTRIBUTES: [&str; 10] = [
+    "name",
+    "owner",
+    "visibility",
+    "disk_format",
+    "container_format",
+    "min_disk",
+    "min_ram",
+    "protected",
+    "os_hidden",
+    "tags",
+];
 /// Set by the service; a client that names one is refused.
-pub const READ_ONLY: [&str; 13] = [
+const READ_ONLY: [&str; 14] = [
     "created_at",
     "updated_at",
     "status",
     "checksum",
     "size",
     "virtual_size",
+    "direct_url",
     "self",
     "file",
     "schema",
-    "direct_url",
+    "stores",
+    "id",
     "os_hash_algo",
     "os_hash_value",
-    "locations",
 ];
-/// Each project's own limit of extra properties and tags (Glance's image_property_quota, image_tag_quota).
+const RESERVED: [&str; 3] = ["location", "deleted", "deleted_at"];
+/// Each image's own limit of extra properties and tags (Glance's image_property_quota, image_tag_quota).
 const QUOTA: usize = 128;
 
 pub fn visible(ctx: &Ctx, image: &Image, member: bool) -> bool {
@@ -32,23 +47,34 @@ pub fn visible(ctx: &Ctx, image: &Image, member: bool) -> bool {
     ctx.is_admin() || own || member || matches!(image.visibility, Visibility::Public | Visibility::Community)
 }
 
-/// 403 for an image that is visible and somebody else's.
-pub fn may_change(ctx: &Ctx, image: &Image, policy: &base::Policy) -> Result<()> {
+/// 403 for what a caller sees and may not do.
+pub fn may_change(ctx: &Ctx, image: &Image, policy: &Policy) -> Result<()> {
+    let refused = || Error::forbidden(format!("You are not authorized to complete {} action.", policy.name));
     match &image.owner {
-        Some(owner) => ctx.authorize(policy, Some(owner)),
+        Some(owner) => ctx.authorize(policy, Some(owner)).map_err(|_| refused()),
         None if ctx.is_admin() => Ok(()),
         None => Err(not_found(&image.id)),
     }
-    .map_err(|e| match e.kind {
-        base::Kind::Forbidden => {
-            Error::forbidden(format!("You are not authorized to complete {} action.", policy.name))
-        }
-        _ => e,
-    })
+}
+
+/// Data of an image that is seen: its policy asks for a role, not for ownership.
+pub fn may_download(ctx: &Ctx, image: &Image) -> Result<()> {
+    if image.status == Status::Deactivated && !ctx.is_admin() {
+        return Err(Error::forbidden(
+            "The requested image has been deactivated. Image data download is forbidden.",
+        ));
+    }
+    ctx.authorize(&policy::DOWNLOAD, None)
+        .map_err(|_| Error::forbidden("You are not authorized to complete download_image action."))
 }
 
 pub fn may_publicize(ctx: &Ctx, visibility: Visibility) -> Result<()> {
-    if visibility == Visibility::Public { ctx.authorize(&policy::PUBLICIZE, None) } else { Ok(()) }
+    if visibility == Visibility::Public {
+        ctx.authorize(&policy::PUBLICIZE, None)
+            .map_err(|_| Error::forbidden("You are not authorized to complete publicize_image action."))
+    } else {
+        Ok(())
+    }
 }
 
 pub fn may_delete(image: &Image) -> Result<()> {
@@ -58,18 +84,26 @@ pub fn may_delete(image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// The image that a POST body asks for.
-pub fn new_image(ctx: &Ctx, body: &Value) -> Result<Image> {
-    let Value::Object(body) = body else {
-        return Err(Error::bad_request("Request body must be a JSON object of the format '{}'."));
-    };
+/// 403 for what only the service sets.
+pub fn may_be_set(key: &str) -> Result<()> {
+    if READ_ONLY.contains(&key) {
+        return Err(Error::forbidden(format!("Attribute '{key}' is read-only.")));
+    }
+    if RESERVED.contains(&key) || key.starts_with("os_glance") {
+        return Err(Error::forbidden(format!("Attribute '{key}' is reserved.")));
+    }
+    Ok(())
+}
+
+/// An image of which nothing is known yet.
+pub fn blank(owner: Option<String>) -> Image {
     let now = base::time::now();
-    let mut image = Image {
+    Image {
         id: base::id::uuid(),
         name: None,
         status: Status::Queued,
         visibility: Visibility::Shared,
-        owner: Some(ctx.require_project()?.to_owned()),
+        owner,
         disk_format: None,
         container_format: None,
         size: None,
@@ -83,105 +117,108 @@ pub fn new_image(ctx: &Ctx, body: &Value) -> Result<Image> {
         hash_value: None,
         properties: Default::default(),
         tags: Vec::new(),
+        stores: Vec::new(),
         created_at: now,
         updated_at: now,
         generation: 0,
+    }
+}
+
+/// The image that a POST body asks for.
+pub fn new_image(ctx: &Ctx, body: &Value) -> Result<Image> {
+    let Value::Object(object) = body else {
+        return Err(Error::bad_request("Request body must be a JSON object of the format '{}'."));
     };
-    for (key, value) in body {
-        set(ctx, &mut image, key, value)?;
+    for key in ["direct_url", "self", "file", "schema", "stores"] {
+        if object.contains_key(key) {
+            return Err(Error::forbidden(format!("Attribute '{key}' is read-only.")));
+        }
+    }
+    schema::check(body)?;
+    let mut image = blank(ctx.project().map(|p| p.id.clone()));
+    for (key, value) in object {
+        match key.as_str() {
+            "id" => image.id = value.as_str().unwrap_or_default().to_lowercase(),
+            "locations" => return Err(Error::forbidden("Attribute 'locations' is reserved.")),
+            key => {
+                may_be_set(key)?;
+                set(ctx, &mut image, key, value)?;
+            }
+        }
     }
     check(&image)?;
     Ok(image)
 }
 
-/// Sets one attribute of a new or existing image, as POST and PATCH do.
+/// Sets one attribute of a new or existing image to a value that its schema allows, as POST and PATCH do.
 pub fn set(ctx: &Ctx, image: &mut Image, key: &str, value: &Value) -> Result<()> {
-    let invalid =
-        |why: &str| Error::bad_request(format!("Provided object does not match schema 'image': {why}"));
-    let text = |max: usize| match value {
-        Value::Null => Ok(None),
-        Value::String(s) if s.chars().count() <= max => Ok(Some(s.clone())),
-        Value::String(_) => Err(invalid(&format!("{value} is too long"))),
-        _ => Err(invalid(&format!("{value} is not of type 'null', 'string'"))),
-    };
+    let text = || value.as_str().map(str::to_owned);
     let count = || {
-        value
-            .as_i64()
-            .filter(|n| (0..=i64::from(i32::MAX)).contains(n))
-            .ok_or_else(|| invalid(&format!("{value} is not of type 'integer' between 0 and {}", i32::MAX)))
+        value.as_i64().filter(|n| (0..=i64::from(i32::MAX)).contains(n)).ok_or_else(|| {
+            Error::bad_request(format!(
+                "Invalid value '{value}' for parameter '{key}': Cannot be a negative value"
+            ))
+        })
     };
-    let flag = || value.as_bool().ok_or_else(|| invalid(&format!("{value} is not of type 'boolean'")));
-    let one_of = |allowed: &[&str], current: &Option<String>| match text(255)? {
-        _ if image_is_fixed(image.status) && current.as_deref() != value.as_str() => {
+    // A guest may run from the data already.
+    let fixed = |current: &Option<String>| {
+        if matches!(image.status, Status::Queued | Status::Importing) || current.as_deref() == value.as_str()
+        {
+            Ok(())
+        } else {
             Err(Error::forbidden(format!("Attribute {key} can be only replaced for a queued image.")))
         }
-        Some(v) if !allowed.contains(&v.as_str()) => {
-            Err(invalid(&format!("'{v}' is not one of {allowed:?}")))
-        }
-        v => Ok(v),
     };
     match key {
-        "id" => {
-            let id =
-                value.as_str().filter(|v| base::id::is_uuid(v)).ok_or_else(|| invalid("id is not a UUID"))?;
-            image.id = id.to_lowercase();
-        }
-        "name" => image.name = text(255)?,
+        "name" => image.name = text(),
         "owner" => {
-            let owner = text(255)?;
+            let owner = text();
             if owner != image.owner && !ctx.is_admin() {
-                return Err(Error::forbidden("You are not permitted to set the owner of an image."));
+                return Err(Error::forbidden(format!(
+                    "You are not permitted to create images owned by '{}'",
+                    owner.unwrap_or_default()
+                )));
             }
             image.owner = owner;
         }
         "visibility" => {
-            let v = value.as_str().and_then(Visibility::parse);
-            let v = v.ok_or_else(|| {
-                invalid(&format!("{value} is not one of ['community', 'public', 'private', 'shared']"))
-            })?;
-            if v != image.visibility {
-                may_publicize(ctx, v)?;
-            }
-            image.visibility = v;
+            let asked = value.as_str().and_then(Visibility::parse).unwrap_or(image.visibility);
+            may_publicize(ctx, asked)?;
+            image.visibility = asked;
         }
-        "disk_format" => image.disk_format = one_of(&DISK_FORMATS, &image.disk_format)?,
-        "container_format" => image.container_format = one_of(&CONTAINER_FORMATS, &image.container_format)?,
+        "disk_format" => {
+            fixed(&image.disk_format)?;
+            image.disk_format = text();
+        }
+        "container_format" => {
+            fixed(&image.container_format)?;
+            image.container_format = text();
+        }
         "min_disk" => image.min_disk = count()?,
         "min_ram" => image.min_ram = count()?,
-        "protected" => image.protected = flag()?,
-        "os_hidden" => image.hidden = flag()?,
+        "protected" => image.protected = value.as_bool().unwrap_or(false),
+        "os_hidden" => image.hidden = value.as_bool().unwrap_or(false),
         "tags" => {
-            let list = value.as_array().ok_or_else(|| invalid(&format!("{value} is not of type 'array'")))?;
             image.tags.clear();
-            for tag in list {
-                let tag = tag.as_str().ok_or_else(|| invalid(&format!("{tag} is not of type 'string'")))?;
+            for tag in value.as_array().into_iter().flatten().filter_map(Value::as_str) {
                 add_tag(image, tag)?;
             }
         }
-        key if READ_ONLY.contains(&key) => {
-            return Err(Error::forbidden(format!("Attribute '{key}' is read-only.")));
-        }
-        key if key.starts_with("os_glance") => {
-            return Err(Error::forbidden(format!("Attribute '{key}' is reserved.")));
-        }
         key => {
-            let v = value.as_str().ok_or_else(|| invalid(&format!("{value} is not of type 'string'")))?;
-            if key.is_empty() || key.len() > 255 {
-                return Err(invalid("a property name has 1 to 255 characters"));
+            if key.is_empty() || key.chars().count() > 255 {
+                return Err(Error::bad_request("Custom property should not be greater than 255 characters."));
             }
-            image.properties.insert(key.into(), v.into());
+            image.properties.insert(key.into(), text().unwrap_or_default());
         }
     }
     Ok(())
 }
 
-fn image_is_fixed(status: Status) -> bool {
-    status != Status::Queued
-}
-
 pub fn add_tag(image: &mut Image, tag: &str) -> Result<()> {
     if tag.chars().count() > 255 {
-        return Err(Error::bad_request(format!("Image tag '{tag}' is too long: 255 characters at most.")));
+        return Err(Error::bad_request(format!(
+            "Provided object does not match schema 'image': '{tag}' is too long"
+        )));
     }
     if !image.tags.iter().any(|t| t == tag) {
         image.tags.push(tag.into());
@@ -191,7 +228,8 @@ pub fn add_tag(image: &mut Image, tag: &str) -> Result<()> {
 
 /// What must hold for the whole image after all attributes are set.
 pub fn check(image: &Image) -> Result<()> {
-    for (count, what) in [(image.properties.len(), "properties"), (image.tags.len(), "tags")] {
+    let own = image.properties.keys().filter(|k| !k.starts_with("os_glance")).count();
+    for (count, what) in [(own, "properties"), (image.tags.len(), "tags")] {
         if count > QUOTA {
             return Err(Error::too_large(format!(
                 "The limit has been exceeded on the number of allowed image {what}. Attempted: {count}, Maximum: {QUOTA}"
@@ -210,21 +248,31 @@ pub fn check(image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// May data be put into it now?
-pub fn may_upload(image: &Image) -> Result<()> {
+/// May data be put into it (or staged for it) now? `next` names the state that this would bring.
+pub fn may_take_data(image: &Image, next: Status) -> Result<()> {
     if image.status != Status::Queued {
         return Err(Error::conflict(format!(
-            "Image status transition from {} to saving is not allowed",
-            image.status.as_str()
+            "Image status transition from {} to {} is not allowed",
+            image.status.as_str(),
+            next.as_str()
         )));
     }
-    for (value, name) in [(&image.container_format, "container_format"), (&image.disk_format, "disk_format")]
-    {
-        if value.is_none() {
-            return Err(Error::bad_request(format!(
-                "Properties disk_format, container_format must be set prior to saving data. ({name} is not.)"
-            )));
-        }
+    // Staged data may be described later, up to its import.
+    if next == Status::Uploading {
+        return Ok(());
     }
-    Ok(())
+    let missing: Vec<&str> =
+        [(&image.disk_format, "disk_format"), (&image.container_format, "container_format")]
+            .into_iter()
+            .filter(|(value, _)| value.is_none())
+            .map(|(_, name)| name)
+            .collect();
+    match missing.as_slice() {
+        [] => Ok(()),
+        [one] => Err(Error::bad_request(format!("Property {one} must be set prior to saving data."))),
+        many => Err(Error::bad_request(format!(
+            "Properties {} must be set prior to saving data.",
+            many.join(", ")
+        ))),
+    }
 }

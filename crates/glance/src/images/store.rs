@@ -1,7 +1,7 @@
 //! SQL of images.
 
 use base::{Ctx, Error};
-use db::{Conn, Db, Event, FromRow, Row, Tx, json_text, sql};
+use db::{AnyConnection, Conn, Db, Event, FromRow, Row, Tx, json_text, sql};
 
 use super::{Image, Status, Visibility, not_found};
 
@@ -26,6 +26,7 @@ impl FromRow for Image {
             hash_value: row.opt_text("hash_value")?,
             properties: row.json("properties")?,
             tags: row.json("tags")?,
+            stores: row.json("stores")?,
             created_at: row.int("created_at")?,
             updated_at: row.int("updated_at")?,
             generation: row.int("generation")?,
@@ -33,12 +34,13 @@ impl FromRow for Image {
     }
 }
 
-pub async fn get(conn: &mut Conn, id: &str) -> db::Result<Option<Image>> {
+pub async fn get(conn: &mut AnyConnection, id: &str) -> db::Result<Option<Image>> {
     sql("SELECT * FROM images WHERE id = $1").bind(id.to_owned()).optional(conn).await
 }
 
+/// Shared with the project, whatever it thinks of it.
 pub async fn is_member(conn: &mut Conn, id: &str, project: &str) -> db::Result<bool> {
-    sql("SELECT 1 FROM image_members WHERE image_id = $1 AND member_id = $2 AND status <> 'rejected'")
+    sql("SELECT 1 FROM image_members WHERE image_id = $1 AND member_id = $2")
         .bind(id.to_owned())
         .bind(project.to_owned())
         .exists(conn)
@@ -74,83 +76,129 @@ pub async fn list(conn: &mut Conn, project: Option<&str>) -> db::Result<Vec<(Ima
     Ok(rows.into_iter().map(|Listed(image, status)| (image, status)).collect())
 }
 
-pub async fn create(db: &Db, ctx: &Ctx, image: &Image) -> base::Result<()> {
-    db::write!(db, |tx| {
-        let inserted = sql("INSERT INTO images (id, name, status, visibility, owner, disk_format, container_format, size, \
-             virtual_size, min_disk, min_ram, protected, hidden, checksum, hash_algo, hash_value, properties, tags, \
-             created_at, updated_at, generation) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0)")
-            .bind(image.id.clone())
-            .bind(image.name.clone())
-            .bind(image.status.as_str())
-            .bind(image.visibility.as_str())
-            .bind(image.owner.clone())
-            .bind(image.disk_format.clone())
-            .bind(image.container_format.clone())
-            .bind(image.size)
-            .bind(image.virtual_size)
-            .bind(image.min_disk)
-            .bind(image.min_ram)
-            .bind(i64::from(image.protected))
-            .bind(i64::from(image.hidden))
-            .bind(image.checksum.clone())
-            .bind(image.hash_algo.clone())
-            .bind(image.hash_value.clone())
-            .bind(json_text(&image.properties)?)
-            .bind(json_text(&image.tags)?)
-            .bind(image.created_at)
-            .bind(image.updated_at)
-            .run(tx)
-            .await;
-        match inserted {
-            Err(e) if db::is_unique(&e) => {
-                return Err(Error::conflict(format!("Image ID {} already exists!", image.id)).because(e));
-            }
-            other => other?,
-        };
-        event(tx, ctx, "image.create", image).await
-    })
-}
-
-/// Writes every column back if nobody was faster (409 then), and appends an event.
-pub async fn update(db: &Db, ctx: &Ctx, kind: &'static str, image: &Image) -> base::Result<()> {
-    db::write!(db, |tx| {
-        let changed = sql("UPDATE images SET name = $1, status = $2, visibility = $3, owner = $4, disk_format = $5, \
-             container_format = $6, size = $7, virtual_size = $8, min_disk = $9, min_ram = $10, protected = $11, \
-             hidden = $12, checksum = $13, hash_algo = $14, hash_value = $15, properties = $16, tags = $17, \
-             updated_at = $18, generation = generation + 1 WHERE id = $19 AND generation = $20")
-            .bind(image.name.clone())
-            .bind(image.status.as_str())
-            .bind(image.visibility.as_str())
-            .bind(image.owner.clone())
-            .bind(image.disk_format.clone())
-            .bind(image.container_format.clone())
-            .bind(image.size)
-            .bind(image.virtual_size)
-            .bind(image.min_disk)
-            .bind(image.min_ram)
-            .bind(i64::from(image.protected))
-            .bind(i64::from(image.hidden))
-            .bind(image.checksum.clone())
-            .bind(image.hash_algo.clone())
-            .bind(image.hash_value.clone())
-            .bind(json_text(&image.properties)?)
-            .bind(json_text(&image.tags)?)
-            .bind(base::time::now())
-            .bind(image.id.clone())
-            .bind(image.generation)
-            .run(tx)
-            .await?;
-        if changed == 0 {
-            return Err(Error::conflict(format!(
-                "Image {} was changed by another request; try again.",
-                image.id
-            )));
+/// The first page of a list that asks for nothing in particular: what most clients send, so the database cuts it.
+pub async fn first_page(conn: &mut Conn, project: Option<&str>, limit: usize) -> db::Result<Vec<Image>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    match project {
+        None => {
+            sql("SELECT * FROM images WHERE hidden = 0 ORDER BY created_at DESC, id DESC LIMIT $1")
+                .bind(limit)
+                .rows(conn)
+                .await
         }
-        event(tx, ctx, kind, image).await
-    })
+        Some(project) => {
+            sql("SELECT * FROM images i WHERE hidden = 0 AND (owner = $1 OR visibility = 'public' \
+                 OR (visibility = 'shared' AND EXISTS (SELECT 1 FROM image_members m \
+                     WHERE m.image_id = i.id AND m.member_id = $1 AND m.status = 'accepted'))) \
+                 ORDER BY created_at DESC, id DESC LIMIT $2")
+            .bind(project.to_owned())
+            .bind(limit)
+            .rows(conn)
+            .await
+        }
+    }
 }
 
+pub async fn create(db: &Db, ctx: &Ctx, image: &Image) -> base::Result<()> {
+    db::write!(db, |tx| create_in(tx, ctx, image).await)
+}
+
+pub async fn create_in(tx: &mut Tx, ctx: &Ctx, image: &Image) -> base::Result<()> {
+    let inserted = sql("INSERT INTO images (id, name, status, visibility, owner, disk_format, container_format, size, \
+         virtual_size, min_disk, min_ram, protected, hidden, checksum, hash_algo, hash_value, properties, tags, stores, \
+         created_at, updated_at, generation) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 0)")
+        .bind(image.id.clone())
+        .bind(image.name.clone())
+        .bind(image.status.as_str())
+        .bind(image.visibility.as_str())
+        .bind(image.owner.clone())
+        .bind(image.disk_format.clone())
+        .bind(image.container_format.clone())
+        .bind(image.size)
+        .bind(image.virtual_size)
+        .bind(image.min_disk)
+        .bind(image.min_ram)
+        .bind(i64::from(image.protected))
+        .bind(i64::from(image.hidden))
+        .bind(image.checksum.clone())
+        .bind(image.hash_algo.clone())
+        .bind(image.hash_value.clone())
+        .bind(json_text(&image.properties)?)
+        .bind(json_text(&image.tags)?)
+        .bind(json_text(&image.stores)?)
+        .bind(image.created_at)
+        .bind(image.updated_at)
+        .run(tx)
+        .await;
+    match inserted {
+        Err(e) if db::is_unique(&e) => {
+            return Err(Error::conflict(format!("Image ID {} already exists!", image.id)).because(e));
+        }
+        other => other?,
+    };
+    event(tx, ctx, "image.create", image).await
+}
+
+/// Reads, changes and writes an image in one transaction; 404 when it is gone. `change` may run again.
+pub async fn edit(
+    db: &Db,
+    ctx: &Ctx,
+    kind: &'static str,
+    id: &str,
+    change: impl Fn(&mut Image) -> base::Result<()> + Sync,
+) -> base::Result<Image> {
+    db::write!(db, |tx| edit_in(tx, ctx, kind, id, &change).await)
+}
+
+pub async fn edit_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    kind: &'static str,
+    id: &str,
+    change: &(impl Fn(&mut Image) -> base::Result<()> + Sync),
+) -> base::Result<Image> {
+    let mut image = get(tx, id).await?.ok_or_else(|| not_found(id))?;
+    change(&mut image)?;
+    image.updated_at = base::time::now();
+    let changed =
+        sql("UPDATE images SET name = $1, status = $2, visibility = $3, owner = $4, disk_format = $5, \
+         container_format = $6, size = $7, virtual_size = $8, min_disk = $9, min_ram = $10, protected = $11, \
+         hidden = $12, checksum = $13, hash_algo = $14, hash_value = $15, properties = $16, tags = $17, \
+         stores = $18, updated_at = $19, generation = generation + 1 WHERE id = $20 AND generation = $21")
+        .bind(image.name.clone())
+        .bind(image.status.as_str())
+        .bind(image.visibility.as_str())
+        .bind(image.owner.clone())
+        .bind(image.disk_format.clone())
+        .bind(image.container_format.clone())
+        .bind(image.size)
+        .bind(image.virtual_size)
+        .bind(image.min_disk)
+        .bind(image.min_ram)
+        .bind(i64::from(image.protected))
+        .bind(i64::from(image.hidden))
+        .bind(image.checksum.clone())
+        .bind(image.hash_algo.clone())
+        .bind(image.hash_value.clone())
+        .bind(json_text(&image.properties)?)
+        .bind(json_text(&image.tags)?)
+        .bind(json_text(&image.stores)?)
+        .bind(image.updated_at)
+        .bind(image.id.clone())
+        .bind(image.generation)
+        .run(tx)
+        .await?;
+    if changed == 0 {
+        // Only where several writers share a database.
+        return Err(Error::unavailable(format!("Image {id} was changed by another request; try again.")));
+    }
+    image.generation += 1;
+    event(tx, ctx, kind, &image).await?;
+    Ok(image)
+}
+
+/// 404 when somebody else deleted it first.
 pub async fn delete(db: &Db, ctx: &Ctx, image: &Image) -> base::Result<()> {
     db::write!(db, |tx| {
         if sql("DELETE FROM images WHERE id = $1").bind(image.id.clone()).run(tx).await? == 0 {
@@ -173,11 +221,55 @@ pub async fn requeue_unfinished(db: &Db) -> base::Result<Vec<String>> {
                 .run(tx)
                 .await?;
         }
-        Ok(ids)
+        Ok::<_, Error>(ids)
     })
 }
 
-pub async fn ids_with_data(db: &Db) -> base::Result<Vec<String>> {
+/// The digests of data that was hashed after the image became active. False: deleted, or hashed already.
+pub async fn set_digests(db: &Db, ctx: &Ctx, id: &str, md5: &str, sha512: &str) -> base::Result<bool> {
+    db::write!(db, |tx| {
+        let changed = sql("UPDATE images SET checksum = $1, hash_value = $2, generation = generation + 1 \
+             WHERE id = $3 AND hash_value IS NULL AND status IN ('active', 'deactivated')")
+        .bind(md5.to_owned())
+        .bind(sha512.to_owned())
+        .bind(id.to_owned())
+        .run(tx)
+        .await?;
+        if changed > 0 {
+            tx.event(Event::new("glance", "image.hashed", id, "", ctx)).await?;
+        }
+        Ok::<_, Error>(changed > 0)
+    })
+}
+
+/// (id, stores) of everything that has data.
+pub async fn with_data(db: &Db) -> base::Result<Vec<(String, String)>> {
     let mut conn = db.read().await?;
-    Ok(sql("SELECT id FROM images WHERE status IN ('active', 'deactivated')").rows(&mut conn).await?)
+    Ok(sql("SELECT id, stores FROM images WHERE status IN ('active', 'deactivated')").rows(&mut conn).await?)
+}
+
+pub async fn unhashed(db: &Db) -> base::Result<Vec<String>> {
+    let mut conn = db.read().await?;
+    Ok(sql("SELECT id FROM images WHERE status IN ('active', 'deactivated') AND hash_algo IS NOT NULL \
+            AND hash_value IS NULL")
+    .rows(&mut conn)
+    .await?)
+}
+
+/// Images with staged data, or with an upload that stages it.
+pub async fn staging(db: &Db) -> base::Result<Vec<Image>> {
+    let mut conn = db.read().await?;
+    Ok(sql("SELECT * FROM images WHERE status IN ('uploading', 'importing')").rows(&mut conn).await?)
+}
+
+/// Bytes that a project has in all stores together.
+pub async fn stored_bytes(conn: &mut AnyConnection, project: &str) -> db::Result<i64> {
+    let sizes: Vec<Image> = sql("SELECT * FROM images WHERE owner = $1 AND size IS NOT NULL")
+        .bind(project.to_owned())
+        .rows(conn)
+        .await?;
+    Ok(sizes
+        .iter()
+        .map(|i| i.size.unwrap_or(0).saturating_mul(i64::try_from(i.stores.len().max(1)).unwrap_or(1)))
+        .fold(0, i64::saturating_add))
 }

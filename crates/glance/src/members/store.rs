@@ -35,8 +35,8 @@ pub async fn create(db: &Db, ctx: &Ctx, member: &Member) -> base::Result<()> {
             .await;
         match inserted {
             Err(e) if db::is_unique(&e) => Err(Error::conflict(format!(
-                "Image {} is shared with {} already.",
-                member.image_id, member.member_id
+                "Member {} is duplicated for image {}",
+                member.member_id, member.image_id
             ))),
             Err(e) => Err(e.into()),
             Ok(_) => Ok(tx
@@ -68,7 +68,9 @@ pub async fn delete(db: &Db, ctx: &Ctx, image: &str, member: &str) -> base::Resu
             .bind(member.to_owned())
             .run(tx)
             .await?;
-        tx.event(Event::new("glance", "image_member.delete", image, member, ctx)).await?;
+        if gone > 0 {
+            tx.event(Event::new("glance", "image_member.delete", image, member, ctx)).await?;
+        }
         Ok(gone > 0)
     })
 }

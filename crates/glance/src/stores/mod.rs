@@ -1,0 +1,3 @@
+//! Stores: the directories that images are kept in.
+
+pub mod api;
