@@ -140,6 +140,7 @@ impl Cloud {
         self.neutron.start().await;
         // This machine's end of the external network carries the address that guests and clients will use.
         self.neutron.ensure_plugged(&external).await?;
+        self.glance.start().await;
         self.nova.start().await;
         Ok(())
     }
@@ -149,6 +150,7 @@ impl Cloud {
     /// Stops every virtual machine (those that ran will run again at the next start) and takes the networks down.
     pub async fn shut_down(&self) -> anyhow::Result<()> {
         self.nova.quiesce().await?;
+        self.glance.stop();
         self.neutron.stop();
         remove_networks(self.drivers.network.as_ref()).await
     }

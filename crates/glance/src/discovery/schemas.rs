@@ -14,7 +14,7 @@ pub fn of_images(name: &str) -> Option<Value> {
     };
     Some(match name {
         "image" => published(DOCUMENT.clone()),
-        "images" => collection("images", published(DOCUMENT.clone())),
+        "images" => collection("images", &published(DOCUMENT.clone())),
         "member" => member(),
         "members" => {
             json!({
@@ -24,13 +24,13 @@ pub fn of_images(name: &str) -> Option<Value> {
             })
         }
         "task" => task(true),
-        "tasks" => collection("tasks", task(false)),
+        "tasks" => collection("tasks", &task(false)),
         _ => return None,
     })
 }
 
 /// A page of items.
-pub fn collection(name: &str, item: Value) -> Value {
+pub fn collection(name: &str, item: &Value) -> Value {
     json!({
         "name": name,
         "properties": {

@@ -7,13 +7,11 @@ use serde_json::Value;
 use crate::images::{self, Image};
 use crate::tasks::{self, Status, Task};
 
+/// What a task does to its image; may run again.
+pub type Edit<'a> = &'a (dyn Fn(&mut Image) -> Result<()> + Sync);
+
 /// Records a task. `image`: its id and how it begins.
-pub async fn queue(
-    db: &Db,
-    ctx: &Ctx,
-    task: &Task,
-    image: Option<(&str, &(dyn Fn(&mut Image) -> Result<()> + Sync))>,
-) -> Result<()> {
+pub async fn queue(db: &Db, ctx: &Ctx, task: &Task, image: Option<(&str, Edit<'_>)>) -> Result<()> {
     db::write!(db, |tx| {
         if let Some((id, begin)) = image {
             images::store::edit_in(tx, ctx, "image.import", id, &begin).await?;
@@ -43,7 +41,7 @@ pub async fn end(
     ctx: &Ctx,
     task: &Task,
     outcome: std::result::Result<Value, String>,
-    change: &(dyn Fn(&mut Image) -> Result<()> + Sync),
+    change: Edit<'_>,
 ) -> Result<Status> {
     db::write!(db, |tx| {
         let id = task.image_id.as_deref().unwrap_or_default();

@@ -51,7 +51,7 @@ fn definitions() -> Value {
     })
 }
 
-fn document(name: &str, properties: Value, required: &[&str], definitions: Option<Value>) -> Value {
+fn document(name: &str, properties: &Value, required: &[&str], definitions: Option<Value>) -> Value {
     let mut out = json!({
         "name": name, "type": "object", "properties": properties, "required": required, "additionalProperties": false,
     });
@@ -83,7 +83,7 @@ fn namespace() -> Value {
         "objects": objects,
         "tags": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
     }));
-    document("namespace", properties, &["namespace"], Some(definitions()))
+    document("namespace", &properties, &["namespace"], Some(definitions()))
 }
 
 fn object() -> Value {
@@ -95,15 +95,15 @@ fn object() -> Value {
         "schema": {"type": "string", "readOnly": true},
         "self": {"type": "string", "readOnly": true},
     }));
-    document("object", properties, &["name"], Some(definitions()))
+    document("object", &properties, &["name"], Some(definitions()))
 }
 
 fn property(required: &[&str]) -> Value {
-    document("property", of_property(), required, Some(definitions()))
+    document("property", &of_property(), required, Some(definitions()))
 }
 
 fn tag() -> Value {
-    document("tag", stamps(json!({"name": {"type": "string", "maxLength": 80}})), &["name"], None)
+    document("tag", &stamps(json!({"name": {"type": "string", "maxLength": 80}})), &["name"], None)
 }
 
 fn resource_type() -> Value {
@@ -113,11 +113,11 @@ fn resource_type() -> Value {
         "prefix": text("What properties' names begin with on this resource type"),
         "properties_target": text("Which of the resource's several maps takes them"),
     }));
-    document("resource_type_association", properties, &["name"], None)
+    document("resource_type_association", &properties, &["name"], None)
 }
 
 pub fn published(name: &str) -> Option<Value> {
-    let keyed = |item: Value| {
+    let keyed = |item: &Value| {
         json!({
             "name": "properties",
             "properties": {
@@ -133,7 +133,7 @@ pub fn published(name: &str) -> Option<Value> {
     // Definitions stand at the top of a document.
     let many = |name: &str, mut item: Value| {
         let definitions = item.as_object_mut().and_then(|o| o.remove("definitions"));
-        let mut out = if name == "properties" { keyed(item) } else { collection(name, item) };
+        let mut out = if name == "properties" { keyed(&item) } else { collection(name, &item) };
         if let Some(definitions) = definitions {
             out["definitions"] = definitions;
         }
