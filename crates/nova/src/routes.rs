@@ -21,7 +21,10 @@ use crate::networks::{api as networks, policy as network_policy};
 use crate::quotas::{api as quotas, policy as quota};
 use crate::security_groups::{api as security_groups, policy as security_group, rules_api as group_rules};
 use crate::server_groups::{api as server_groups, policy as server_group};
-use crate::servers::{self, network_api as network, policy as server, properties_api as properties};
+use crate::servers::{
+    self, interfaces_api as interfaces, network_api as network, policy as server,
+    properties_api as properties,
+};
 use crate::services::{api as services, policy as service};
 use crate::usage::{api as usage, audit_api as audit, policy as usages};
 use crate::{Nova, SERVICE, quotas as limits, versions};
@@ -73,8 +76,10 @@ fn server_parts(routes: All) -> All {
         .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)
         .get("/v2.1/servers/{id}/ips", &server::IPS, network::ips)
         .get("/v2.1/servers/{id}/ips/{network}", &server::IPS, network::ips_of_network)
-        .get("/v2.1/servers/{id}/os-interface", &server::INTERFACES, network::interfaces)
-        .get("/v2.1/servers/{id}/os-interface/{port}", &server::INTERFACES, network::show_interface)
+        .get("/v2.1/servers/{id}/os-interface", &server::INTERFACES, interfaces::list)
+        .post("/v2.1/servers/{id}/os-interface", &server::INTERFACE_CREATE, interfaces::attach)
+        .delete("/v2.1/servers/{id}/os-interface/{port}", &server::INTERFACE_DELETE, interfaces::detach)
+        .get("/v2.1/servers/{id}/os-interface/{port}", &server::INTERFACES, interfaces::show)
         .get("/v2.1/servers/{id}/os-security-groups", &server::GROUPS, network::groups)
         .get("/v2.1/servers/{id}/os-volume_attachments", &server::VOLUMES, network::volumes)
         .get("/v2.1/servers/{id}/os-instance-actions", &instance_action::LIST, instance_actions::list)

@@ -31,6 +31,7 @@ pub(crate) mod actions;
 pub(crate) mod api;
 pub(crate) mod create;
 pub(crate) mod diagnostics_api;
+pub(crate) mod interfaces_api;
 pub(crate) mod list;
 pub(crate) mod network_api;
 pub(crate) mod properties_api;
@@ -378,6 +379,12 @@ pub(crate) mod policy {
         Policy::new("os_compute_api:os-server-password:clear", Rule::ProjectMember);
     pub const INTERFACES: Policy =
         Policy::new("os_compute_api:os-attach-interfaces:list", Rule::ProjectReader);
+    pub const INTERFACE_CREATE: Policy =
+        Policy::new("os_compute_api:os-attach-interfaces:create", Rule::ProjectMember);
+    pub const INTERFACE_DELETE: Policy =
+        Policy::new("os_compute_api:os-attach-interfaces:delete", Rule::ProjectMember);
+    pub const FIXED_IP_ADD: Policy = Policy::new("os_compute_api:os-multinic:add", Rule::ProjectMember);
+    pub const FIXED_IP_REMOVE: Policy = Policy::new("os_compute_api:os-multinic:remove", Rule::ProjectMember);
     pub const IPS: Policy = Policy::new("os_compute_api:ips:index", Rule::ProjectReader);
     pub const VOLUMES: Policy =
         Policy::new("os_compute_api:os-volumes-attachments:index", Rule::ProjectReader);

@@ -6,6 +6,7 @@ mod actions;
 mod cloud;
 mod conflicts;
 mod flavors;
+mod interfaces;
 mod keypairs;
 mod kills;
 mod lifecycle;

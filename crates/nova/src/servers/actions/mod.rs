@@ -1,6 +1,7 @@
 //! `POST /v2.1/servers/{id}/action`: the body's only key names the action.
 
 mod admin;
+mod fixed_ips;
 mod images;
 mod lock;
 mod power;
@@ -93,6 +94,14 @@ pub async fn action(
         "removeFloatingIp" => {
             crate::query::before(ctx, ADDRESS_ACTIONS_GONE)?;
             floating_ips::associate::remove(nova, ctx, id, &body).await?;
+        }
+        "addFixedIp" => {
+            crate::query::before(ctx, ADDRESS_ACTIONS_GONE)?;
+            fixed_ips::add(nova, ctx, id, &body).await?;
+        }
+        "removeFixedIp" => {
+            crate::query::before(ctx, ADDRESS_ACTIONS_GONE)?;
+            fixed_ips::remove(nova, ctx, id, &body).await?;
         }
         other => {
             // Of a server that is not there nothing is an action: Nova answers so for the actions that are missing here.

@@ -195,7 +195,7 @@ enum End<'a> {
 }
 
 /// Nova acts with all rights, in the server's project and for its user: ports belong to whom the server belongs to.
-fn acting_for(server: &Server) -> Ctx {
+pub(crate) fn acting_for(server: &Server) -> Ctx {
     let domain = DomainRef { id: "default".into(), name: "Default".into() };
     let internal = Ctx::internal("nova");
     Ctx {

@@ -7,7 +7,6 @@ use super::Server;
 use super::plan::nic;
 use crate::Nova;
 
-#[allow(dead_code)] // Until interfaces are attached over the API.
 impl Nova {
     /// Connects a port that is bound to the server already.
     pub(crate) async fn plug(&self, server: &Server, port: &PortView) -> Result<()> {
@@ -31,7 +30,6 @@ impl Nova {
 }
 
 /// What the guest or the host would not do is told to the client; the rest is ours.
-#[allow(dead_code)] // As above.
 fn refused(error: host::Error) -> Error {
     match error {
         host::Error::Refused(_) => Error::conflict(error.to_string()).because(error),
