@@ -9,11 +9,15 @@ use db::Db;
 use web::Router;
 
 use crate::config::Config;
+use crate::drivers::Fakes;
+use crate::serve;
 
 /// The two edges of the machine.
 pub struct Drivers {
     pub hypervisor: Arc<dyn host::Hypervisor>,
     pub network: Arc<dyn host::Network>,
+    /// The same two, when they are the fake ones.
+    pub fakes: Option<Fakes>,
 }
 
 pub struct Cloud {
@@ -102,6 +106,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         .nest("/network", neutron.router(gate.clone()))
         .nest("/image", glance.router(gate.clone()))
         .nest("/placement", placement.router(gate));
+    let router = serve::fronted(router);
     Ok(Cloud { db, keystone, glance, placement, neutron, nova, drivers, router })
 }
 
@@ -147,6 +152,12 @@ impl Cloud {
 }
 
 impl Cloud {
+    /// No reconciler takes new work; machines and networks stay as they are.
+    pub fn stop(&self) {
+        self.nova.stop();
+        self.neutron.stop();
+    }
+
     /// Stops every virtual machine (those that ran will run again at the next start) and takes the networks down.
     pub async fn shut_down(&self) -> anyhow::Result<()> {
         self.nova.quiesce().await?;

@@ -15,6 +15,8 @@ pub enum Request {
     Down,
     /// How the cloud is.
     Status,
+    /// A simulated cloud returns to its first state; `mark`: that state is the present one from now on.
+    Reset { mark: bool },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

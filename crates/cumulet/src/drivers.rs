@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions};
+use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions, Fault, Operation};
 use host::network::LinuxNetwork;
 use host::qemu::QemuHypervisor;
 
@@ -29,7 +29,7 @@ pub async fn real(data: &DataDir) -> anyhow::Result<Drivers> {
 async fn with_qemu(options: host::qemu::Options) -> anyhow::Result<Drivers> {
     let network = Arc::new(LinuxNetwork::new(host::network::Options::default())?);
     let hypervisor = QemuHypervisor::new(options, network.clone()).await?;
-    Ok(Drivers { hypervisor: Arc::new(hypervisor), network })
+    Ok(Drivers { hypervisor: Arc::new(hypervisor), network, fakes: None })
 }
 
 fn fake(config: &Config) -> anyhow::Result<Drivers> {
@@ -39,5 +39,36 @@ fn fake(config: &Config) -> anyhow::Result<Drivers> {
         ..FakeOptions::default()
     };
     let network = Arc::new(FakeNetwork::new(options.delay));
-    Ok(Drivers { hypervisor: Arc::new(FakeHypervisor::new(options)?), network })
+    let hypervisor = Arc::new(FakeHypervisor::new(options)?);
+    let fakes = Fakes { hypervisor: hypervisor.clone(), network: network.clone() };
+    Ok(Drivers { hypervisor, network, fakes: Some(fakes) })
+}
+
+/// The fake drivers by their own names, for whoever makes them slow or fail.
+#[derive(Clone)]
+pub struct Fakes {
+    pub hypervisor: Arc<FakeHypervisor>,
+    pub network: Arc<FakeNetwork>,
+}
+
+impl Fakes {
+    /// Rules that are not spent, of both drivers.
+    pub fn rules(&self) -> Vec<Fault> {
+        let networks = self.network.faults().rules();
+        let machines = self.hypervisor.faults().rules();
+        machines.into_iter().chain(networks.into_iter().filter(|rule| rule.operation.is_some())).collect()
+    }
+
+    /// Replaces all rules. One about any class of calls is known to both drivers.
+    pub fn set_rules(&self, rules: &[Fault]) {
+        let is_network = |rule: &Fault| {
+            use Operation::{ApplyNetwork, ApplyRouter, RemoveNetwork, RemoveRouter};
+            rule.operation.map(|o| matches!(o, ApplyNetwork | RemoveNetwork | ApplyRouter | RemoveRouter))
+        };
+        let of = |network: bool| {
+            rules.iter().filter(|rule| is_network(rule).is_none_or(|is| is == network)).cloned().collect()
+        };
+        self.hypervisor.faults().set(of(false));
+        self.network.faults().set(of(true));
+    }
 }

@@ -12,4 +12,5 @@ pub mod config;
 pub mod control;
 pub mod drivers;
 pub mod serve;
+pub mod simulate;
 pub mod steps;

@@ -24,6 +24,8 @@ enum Command {
     Env(CloudArgs),
     /// Stop the cloud; its data stays
     Down(CloudArgs),
+    /// Return a simulated cloud to its first state
+    Reset(commands::reset::ResetArgs),
     /// Remove the cloud and all its data
     Destroy(commands::destroy::DestroyArgs),
     /// Build images of virtual machines
@@ -53,6 +55,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Status(args) => return commands::status::run(args).await,
         Command::Env(args) => commands::env::run(&args)?,
         Command::Down(args) => commands::down::run(&args).await?,
+        Command::Reset(args) => commands::reset::run(args).await?,
         Command::Destroy(args) => commands::destroy::run(args).await?,
         Command::Image(command) => commands::image::run(command).await?,
         Command::Cluster(command) => command.run().await?,

@@ -51,13 +51,17 @@ pub async fn serve(
     Ok(())
 }
 
-/// The services' router behind what holds for all of them: a front page, and URLs with or without a last slash.
-pub fn whole(router: Router) -> Router {
-    let inner = router.route("/", axum::routing::get(front_page)).fallback(|| async {
+/// The services' router with what answers beside them: a front page, and a word where nothing is.
+pub fn fronted(router: Router) -> Router {
+    router.route("/", axum::routing::get(front_page)).fallback(|| async {
         let body = serde_json::json!({"error": {"code": 404, "title": "Not Found", "message": "There is no such service."}});
         web::json(404, &body)
-    });
-    let trimmed = tower::util::MapRequestLayer::new(trim_last_slash).layer(inner);
+    })
+}
+
+/// URLs may have a last slash or not.
+pub fn whole(router: Router) -> Router {
+    let trimmed = tower::util::MapRequestLayer::new(trim_last_slash).layer(router);
     Router::new().fallback_service(trimmed)
 }
 

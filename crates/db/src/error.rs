@@ -85,6 +85,7 @@ pub fn is_unique(error: &Error) -> bool {
 impl From<Error> for base::Error {
     fn from(error: Error) -> Self {
         let told = match &error {
+            Error::Sql(sqlx::Error::PoolClosed) => "The cloud is being reset or shut down; try again later.",
             Error::Sql(e) => match trouble(e) {
                 Some(Trouble::Busy) => "The database is busy; try again.",
                 Some(Trouble::Full) => {

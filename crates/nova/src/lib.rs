@@ -186,6 +186,11 @@ impl Nova {
         services::store::ensure(&self.db, &self.config.host, provider).await
     }
 
+    /// Takes no new work.
+    pub fn stop(&self) {
+        self.waker.stop();
+    }
+
     /// For `cumulet down`: takes no new work and stops all machines gracefully; those that ran will run again at the
     /// next start.
     pub async fn quiesce(&self) -> Result<()> {

@@ -16,6 +16,7 @@ use cumulet::assemble::{Cloud as Assembled, assemble};
 use cumulet::config::{Config, DataDir};
 use cumulet::drivers;
 use cumulet::serve;
+use cumulet::simulate::Simulation;
 use tokio::sync::watch;
 
 pub use client::{Answer, Client, text};
@@ -34,10 +35,15 @@ pub struct Cloud {
 
 impl Cloud {
     pub async fn start() -> Cloud {
-        Self::start_in(tempfile::tempdir().expect("a temporary directory")).await
+        Self::start_in(tempfile::tempdir().expect("a temporary directory"), false).await
     }
 
-    async fn start_in(dir: tempfile::TempDir) -> Cloud {
+    /// With what `cumulet up --simulate` has besides: `/simulate/..`.
+    pub async fn start_simulation() -> Cloud {
+        Self::start_in(tempfile::tempdir().expect("a temporary directory"), true).await
+    }
+
+    async fn start_in(dir: tempfile::TempDir, simulation: bool) -> Cloud {
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).expect("a path of UTF-8");
         let listeners =
             serve::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]).await.expect("a free port");
@@ -55,7 +61,13 @@ impl Cloud {
         let assembled = Arc::new(assemble(&config, drivers, PASSWORD).await.expect("the services"));
         assembled.start(&config).await.expect("the first rows");
         let (end, ended) = watch::channel(false);
-        tokio::spawn(serve::serve(assembled.router.clone(), listeners, ended));
+        let router = if simulation {
+            let around = Simulation::around(assembled.clone(), config.clone(), PASSWORD.into());
+            around.await.expect("a kept state").router()
+        } else {
+            assembled.router.clone()
+        };
+        tokio::spawn(serve::serve(router, listeners, ended));
         Cloud { assembled, url: config.public_url(), end, dir: Some(dir) }
     }
 

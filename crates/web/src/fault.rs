@@ -94,6 +94,17 @@ pub(crate) fn render(
     response
 }
 
+/// A refusal that comes from no service's handler, in a service's style: for what stands before the services.
+pub fn refusal(style: Style, error: &Error) -> Response {
+    let service = Service { name: "none", style, microversions: None, legacy_header: None };
+    let id = base::id::request_id();
+    let mut response = render(&service, error, &id, None);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-openstack-request-id", value);
+    }
+    response
+}
+
 /// The fault names of Nova's API guide; whatever has none is a computeFault, 406 and 410 too.
 fn nova_name(kind: Kind) -> &'static str {
     match kind {

@@ -30,7 +30,7 @@ pub use axum::extract::{Path, State};
 pub use axum::response::{IntoResponse, Response};
 pub use axum::{self, Router};
 pub use body::{Json, json, no_content, raw_json};
-pub use fault::{Fault, Result};
+pub use fault::{Fault, Result, refusal};
 pub use loopback::{Loopback, Refused};
 pub use params::{Params, next_link};
 pub use routes::Routes;

@@ -6,5 +6,6 @@ mod discovery;
 mod fixture;
 mod fuzz;
 mod servers;
+mod simulate;
 mod tenants;
 mod weird;

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::assemble::{self, Cloud};
+use crate::assemble;
 use crate::config::{Config, DataDir, UpArgs};
 use crate::control::{self, Answer, Request};
 use crate::drivers;
 use crate::serve;
+use crate::simulate::Served;
 use crate::steps::{human, print, say, step};
 use crate::{clouds_yaml, commands};
 
@@ -186,9 +187,10 @@ async fn foreground(config: &Config) -> anyhow::Result<()> {
     write_state(config)?;
     tracing::info!(url = config.public_url(), took = human(started.elapsed()), "ready");
 
-    let server = serve::serve(cloud.router.clone(), listeners, ended);
+    let served = Served::new(cloud, config).await?;
+    let server = serve::serve(served.router(), listeners, ended);
     let signals = tokio::spawn(on_signal(end.clone()));
-    let control = answer(&cloud, config, requests, end);
+    let control = answer(&served, config, requests, end);
     tokio::select! {
         done = server => done?,
         // Only a `down` ends it, and then the server drains as well.
@@ -197,7 +199,7 @@ async fn foreground(config: &Config) -> anyhow::Result<()> {
     signals.abort();
     let _ = std::fs::remove_file(config.data.state());
     let _ = std::fs::remove_file(config.data.control_socket());
-    cloud.db.close().await;
+    served.cloud().await.db.close().await;
     Ok(())
 }
 
@@ -228,15 +230,17 @@ async fn on_signal(end: watch::Sender<bool>) {
 }
 
 async fn answer(
-    cloud: &Cloud,
+    served: &Served,
     config: &Config,
     mut requests: tokio::sync::mpsc::Receiver<control::Asked>,
     end: watch::Sender<bool>,
 ) {
     while let Some((request, back)) = requests.recv().await {
+        let cloud = served.cloud().await;
         let result = match request {
-            Request::Status => commands::status::report(cloud, config).await,
+            Request::Status => commands::status::report(&cloud, config).await,
             Request::Down => cloud.shut_down().await.map(|()| serde_json::json!({})),
+            Request::Reset { mark } => served.reset_or_mark(mark).await,
         };
         let went_down = request == Request::Down && result.is_ok();
         let _ = back.send(match result {

@@ -1,0 +1,88 @@
+//! `GET|PUT|DELETE /simulate/faults`, `POST /simulate/reset`, `POST /simulate/mark`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base::{Auth, Error, Policy, Rule};
+use host::fake::Fault;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use web::{Json, Router, Routes, Service, State, Style, Verify};
+
+use super::{Call, Simulation};
+
+static SERVICE: Service =
+    Service { name: "simulate", style: Style::Keystone, microversions: None, legacy_header: None };
+
+const FAULTS: Policy = Policy::new("cumulet:simulate:faults", Rule::Admin);
+const RESET: Policy = Policy::new("cumulet:simulate:reset", Rule::Admin);
+
+type Sim = State<Arc<Simulation>>;
+
+/// What is slow and what fails. PUT replaces all of it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Faults {
+    /// Calls to the fake host: machines, networks, routers.
+    host: Vec<Fault>,
+    /// Calls to the APIs.
+    calls: Vec<Call>,
+}
+
+pub fn routes<S: Clone + Send + Sync + 'static>(simulation: Arc<Simulation>) -> Router<S> {
+    let gate = Arc::new(Present(simulation.clone()));
+    Routes::new(&SERVICE, gate, simulation)
+        .get("/faults", &FAULTS, show)
+        .put("/faults", &FAULTS, replace)
+        .delete("/faults", &FAULTS, clear)
+        .post("/reset", &RESET, reset)
+        .post("/mark", &RESET, mark)
+        .into_router()
+        .with_state(())
+}
+
+/// Tokens are those of the present cloud.
+struct Present(Arc<Simulation>);
+
+#[async_trait]
+impl Verify for Present {
+    async fn verify(&self, token: &str) -> Result<Arc<Auth>, Error> {
+        self.0.cloud().await.keystone.verify(token).await
+    }
+}
+
+async fn present(simulation: &Simulation) -> Faults {
+    let host = simulation.cloud().await.drivers.fakes.as_ref().map(|f| f.rules()).unwrap_or_default();
+    Faults { host, calls: simulation.calls.rules() }
+}
+
+async fn show(State(simulation): Sim) -> web::Result {
+    Ok(web::json(200, &present(&simulation).await))
+}
+
+async fn replace(State(simulation): Sim, Json(faults): Json<Faults>) -> web::Result {
+    faults.calls.iter().try_for_each(Call::check)?;
+    simulation.calls.set(faults.calls);
+    if let Some(fakes) = &simulation.cloud().await.drivers.fakes {
+        fakes.set_rules(&faults.host);
+    }
+    Ok(web::json(200, &present(&simulation).await))
+}
+
+async fn clear(State(simulation): Sim) -> web::Result {
+    simulation.calls.set(Vec::new());
+    if let Some(fakes) = &simulation.cloud().await.drivers.fakes {
+        fakes.set_rules(&[]);
+    }
+    Ok(web::no_content(204))
+}
+
+async fn reset(State(simulation): Sim) -> web::Result {
+    let took = simulation.reset().await.map_err(|e| Error::internal(format!("{e:#}")))?;
+    Ok(web::json(200, &json!({"milliseconds": took.as_millis() as u64})))
+}
+
+async fn mark(State(simulation): Sim) -> web::Result {
+    simulation.mark().await.map_err(|e| Error::internal(format!("{e:#}")))?;
+    Ok(web::no_content(204))
+}

@@ -1,0 +1,82 @@
+//! The files of a state to return to: a copy of the database, and the images and machines beside it.
+//!
+//! ```text
+//! cumulet.db  images/  fake-vms/        the present
+//! first-start/{cumulet.db, images/, fake-vms/}
+//! ```
+
+use anyhow::Context;
+use camino::{Utf8Path, Utf8PathBuf};
+use db::Db;
+
+use crate::config::DataDir;
+
+const DATABASE: &str = "cumulet.db";
+const DIRECTORIES: [&str; 2] = ["images", "fake-vms"];
+
+fn kept(data: &DataDir) -> Utf8PathBuf {
+    data.path().join("first-start")
+}
+
+pub fn is_kept(data: &DataDir) -> bool {
+    kept(data).exists()
+}
+
+/// Keeps the present state in place of what was kept before.
+pub async fn keep(db: &Db, data: &DataDir) -> anyhow::Result<()> {
+    let (kept, part) = (kept(data), data.path().join("first-start.part"));
+    remove(&part)?;
+    std::fs::create_dir(&part).with_context(|| format!("cannot make {part}"))?;
+    db.copy_to(&part.join(DATABASE)).await?;
+    for name in DIRECTORIES {
+        copy(&data.path().join(name), &part.join(name))?;
+    }
+    remove(&kept)?;
+    std::fs::rename(&part, &kept).with_context(|| format!("cannot make {kept}"))
+}
+
+/// The kept state becomes the present. Nobody may use the files meanwhile.
+pub fn put_back(data: &DataDir) -> anyhow::Result<()> {
+    let kept = kept(data);
+    for end in ["-wal", "-shm", ""] {
+        remove(&Utf8PathBuf::from(format!("{}{end}", data.database())))?;
+    }
+    let (from, to) = (kept.join(DATABASE), data.database());
+    std::fs::copy(&from, &to).with_context(|| format!("cannot copy {from} to {to}"))?;
+    for name in DIRECTORIES {
+        let to = data.path().join(name);
+        remove(&to)?;
+        copy(&kept.join(name), &to)?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Utf8Path) -> anyhow::Result<()> {
+    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match removed {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {path}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An image's file never changes, so a second name for it is a copy; a machine's is replaced as a whole.
+fn copy(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(to).with_context(|| format!("cannot make {to}"))?;
+    let mode = std::fs::metadata(from)?.permissions();
+    std::fs::set_permissions(to, mode)?;
+    for entry in from.read_dir_utf8().with_context(|| format!("cannot read {from}"))? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(entry.path(), &to)?;
+        } else {
+            std::fs::hard_link(entry.path(), &to).with_context(|| format!("cannot make {to}"))?;
+        }
+    }
+    Ok(())
+}
