@@ -27,6 +27,8 @@ settle() {
   export HOME=$work/home CUMULET_CACHE=$cache CUMULET_DATA_DIR=$work/data
   # Disks of tests are thrown away: no need to wait for the platter.
   export CUMULET_UNSAFE_DISK_CACHE=true
+  # Suites begin with a bare cloud; `operator` has the demo project as well.
+  export CUMULET_DEMO=false
   mkdir -p "$HOME"
 }
 
@@ -43,9 +45,23 @@ clients() {
   export PATH="$venv/bin:$PATH"
 }
 
-# Everything that a cloud adds to a machine, one line each, sorted: two of these must be equal before and after.
+# Everything that a cloud could add to a machine or change on it, one line each, sorted: two of these must be equal
+# before and after. Of modules only the one that changes how bridges work: others are loaded by the kernel on demand.
 footprint() {
   {
+    ip rule list | sed 's/^/rule /'
+    sysctl -a 2>/dev/null | grep -E '^net\.(ipv4|ipv6|bridge|netfilter)\.' |
+      grep -vE 'nf_conntrack_count|tcp_mem|udp_mem|route\.gc_|fib_.*flush|stable_secret' | sed 's/^/sysctl /'
+    grep -o '^br_netfilter ' /proc/modules 2>/dev/null | sed 's/^/module /' || true
+    for tables in iptables-save iptables-legacy-save ip6tables-save; do
+      ! command -v "$tables" >/dev/null || "$tables" 2>/dev/null | grep -v '^#' | sed "s/^/$tables /" || true
+    done
+    find /etc -xdev -printf 'etc %p %m %U:%G %s %T@\n'
+    find /run /var/lib -maxdepth 1 -printf 'directory %p %m %U:%G\n'
+    find "$HOME/.config" 2>/dev/null | sed 's/^/home /' || true
+    find /sys/fs/cgroup -name '*cumulet*' 2>/dev/null | sed 's/^/cgroup /' || true
+    cut -d' ' -f5 /proc/self/mountinfo | sed 's/^/mount /'
+    ss -Hltn | awk '{print "listens", $4}'
     ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/link \1/'
     ip -o addr | awk '{print "addr", $2, $4}'
     ip route show table all | sed 's/^/route /'

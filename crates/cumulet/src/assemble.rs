@@ -1,6 +1,6 @@
 //! The only file that knows everyone: drivers, then services, then routers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,8 +8,9 @@ use base::Ctx;
 use db::Db;
 use web::Router;
 
-use crate::config::Config;
+use crate::config::{Config, Identity};
 use crate::drivers::Fakes;
+use crate::first_start::DemoUser;
 use crate::serve;
 
 /// The two edges of the machine.
@@ -29,6 +30,10 @@ pub struct Cloud {
     pub nova: Arc<nova::Nova>,
     pub drivers: Drivers,
     pub router: Router,
+    /// The external network's id, after [`Cloud::start`].
+    pub external: OnceLock<String>,
+    /// None: this cloud has no demo project.
+    pub demo: Option<DemoUser>,
 }
 
 /// Opens the database, joins the services and makes the rows of a first start. Nothing is served and no reconciler
@@ -45,6 +50,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     .await
     .context("cannot bring the database up to date")?;
 
+    let first_start = !Identity::read(&config.data)?.unwrap_or_default().demo_made;
     let keystone = keystone::Keystone::new(
         db.clone(),
         keystone::Config {
@@ -84,9 +90,10 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     let url = config.public_url();
     let endpoint =
         |kind: &str, name: &str, path: &str| (kind.to_owned(), name.to_owned(), format!("{url}{path}"));
-    keystone
+    let demo = keystone
         .bootstrap(keystone::Bootstrap {
             admin_password: password.to_owned(),
+            demo_password: config.data.read_demo_password().filter(|_| config.demo && first_start),
             region: config.region.clone(),
             endpoints: vec![
                 endpoint("identity", "keystone", "/identity/v3"),
@@ -96,7 +103,8 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
                 endpoint("placement", "placement", "/placement"),
             ],
         })
-        .await?;
+        .await?
+        .map(|(user_id, project_id)| DemoUser { user_id, project_id });
 
     let gate: web::Gate = keystone.clone();
     let router = Router::new()
@@ -107,7 +115,8 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         .nest("/image", glance.router(gate.clone()))
         .nest("/placement", placement.router(gate));
     let router = serve::fronted(router);
-    Ok(Cloud { db, keystone, glance, placement, neutron, nova, drivers, router })
+    let external = OnceLock::new();
+    Ok(Cloud { db, keystone, glance, placement, neutron, nova, drivers, router, external, demo })
 }
 
 impl Cloud {
@@ -140,6 +149,7 @@ impl Cloud {
                     (first.into(), last.into()),
                 )
                 .await?;
+            self.external.get_or_init(|| id.clone());
             external.push(id);
         }
         self.neutron.start().await;

@@ -15,20 +15,47 @@ pub fn default_path() -> anyhow::Result<Utf8PathBuf> {
     Ok(base.join("openstack/clouds.yaml"))
 }
 
-/// The lines of our entry, indented to stand below `clouds:`.
-pub fn entry(name: &str, auth_url: &str, password: &str, region: &str) -> String {
-    format!(
-        "  {name}:\n    auth:\n      auth_url: {auth_url}\n      username: admin\n      password: {password}\n      \
-         project_name: admin\n      user_domain_name: Default\n      project_domain_name: Default\n    \
-         region_name: {region}\n    identity_api_version: 3\n"
-    )
+/// A user, who is the only one of a project of the same name.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What clients call it: `--os-cloud NAME`.
+    pub name: String,
+    pub user: &'static str,
+    pub password: String,
+    pub auth_url: String,
+    pub region: String,
+    /// Whom to trust.
+    pub cacert: Option<Utf8PathBuf>,
 }
 
-/// Puts `entry` in, replacing an older one of the same name. The file is 0600 afterwards.
-pub fn put(path: &Utf8Path, name: &str, entry: &str) -> anyhow::Result<()> {
+impl Entry {
+    /// Indented to stand below `clouds:`.
+    fn lines(&self) -> anyhow::Result<String> {
+        let Entry { name, user, password, auth_url, .. } = self;
+        let scalar = |text: &str| serde_norway::to_string(text).map(|yaml| yaml.trim_end().to_owned());
+        let region = scalar(&self.region)?;
+        let mut lines = format!(
+            "  {name}:\n    auth:\n      auth_url: {auth_url}\n      username: {user}\n      password: {password}\n      \
+             project_name: {user}\n      user_domain_name: Default\n      project_domain_name: Default\n    \
+             region_name: {region}\n    identity_api_version: 3\n"
+        );
+        if let Some(path) = &self.cacert {
+            lines.push_str(&format!("    cacert: {}\n", scalar(path.as_str())?));
+        }
+        Ok(lines)
+    }
+}
+
+/// Puts `entry` in, replacing an older one of the same name. The file is 0600 afterwards. Answers the directories that
+/// had to be made.
+pub fn put(path: &Utf8Path, entry: &Entry) -> anyhow::Result<Vec<Utf8PathBuf>> {
+    let missing: Vec<Utf8PathBuf> =
+        path.ancestors().skip(1).take_while(|dir| !dir.exists()).map(Utf8Path::to_owned).collect();
     let old = read(path)?;
-    let new = merged(&old, name, Some(entry)).with_context(|| format!("{path} was left as it is"))?;
-    write(path, &new)
+    let new = merged(&old, &entry.name, Some(&entry.lines()?))
+        .with_context(|| format!("{path} was left as it is"))?;
+    write(path, &new)?;
+    Ok(missing)
 }
 
 /// Takes the entry out again; the file goes when nothing is left in it.
@@ -153,8 +180,26 @@ mod tests {
 
     const OTHERS: &str = "# mine\nclouds:\n    work: # the big one\n        auth:\n            auth_url: https://w\n    home:\n        region_name: x\ncache:\n  max_age: 5\n";
 
+    fn entry(url: &str) -> Entry {
+        Entry {
+            name: "cumulet".into(),
+            user: "admin",
+            password: "secret".into(),
+            auth_url: url.into(),
+            region: "RegionOne".into(),
+            cacert: Some("/a dir/ca: 1.pem".into()),
+        }
+    }
+
     fn ours(url: &str) -> String {
-        entry("cumulet", url, "secret", "RegionOne")
+        entry(url).lines().unwrap()
+    }
+
+    #[test]
+    fn paths_with_odd_letters_are_read_back() {
+        let text = format!("clouds:\n{}", ours("http://a"));
+        let file: Value = serde_norway::from_str(&text).unwrap();
+        assert_eq!(file["clouds"]["cumulet"]["cacert"].as_str(), Some("/a dir/ca: 1.pem"), "{text}");
     }
 
     #[test]
@@ -170,7 +215,8 @@ mod tests {
     fn a_new_file_is_made_and_gone_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::from_path_buf(dir.path().join("openstack/clouds.yaml")).unwrap();
-        put(&path, "cumulet", &ours("http://a")).unwrap();
+        assert_eq!(put(&path, &entry("http://a")).unwrap(), [path.parent().unwrap()]);
+        assert!(put(&path, &entry("http://a")).unwrap().is_empty());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(is_of(&path, "cumulet", "secret").unwrap() && !is_of(&path, "cumulet", "other").unwrap());
         remove(&path, "cumulet").unwrap();

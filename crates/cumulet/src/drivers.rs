@@ -3,31 +3,31 @@
 use std::sync::Arc;
 
 use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions, Fault, Operation};
+use host::ledger::Ledger;
 use host::network::LinuxNetwork;
 use host::qemu::QemuHypervisor;
 
 use crate::assemble::Drivers;
-use crate::config::{Config, DataDir};
+use crate::config::Config;
 
 pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     if config.simulate {
         return fake(config);
     }
+    let ledger = Arc::new(Ledger::open(&config.data.ledger())?);
     let options = host::qemu::Options {
         accelerator: config.accelerator,
         unsafe_disk_cache: config.unsafe_disk_cache,
+        first_user: config.first_user,
+        ledger: Some(ledger.clone()),
         ..host::qemu::Options::new(config.data.path())
     };
-    with_qemu(options).await
-}
-
-/// The real drivers for looking at and removing what is there; they start no machine.
-pub async fn real(data: &DataDir) -> anyhow::Result<Drivers> {
-    with_qemu(host::qemu::Options::new(data.path())).await
-}
-
-async fn with_qemu(options: host::qemu::Options) -> anyhow::Result<Drivers> {
-    let network = Arc::new(LinuxNetwork::new(host::network::Options::default())?);
+    let network = host::network::Options {
+        prefix: config.label(),
+        ledger: Some(ledger),
+        ..host::network::Options::default()
+    };
+    let network = Arc::new(LinuxNetwork::new(network)?);
     let hypervisor = QemuHypervisor::new(options, network.clone()).await?;
     Ok(Drivers { hypervisor: Arc::new(hypervisor), network, fakes: None })
 }

@@ -1,8 +1,9 @@
 //! The binary's own rooms: configuration, wiring, and one file per command.
 //!
 //! ```text
-//! main.rs ─► commands/<verb>.rs ─► config.rs ─► assemble.rs ─► services, drivers ─► serve.rs
-//!                                └─ control.rs: how a command talks to the daemon
+//! main.rs ─► commands/<verb>.rs ─► config/ ─► assemble.rs ─► services, drivers ─► serve.rs (tls/)
+//!                                ├─ control.rs: how a command talks to the daemon
+//!                                └─ commands/run.rs: the daemon itself; log/, notify.rs: what it says
 //! ```
 
 pub mod assemble;
@@ -10,7 +11,13 @@ pub mod clouds_yaml;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod drivers;
+pub mod first_start;
+pub mod kubectl;
+pub mod log;
+pub mod notify;
 pub mod serve;
 pub mod simulate;
 pub mod steps;
+pub mod tls;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cumulet::commands;
-use cumulet::config::{CloudArgs, UpArgs};
+use cumulet::config::UpArgs;
 
 /// An OpenStack cloud on this machine, and Kubernetes clusters on any OpenStack.
 #[derive(Debug, Parser)]
@@ -21,9 +21,13 @@ enum Command {
     /// Tell how the cloud is
     Status(commands::status::StatusArgs),
     /// Print OS_* variables for `eval "$(cumulet env)"`
-    Env(CloudArgs),
+    Env(commands::env::EnvArgs),
+    /// Look whether this machine is fit for a cloud
+    Doctor(commands::doctor::DoctorArgs),
+    /// Show what the cloud logged
+    Logs(commands::logs::LogsArgs),
     /// Stop the cloud; its data stays
-    Down(CloudArgs),
+    Down(commands::down::DownArgs),
     /// Return a simulated cloud to its first state
     Reset(commands::reset::ResetArgs),
     /// Remove the cloud and all its data
@@ -34,11 +38,20 @@ enum Command {
     /// Kubernetes clusters on this cloud or any other
     #[command(subcommand)]
     Cluster(commands::cluster::ClusterCommand),
+    /// Settings: what was told, and where
+    #[command(subcommand)]
+    Config(commands::config::ConfigCommand),
+    /// The cloud as a service that starts with the machine
+    #[command(subcommand)]
+    Systemd(commands::systemd::SystemdCommand),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(matches!(&cli.command, Command::Up(args) if args.foreground));
+    // The daemon logs to its file, which it finds later.
+    if !matches!(&cli.command, Command::Up(_)) {
+        cumulet::log::to_terminal();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&e.into()),
@@ -54,11 +67,15 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Up(args) => commands::up::run(args).await?,
         Command::Status(args) => return commands::status::run(args).await,
         Command::Env(args) => commands::env::run(&args)?,
+        Command::Doctor(args) => return commands::doctor::run(args).await,
+        Command::Logs(args) => commands::logs::run(args).await?,
         Command::Down(args) => commands::down::run(&args).await?,
         Command::Reset(args) => commands::reset::run(args).await?,
         Command::Destroy(args) => commands::destroy::run(args).await?,
         Command::Image(command) => commands::image::run(command).await?,
         Command::Cluster(command) => command.run().await?,
+        Command::Config(command) => commands::config::run(command)?,
+        Command::Systemd(command) => commands::systemd::run(command)?,
     }
     Ok(0)
 }
@@ -67,13 +84,4 @@ async fn run(command: Command) -> anyhow::Result<u8> {
 fn failed(error: &anyhow::Error) -> ExitCode {
     cumulet::steps::say(&format!("error: {error:#}"));
     ExitCode::FAILURE
-}
-
-/// The daemon logs what it does; other commands only what goes wrong. `CUMULET_LOG` decides otherwise.
-fn log_to_stderr(daemon: bool) {
-    let default = if daemon { "info" } else { "error" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CUMULET_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
 }

@@ -1,14 +1,19 @@
 //! Listening and answering.
 
+use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::extract::Request;
 use axum::response::IntoResponse;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 use tower::Layer;
 use web::{Origin, Router};
+
+use crate::tls::TlsListener;
 
 /// Binds every address; a taken port is one sentence.
 pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
@@ -24,24 +29,33 @@ pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> 
     Ok(listeners)
 }
 
-/// Serves until `ended` is set (or its sender gone), then lets running requests finish.
+/// Over TLS if there is a configuration for it. Serves until `ended` is set (or its sender gone), then lets running requests finish.
 pub async fn serve(
     router: Router,
     listeners: Vec<TcpListener>,
+    tls: Option<Arc<ServerConfig>>,
     ended: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let app = whole(router);
+    let app = match &tls {
+        Some(_) => whole(router).layer(axum::Extension(web::Tls)),
+        None => whole(router),
+    };
     let mut servers = tokio::task::JoinSet::new();
     for listener in listeners {
         let (app, mut ended) = (app.clone(), ended.clone());
+        let end = async move {
+            let _ = ended.wait_for(|ended| *ended).await;
+        };
+        if let Some(tls) = &tls {
+            let listener = TlsListener::start(listener, tls.clone())?;
+            servers.spawn(axum::serve(listener, app).with_graceful_shutdown(end).into_future());
+            continue;
+        }
         servers.spawn(async move {
             let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
                 // Small answers must not wait for the peer's acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
             });
-            let end = async move {
-                let _ = ended.wait_for(|ended| *ended).await;
-            };
             axum::serve(listener, app).with_graceful_shutdown(end).await
         });
     }

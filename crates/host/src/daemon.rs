@@ -39,6 +39,11 @@ pub fn start(args: &[String], log: &Utf8Path) -> Result<Child> {
     command.spawn().map_err(|e| file_error("start", log, e))
 }
 
+/// Files that this process makes from now on are its owner's alone, unless they say otherwise.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 /// Held as long as this process lives; the kernel lets go of it however the process ends.
 #[derive(Debug)]
 pub struct PidLock {
@@ -89,6 +94,53 @@ impl PidLock {
     }
 }
 
+/// Held as long as this process lives: in one network namespace, two clouds with the same names for links and
+/// namespaces would take each other's for strays. A socket without a file: it is bound to the namespace, and is gone
+/// with the process.
+#[derive(Debug)]
+pub struct NameGuard {
+    _socket: std::os::unix::net::UnixListener,
+}
+
+impl NameGuard {
+    /// None: another process holds it.
+    pub fn take(label: &str) -> Result<Option<NameGuard>> {
+        use std::os::linux::net::SocketAddrExt;
+        let failed = |e| file_error("take the name", Utf8Path::new(label), e);
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(format!("cumulet/cloud/{label}"))
+            .map_err(failed)?;
+        match std::os::unix::net::UnixListener::bind_addr(&address) {
+            Ok(socket) => Ok(Some(NameGuard { _socket: socket })),
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
+    }
+}
+
+/// Ends the process that holds the lock: asked first, after `patience` made to. True: there was one.
+pub async fn end_holder(lock: &Utf8Path, patience: std::time::Duration) -> Result<bool> {
+    use rustix::process::{Pid, PidfdFlags, Signal};
+    let Some(pid) = PidLock::holder(lock)?.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) else {
+        return Ok(false);
+    };
+    let Ok(handle) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return Ok(false) };
+    // Looked at again: the number belongs to the holder as long as it holds the lock.
+    if PidLock::holder(lock)?.is_none() {
+        return Ok(true);
+    }
+    for signal in [Signal::TERM, Signal::KILL] {
+        let _ = rustix::process::pidfd_send_signal(&handle, signal);
+        let end = std::time::Instant::now() + patience;
+        while std::time::Instant::now() < end {
+            if PidLock::holder(lock)?.is_none() {
+                return Ok(true);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+    Err(Error::Refused(format!("process {} does not end", pid.as_raw_nonzero())))
+}
+
 /// True for the user that may make namespaces and links.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -118,6 +170,38 @@ pub const PROGRAMS: [(&str, &str); 4] = [
 /// The first missing program.
 pub fn missing_program() -> Option<(&'static str, &'static str)> {
     PROGRAMS.into_iter().find(|(program, _)| find_program(program).is_none())
+}
+
+/// One process at a time gets its turn with this directory; others wait.
+pub fn turn(directory: &Utf8Path) -> Result<File> {
+    let open = || {
+        let file = File::open(directory)?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        Ok(file)
+    };
+    open().map_err(|e| file_error("lock", directory, e))
+}
+
+/// Whether systemd runs this machine.
+pub fn has_systemd() -> bool {
+    Utf8Path::new("/run/systemd/system").exists()
+}
+
+pub fn systemctl(arguments: &[&str]) -> Result<()> {
+    let command = format!("systemctl {}", arguments.join(" "));
+    let output = Command::new("systemctl").args(arguments).output();
+    let output = output.map_err(|e| file_error("start", Utf8Path::new("systemctl"), e))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::Command { command, status: output.status.to_string(), stderr })
+}
+
+/// The machine is on its way down, and not only this service.
+pub fn machine_stops() -> bool {
+    let asked = Command::new("systemctl").arg("is-system-running").output();
+    asked.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).trim() == "stopping")
 }
 
 /// Looks through PATH and the system directories, which an unprivileged PATH leaves out.

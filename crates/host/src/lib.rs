@@ -18,6 +18,7 @@ pub mod dns;
 mod driver;
 pub mod fake;
 pub mod files;
+pub mod ledger;
 pub mod link;
 pub mod metadata;
 pub mod names;
@@ -30,6 +31,7 @@ mod probe;
 mod process;
 pub mod qemu;
 pub mod qmp;
+pub mod survey;
 
 pub use driver::{
     Capacity, Console, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, MetadataAnswer,

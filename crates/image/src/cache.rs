@@ -149,6 +149,15 @@ impl Cache {
         Ok(Entry { path, sha256, reused: false })
     }
 
+    /// The part, if it is there and whole. Nothing is made.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn find(&self, shelf: Shelf, name: &str, suffix: &str, key: &Key) -> Result<Option<Entry>> {
+        let path = self.dir.join(shelf.dir()).join(format!("{name}-{}{suffix}", key.short()));
+        Ok(check(&path)?.map(|sha256| Entry { path, sha256, reused: true }))
+    }
+
     /// Makes `images/<name>` point to `entry`, atomically, and returns the path of that link.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ use crate::{DEFAULT_DOMAIN, Keystone, change, domains};
 
 pub struct Bootstrap {
     pub admin_password: String,
+    /// Also make a project `demo` and a user `demo` with this password, who is its member.
+    pub demo_password: Option<String>,
     pub region: String,
     /// (service type, service name, url)
     pub endpoints: Vec<(String, String, String)>,
@@ -25,9 +27,10 @@ pub struct Bootstrap {
 const CHAIN: [&str; 4] = ["admin", "manager", "member", "reader"];
 
 impl Keystone {
-    /// The default domain, the usual roles (with Octavia's, which installers of Kubernetes ask for), projects `admin` and `service`, user `admin` with role `admin` on its
-    /// project and on the system, and the catalog. The admin's password and the URLs become the given ones.
-    pub async fn bootstrap(&self, wanted: Bootstrap) -> Result<(), Error> {
+    /// The default domain, the usual roles (with Octavia's, which installers of Kubernetes ask for), projects `admin` and
+    /// `service`, user `admin` with role `admin` on its project and on the system, and the catalog. The admin's password
+    /// and the URLs become the given ones. Answers the ids of the demo user and its project.
+    pub async fn bootstrap(&self, wanted: Bootstrap) -> Result<Option<(String, String)>, Error> {
         let ctx = Ctx::internal("bootstrap");
         let password = SecretString::from(wanted.admin_password);
         let known = {
@@ -36,14 +39,22 @@ impl Keystone {
         };
         let hash = known.as_ref().and_then(|u| u.password_hash.clone());
         let fits = hash.is_some() && self.passwords.verify(password.expose_secret().into(), hash).await?;
-        let new_hash = if fits { None } else { Some(self.passwords.hash(password).await?) };
+        // Each costs tens of milliseconds on purpose, so they are made at the same time.
+        let new_hash = async { if fits { Ok(None) } else { self.passwords.hash(password).await.map(Some) } };
+        let demo_hash = async {
+            match wanted.demo_password {
+                Some(password) => self.passwords.hash(password.into()).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (new_hash, demo_hash) = tokio::try_join!(new_hash, demo_hash)?;
         let ttl = self.token_ttl;
         change!(self, &ctx, "identity.bootstrap", DEFAULT_DOMAIN, |tx| {
             domain(tx).await?;
             let admin_project = project(tx, "admin", "Bootstrap project for initializing the cloud.").await?;
             project(tx, "service", "The project of the cloud's own services.").await?;
             let admin_role = roles(tx).await?;
-            let admin = admin(tx, new_hash.as_deref(), ttl).await?;
+            let admin = user(tx, "admin", new_hash.as_deref(), ttl).await?;
             for place in [Place::Project(admin_project), Place::System] {
                 let actor = Actor::User(admin.clone());
                 let row = Assignment { actor, place, role_id: admin_role.clone(), inherited: false };
@@ -53,9 +64,24 @@ impl Keystone {
             for (kind, name, url) in &wanted.endpoints {
                 endpoints(tx, &wanted.region, kind, name, url).await?;
             }
-            Ok(())
+            match &demo_hash {
+                Some(hash) => demo(tx, hash, ttl).await.map(Some),
+                None => Ok(None),
+            }
         })
     }
+}
+
+/// The demo user's id and its project's.
+async fn demo(tx: &mut Tx, hash: &str, ttl: i64) -> Result<(String, String), Error> {
+    let project = project(tx, "demo", "A project to try things in.").await?;
+    let user = user(tx, "demo", Some(hash), ttl).await?;
+    for name in ["member", "load-balancer_member"] {
+        let (role_id, _) = role(tx, name).await?;
+        let (actor, place) = (Actor::User(user.clone()), Place::Project(project.clone()));
+        assignments::store::insert(tx, &Assignment { actor, place, role_id, inherited: false }).await?;
+    }
+    Ok((user, project))
 }
 
 async fn domain(tx: &mut Tx) -> Result<(), Error> {
@@ -138,8 +164,8 @@ async fn roles(tx: &mut Tx) -> Result<String, Error> {
     Ok(first)
 }
 
-async fn admin(tx: &mut Tx, hash: Option<&str>, ttl: i64) -> Result<String, Error> {
-    if let Some(known) = users::store::by_name(tx, DEFAULT_DOMAIN, "admin").await? {
+async fn user(tx: &mut Tx, name: &str, hash: Option<&str>, ttl: i64) -> Result<String, Error> {
+    if let Some(known) = users::store::by_name(tx, DEFAULT_DOMAIN, name).await? {
         if let Some(hash) = hash {
             revocation::revoke(tx, Subject::User(&known.id), ttl).await?;
             users::store::set_password(tx, &known.id, &password(hash)).await?;
@@ -148,7 +174,7 @@ async fn admin(tx: &mut Tx, hash: Option<&str>, ttl: i64) -> Result<String, Erro
     }
     let user = User {
         id: base::id::hex(),
-        name: "admin".into(),
+        name: name.into(),
         domain_id: DEFAULT_DOMAIN.into(),
         default_project_id: None,
         enabled: true,

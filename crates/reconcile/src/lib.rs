@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 /// What an activation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +97,22 @@ struct Key {
     due: Option<Instant>,
     failed: u32,
     reason: Option<String>,
+    /// The span of who woke it last, until its activations are done: lines of the log then tell which request they
+    /// come from. The activation runs in this very span and not below it, or spans would pile up where one reconciler
+    /// wakes another for ever.
+    cause: Option<Span>,
     waiters: Vec<oneshot::Sender<Result<(), String>>>,
     /// Waiters that came while it was running: the run in progress may have read too early for them.
     late_waiters: Vec<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Key {
+    fn caused_by(&mut self, span: Span) {
+        // A resync is nobody's wish.
+        if !span.is_none() {
+            self.cause = Some(span);
+        }
+    }
 }
 
 impl fmt::Debug for Waker {
@@ -125,7 +139,11 @@ impl Waker {
 
     /// Something about `key` changed.
     pub fn wake(&self, key: &str) {
-        self.state().keys.entry(key.into()).or_default().dirty = true;
+        let mut state = self.state();
+        let entry = state.keys.entry(key.into()).or_default();
+        entry.dirty = true;
+        entry.caused_by(Span::current());
+        drop(state);
         self.0.notify.notify_one();
     }
 
@@ -140,6 +158,7 @@ impl Waker {
             }
             let entry = state.keys.entry(key.into()).or_default();
             entry.dirty = true;
+            entry.caused_by(Span::current());
             if entry.running { entry.late_waiters.push(send) } else { entry.waiters.push(send) }
         }
         self.0.notify.notify_one();
@@ -169,7 +188,7 @@ impl Waker {
     }
 
     /// The keys to run now and when the next one is due.
-    fn take_ready(&self) -> (Vec<String>, Option<Instant>, bool) {
+    fn take_ready(&self) -> (Vec<(String, Span)>, Option<Instant>, bool) {
         let now = Instant::now();
         let mut next: Option<Instant> = None;
         let mut ready = Vec::new();
@@ -185,7 +204,7 @@ impl Waker {
                 key.running = true;
                 key.dirty = false;
                 key.due = None;
-                ready.push(name.clone());
+                ready.push((name.clone(), key.cause.clone().unwrap_or_else(Span::none)));
             } else if let Some(due) = key.due {
                 next = Some(next.map_or(due, |n| n.min(due)));
             }
@@ -254,23 +273,25 @@ pub fn spawn<R: Reconciler>(waker: Waker, reconciler: Arc<R>, options: Options) 
             if stopped {
                 return;
             }
-            for key in ready {
+            for (key, cause) in ready {
                 let (waker, reconciler, slots) = (waker.clone(), reconciler.clone(), slots.clone());
                 tokio::spawn(async move {
                     let Ok(_slot) = slots.acquire().await else { return };
                     // A panic in one activation must not leave its key marked as running for ever.
                     let work = tokio::spawn({
                         let (reconciler, key) = (reconciler.clone(), key.clone());
-                        async move { reconciler.reconcile(&key).await }
+                        async move { reconciler.reconcile(&key).await }.instrument(cause.clone())
                     });
                     let result = work.await.unwrap_or_else(|panic| Err(Box::new(panic)));
                     if let Err(e) = &result {
-                        tracing::warn!(
-                            reconciler = reconciler.name(),
-                            key,
-                            error = chain(&**e),
-                            "activation failed"
-                        );
+                        cause.in_scope(|| {
+                            tracing::warn!(
+                                reconciler = reconciler.name(),
+                                key,
+                                error = chain(&**e),
+                                "activation failed"
+                            );
+                        });
                     }
                     waker.finished(&key, &result);
                 });

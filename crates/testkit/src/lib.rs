@@ -47,16 +47,8 @@ impl Cloud {
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).expect("a path of UTF-8");
         let listeners =
             serve::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]).await.expect("a free port");
-        let config = Config {
-            data: DataDir(path),
-            listen: listeners[0].local_addr().expect("an address"),
-            external: "172.24.4.0/24".parse().expect("a network"),
-            simulate: true,
-            region: "RegionOne".into(),
-            host: "test-host".into(),
-            accelerator: host::AcceleratorChoice::Auto,
-            unsafe_disk_cache: false,
-        };
+        let address = listeners[0].local_addr().expect("an address");
+        let config = Config::simulated(DataDir(path), address).expect("settings");
         let drivers = drivers::make(&config).await.expect("the fake host");
         let assembled = Arc::new(assemble(&config, drivers, PASSWORD).await.expect("the services"));
         assembled.start(&config).await.expect("the first rows");
@@ -67,7 +59,7 @@ impl Cloud {
         } else {
             assembled.router.clone()
         };
-        tokio::spawn(serve::serve(router, listeners, ended));
+        tokio::spawn(serve::serve(router, listeners, None, ended));
         Cloud { assembled, url: config.public_url(), end, dir: Some(dir) }
     }
 

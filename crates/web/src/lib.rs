@@ -35,4 +35,4 @@ pub use loopback::{Loopback, Refused};
 pub use params::{Params, next_link};
 pub use routes::Routes;
 pub use service::{Service, Style};
-pub use token::{Caller, Gate, Origin, Route, Verify};
+pub use token::{Caller, Gate, Origin, Route, Tls, Verify};

@@ -11,6 +11,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use base::{Ctx, Error, Kind, Microversion, Policy, Rule};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Instrument;
 
 use crate::fault::{Pending, render};
 use crate::token::{Route, token_of};
@@ -169,7 +170,9 @@ async fn wrap(State(wrapper): State<Wrapper>, mut request: Request, next: Next) 
         Style::Placement => microversion(service, request.headers()).ok(),
         _ => None,
     };
-    let mut response = next.run(request).await;
+    // At the level of errors, so that whatever is logged says which request caused it.
+    let span = tracing::error_span!("request", request_id = &*id);
+    let mut response = next.run(request).instrument(span).await;
     if let Some(Pending(error)) = response.extensions_mut().remove::<Pending>() {
         let versions = response.headers().clone();
         response = render(service, &error, &id, version);

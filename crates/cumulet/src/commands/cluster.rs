@@ -14,6 +14,7 @@ use ipnet::Ipv4Net;
 use openstack::{Client, CloudChoice};
 
 use crate::commands::up::CLOUD_NAME;
+use crate::kubectl;
 use crate::steps::{human, print, say};
 
 #[derive(Debug, Subcommand)]
@@ -172,7 +173,22 @@ async fn create(args: CreateArgs, store: &Store) -> anyhow::Result<()> {
         made.kubernetes,
         made.server
     ));
+    hint_at_kubectl(&made.kubernetes);
     Ok(())
+}
+
+/// For whoever has no kubectl: one was built with the node image.
+fn hint_at_kubectl(version: &str) {
+    match kubectl::find(version) {
+        Ok(Some(path)) => {
+            let bin = path.parent().unwrap_or(&path);
+            say(&format!(
+                "\nThere is no kubectl on PATH; one of this release is in {bin}:\n\n  export PATH={bin}:$PATH"
+            ));
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = format!("{error:#}"), "no kubectl was put in place"),
+    }
 }
 
 fn list(store: &Store, json: bool) -> anyhow::Result<()> {

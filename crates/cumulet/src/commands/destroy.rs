@@ -1,15 +1,20 @@
-//! `cumulet destroy --yes`: nothing of the cloud is left on this machine.
+//! `cumulet destroy --yes`: nothing of the cloud is left on this machine. It needs neither daemon nor database: the
+//! ledger says what is to go.
 
-use anyhow::{Context, ensure};
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
 use clap::Args;
-use host::daemon::{self, PidLock};
+use host::daemon;
+use host::ledger::{self, Ledger};
 
-use crate::assemble::remove_networks;
-use crate::commands::down;
-use crate::commands::up::CLOUD_NAME;
-use crate::config::{CloudArgs, DataDir};
+use crate::clouds_yaml;
+use crate::commands::systemd;
+use crate::config::{CloudArgs, DataDir, Identity, label};
 use crate::steps::{say, step};
-use crate::{clouds_yaml, drivers};
+
+/// A daemon that has not ended by then is made to.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub struct DestroyArgs {
@@ -21,7 +26,8 @@ pub struct DestroyArgs {
 }
 
 pub async fn run(args: DestroyArgs) -> anyhow::Result<()> {
-    let data = args.cloud.resolve()?;
+    let told = args.cloud.0.resolve()?;
+    let data = &told.data;
     ensure!(args.yes, "this removes every server, disk and image under {}: pass --yes", data.path());
     if !data.path().exists() {
         say(&format!("There is nothing at {}", data.path()));
@@ -32,50 +38,75 @@ pub async fn run(args: DestroyArgs) -> anyhow::Result<()> {
         "{} is not a cloud's data directory: nothing was removed",
         data.path()
     );
-    if PidLock::holder(&data.lock())?.is_some() {
-        step("Stopping the cloud", down::end(&data)).await?;
+    let identity = told.identity.clone().unwrap_or_default();
+    let label = label(told.settings.text("name"));
+    systemd::remove_unit_of(&label, data)?;
+    if daemon::PidLock::holder(&data.lock())?.is_some() {
+        step("Stopping the cloud", async { Ok(daemon::end_holder(&data.lock(), PATIENCE).await?) }).await?;
     }
-    step("Removing virtual machines and networks", from_the_machine(&data)).await?;
-    let entry = clouds_yaml::default_path()?;
-    let known = match data.read_password() {
-        Ok(password) => clouds_yaml::is_of(&entry, CLOUD_NAME, &password)?,
-        Err(_) => false,
-    };
-    step("Removing the data", async { remove_data(&data) }).await?;
-    if known {
-        clouds_yaml::remove(&entry, CLOUD_NAME)?;
-        forget_clusters()?;
+    step("Removing virtual machines and networks", from_the_machine(data, &label)).await?;
+    let entries = entries_of(data, &identity, &label);
+    step("Removing the data", async { remove_data(data) }).await?;
+    for (path, name) in &entries {
+        clouds_yaml::remove(path, name)?;
+    }
+    // The deepest first. What others have put something into stays.
+    for directory in identity.directories.iter().rev() {
+        let _ = std::fs::remove_dir(directory);
+    }
+    if entries.iter().any(|(_, name)| *name == label) {
+        forget_clusters(&label)?;
     }
     Ok(())
 }
 
+/// Entries of clouds.yaml that are this cloud: another one on this machine may have taken a name since.
+fn entries_of(data: &DataDir, identity: &Identity, label: &str) -> Vec<(camino::Utf8PathBuf, String)> {
+    let mut files = identity.clouds_yaml.clone();
+    files.extend(clouds_yaml::default_path());
+    let passwords =
+        [(label.to_owned(), data.read_password().ok()), (format!("{label}-demo"), data.read_demo_password())];
+    let mut found = Vec::new();
+    for (name, password) in passwords {
+        let Some(password) = password else { continue };
+        let ours = files.iter().filter(|path| clouds_yaml::is_of(path, &name, &password).unwrap_or(false));
+        found.extend(ours.map(|path| (path.clone(), name.clone())));
+    }
+    found
+}
+
 /// Clusters that lived on this cloud are gone with it; their keys and contexts go as well.
-fn forget_clusters() -> anyhow::Result<()> {
+fn forget_clusters(label: &str) -> anyhow::Result<()> {
     let store = engine::Store::of_user()?;
-    for cluster in engine::list_clusters(&store)?.into_iter().filter(|c| c.cloud == CLOUD_NAME) {
+    for cluster in engine::list_clusters(&store)?.into_iter().filter(|c| c.cloud == label) {
         engine::forget_cluster(&cluster.name, &store, &engine::Options::default())?;
     }
     Ok(())
 }
 
 /// Also finds what a killed daemon left running.
-async fn from_the_machine(data: &DataDir) -> anyhow::Result<()> {
-    if !daemon::is_root() {
-        // A cloud without root was simulated: it has nothing outside its directory.
+async fn from_the_machine(data: &DataDir, label: &str) -> anyhow::Result<()> {
+    if !data.ledger().exists() {
+        // A simulated cloud has nothing outside its directory.
         return Ok(());
     }
-    let drivers = drivers::real(data).await?;
-    for id in drivers.hypervisor.list().await? {
-        drivers
-            .hypervisor
-            .destroy(&id)
-            .await
-            .with_context(|| format!("cannot remove the virtual machine {id}"))?;
+    ensure!(daemon::is_root(), "this cloud was made by root: run `sudo cumulet destroy`");
+    let ledger = Ledger::open(&data.ledger())?;
+    let swept = ledger::sweep(&ledger, label).await;
+    for (thing, reason) in &swept.kept {
+        say(&format!("{thing} stays: {reason}"));
     }
-    remove_networks(drivers.network.as_ref()).await
+    if swept.failed.is_empty() {
+        return Ok(());
+    }
+    for (thing, error) in swept.failed {
+        say(&format!("cannot remove {thing}: {:#}", anyhow::Error::from(error)));
+    }
+    bail!("not everything is gone, so the data stays: run `cumulet destroy --yes` again")
 }
 
 fn remove_data(data: &DataDir) -> anyhow::Result<()> {
+    use anyhow::Context;
     let remove = || {
         for entry in data.path().read_dir_utf8()? {
             let entry = entry?;

@@ -2,14 +2,27 @@
 
 use std::time::Duration;
 
-use host::daemon::PidLock;
+use clap::Args;
+use host::daemon::{self, PidLock};
 
 use crate::config::{CloudArgs, DataDir};
 use crate::control::{self, Request};
 use crate::steps::{say, step};
 
-pub async fn run(args: &CloudArgs) -> anyhow::Result<()> {
-    let data = args.resolve()?;
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    #[command(flatten)]
+    cloud: CloudArgs,
+    /// Only if the machine is on its way down: for the service's unit
+    #[arg(long, hide = true)]
+    if_machine_stops: bool,
+}
+
+pub async fn run(args: &DownArgs) -> anyhow::Result<()> {
+    if args.if_machine_stops && !daemon::machine_stops() {
+        return Ok(());
+    }
+    let data = args.cloud.resolve()?;
     if PidLock::holder(&data.lock())?.is_none() {
         say(&format!("No cloud is running with {}", data.path()));
         return Ok(());

@@ -80,7 +80,7 @@ fn tell(step: Step<'_>) {
 }
 
 /// An image of the same name and checksum is left as it is.
-async fn put(built: &BuiltImage, os_cloud: Option<String>) -> anyhow::Result<()> {
+pub(super) async fn put(built: &BuiltImage, os_cloud: Option<String>) -> anyhow::Result<()> {
     let choice = CloudChoice { os_cloud, preferred: Some(CLOUD_NAME.into()) };
     let client = Client::connect(&choice).await?;
     let there = client.images(&[("name", &built.name), ("status", "active")]).await?;

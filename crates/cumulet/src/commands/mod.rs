@@ -1,10 +1,15 @@
 //! One file per verb.
 
 pub mod cluster;
+pub mod config;
 pub mod destroy;
+pub mod doctor;
 pub mod down;
 pub mod env;
 pub mod image;
+pub mod logs;
 pub mod reset;
+pub mod run;
 pub mod status;
+pub mod systemd;
 pub mod up;

@@ -55,6 +55,7 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<u8> {
         text("routers")
     ));
     print(&format!("data       {}", text("data_dir")));
+    print(&format!("clients    --os-cloud {}", text("os_cloud")));
     Ok(0)
 }
 
@@ -70,7 +71,9 @@ pub async fn report(cloud: &Cloud, config: &Config) -> anyhow::Result<Value> {
         "running": true,
         "version": env!("CARGO_PKG_VERSION"),
         "pid": pid,
+        "name": config.name,
         "url": config.public_url(),
+        "cacert": config.cacert(),
         "simulate": config.simulate,
         "host": capacity.hostname,
         "hypervisor": capacity.hypervisor_type,
@@ -81,5 +84,6 @@ pub async fn report(cloud: &Cloud, config: &Config) -> anyhow::Result<Value> {
         "networks": present.networks.len(),
         "routers": present.routers.len(),
         "data_dir": config.data.path(),
+        "os_cloud": config.label(),
     }))
 }

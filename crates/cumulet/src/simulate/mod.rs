@@ -108,6 +108,7 @@ async fn pass(State(simulation): State<Arc<Simulation>>, request: Request<Body>)
 }
 
 /// What a daemon serves and answers about: the cloud itself, or one in a simulation that may replace it.
+#[derive(Clone)]
 pub enum Served {
     Real(Arc<Cloud>),
     Simulated(Arc<Simulation>),

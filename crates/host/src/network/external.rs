@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::networks::State;
 use super::{LinuxNetwork, wanted};
+use crate::ledger::Thing;
 use crate::link::netlink::Netlink;
 use crate::link::plan::Observed;
 use crate::link::{execute, observe};
@@ -17,6 +18,9 @@ impl LinuxNetwork {
     /// The daemon's own namespace, and whether the host's end of the network's link is there.
     pub(super) async fn host_end(&self, plan: &NetworkPlan) -> Result<(File, bool)> {
         let link = plan.host_link.as_ref().map(|_| names::host_link(&plan.id));
+        if let Some(name) = &link {
+            self.note(|| Thing::Link { name: name.clone() })?;
+        }
         netns::on_own_thread(move || {
             const PATH: &str = "/proc/thread-self/ns/net";
             let namespace = File::open(PATH).map_err(|source| Error::File {
@@ -39,6 +43,9 @@ impl LinuxNetwork {
         let table = nft::host::table(&self.options.prefix, &plan.id);
         let subnets: Vec<IpNet> = plan.subnets.iter().map(|subnet| subnet.cidr).collect();
         let rules = self.options.host_nat.then(|| nft::host::render(&table, &link, &subnets));
+        if rules.is_some() {
+            self.note(|| host_table(&table))?;
+        }
         let mut loaded = state.host_rules.take();
         let (rules, changed) = netns::on_own_thread(move || {
             let mut netlink = Netlink::open()?;
@@ -74,6 +81,7 @@ impl LinuxNetwork {
         let table = nft::host::table(&self.options.prefix, network_id);
         let nat = self.options.host_nat;
         let loaded = state.host_rules.is_some();
+        let (table_gone, link_gone) = (host_table(&table), Thing::Link { name: link.clone() });
         netns::on_own_thread(move || {
             let mut netlink = Netlink::open()?;
             let index = netlink.index(&link)?;
@@ -84,8 +92,13 @@ impl LinuxNetwork {
         })
         .await?;
         state.host_rules = None;
-        Ok(())
+        self.forget(|| table_gone)?;
+        self.forget(|| link_gone)
     }
+}
+
+fn host_table(name: &str) -> Thing {
+    Thing::NftTable { family: "ip".to_owned(), name: name.to_owned() }
 }
 
 fn forwards() -> bool {

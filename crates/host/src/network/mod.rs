@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::ledger::{Ledger, Thing};
 use crate::link::netlink::Netlink;
 use crate::link::observe;
 use crate::metadata::Callers;
@@ -27,17 +28,20 @@ use crate::names::{self, NetnsKind, NetnsName};
 use crate::plan::{NetworkPlan, RouterPlan};
 use crate::{Error, MetadataSource, Network, Present, Result, netns};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The cloud's name; its namespaces begin with it. At most 40 letters, digits and hyphens.
     pub prefix: String,
     /// Masquerade the external networks' traffic that leaves the host, by a table of our own.
     pub host_nat: bool,
+    /// Where everything made outside the data directory is written down first. Without one, whatever has a name of
+    /// this cloud is taken for its own.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { prefix: "cumulet".to_owned(), host_nat: true }
+        Self { prefix: "cumulet".to_owned(), host_nat: true, ledger: None }
     }
 }
 
@@ -81,6 +85,20 @@ impl LinuxNetwork {
         NetnsName::network(&self.options.prefix, network_id)
     }
 
+    /// Before a thing is made.
+    fn note(&self, thing: impl FnOnce() -> Thing) -> Result<()> {
+        self.options.ledger.as_ref().map_or(Ok(()), |ledger| ledger.note(thing()))
+    }
+
+    /// After it is gone.
+    fn forget(&self, thing: impl FnOnce() -> Thing) -> Result<()> {
+        self.options.ledger.as_ref().map_or(Ok(()), |ledger| ledger.forget(&thing()))
+    }
+
+    fn is_ours(&self, name: &NetnsName) -> bool {
+        self.options.ledger.as_ref().is_none_or(|ledger| ledger.has(&of_namespace(name)))
+    }
+
     fn router_namespace(&self, router_id: &str) -> NetnsName {
         NetnsName::router(&self.options.prefix, router_id)
     }
@@ -119,6 +137,9 @@ impl Network for LinuxNetwork {
     async fn list(&self) -> Result<Present> {
         let mut present = Present::default();
         for (kind, name) in netns::list(&self.options.prefix)? {
+            if !self.is_ours(&name) {
+                continue;
+            }
             let Some(id) = id_of(&name).await? else {
                 // A crash left a file without a namespace behind it.
                 netns::remove(&name)?;
@@ -139,8 +160,12 @@ impl Network for LinuxNetwork {
     }
 }
 
+fn of_namespace(name: &NetnsName) -> Thing {
+    Thing::Netns { name: name.as_str().to_owned() }
+}
+
 /// A namespace's full id is the alias of its loopback link.
-async fn id_of(name: &NetnsName) -> Result<Option<String>> {
+pub(crate) async fn id_of(name: &NetnsName) -> Result<Option<String>> {
     if !netns::is_namespace(&name.path()) {
         return Ok(None);
     }
@@ -152,7 +177,7 @@ async fn id_of(name: &NetnsName) -> Result<Option<String>> {
 }
 
 /// Deletes the links that we and QEMU made, now. The kernel would do so too, but in its own time.
-fn delete_links() -> Result<()> {
+pub(crate) fn delete_links() -> Result<()> {
     let mut netlink = Netlink::open()?;
     let ours = ["tap", "rtr", "qr-", "qg-", names::BRIDGE, names::HOST_LINK_PEER];
     for link in observe::observe(&mut netlink)?.links {

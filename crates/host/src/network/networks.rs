@@ -5,7 +5,8 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::Arc;
 
-use super::{LinuxNetwork, delete_links, wanted};
+use super::{LinuxNetwork, delete_links, of_namespace, wanted};
+use crate::ledger::{Ledger, Thing};
 use crate::link::netlink::Netlink;
 use crate::link::packet::PacketSocket;
 use crate::link::plan::{Mac, ObservedLink, Step};
@@ -45,6 +46,7 @@ struct Visit {
 impl LinuxNetwork {
     pub(super) async fn apply_network_to(&self, plan: &NetworkPlan, state: &mut State) -> Result<()> {
         let namespace = self.namespace(&plan.id);
+        self.note(|| of_namespace(&namespace))?;
         if netns::create(&namespace, &plan.id).await? {
             // Whatever this process knew was of a namespace that is gone.
             // In a new one there are no connections, as under a plan without ports.
@@ -74,6 +76,7 @@ impl LinuxNetwork {
             unheard,
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
             host_end: self.host_end(plan).await?,
+            ledger: self.options.ledger.clone(),
         };
         let visit = netns::inside(&namespace, move || visitor.work()).await?;
         state.rules = visit.rules;
@@ -164,7 +167,8 @@ impl LinuxNetwork {
         if netns::is_namespace(&namespace.path()) {
             netns::inside(&namespace, delete_links).await?;
         }
-        netns::remove(&namespace)
+        netns::remove(&namespace)?;
+        self.forget(|| of_namespace(&namespace))
     }
 }
 
@@ -180,11 +184,12 @@ struct Visitor {
     listen: bool,
     /// The daemon's own namespace, and whether the host's end is there.
     host_end: (File, bool),
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Visitor {
     fn work(mut self) -> Result<Visit> {
-        sysctls()?;
+        sysctls(self.ledger.as_deref())?;
         // Rules first: they name links, so they may be there before them, and nothing ever passes unjudged.
         load_rules(&mut self.rules, self.applied.as_ref(), &self.plan)?;
         let mut netlink = Netlink::open()?;
@@ -249,8 +254,11 @@ fn only_machines(before: &NetworkPlan, after: &NetworkPlan) -> bool {
         && own(before) == own(after)
 }
 
-fn sysctls() -> Result<()> {
+fn sysctls(ledger: Option<&Ledger>) -> Result<()> {
     if !std::path::Path::new("/proc/sys/net/bridge").exists() {
+        if let Some(ledger) = ledger {
+            ledger.note(Thing::Module { name: "br_netfilter".to_owned() })?;
+        }
         // A missing modprobe shows below as well as a missing module does.
         let _ = Command::new("modprobe").arg("br_netfilter").output();
         if !std::path::Path::new("/proc/sys/net/bridge").exists() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{LinuxNetwork, delete_links, wanted};
+use super::{LinuxNetwork, delete_links, of_namespace, wanted};
 use crate::link::netlink::Netlink;
 use crate::link::packet::PacketSocket;
 use crate::link::plan::{Mac, Observed, Step};
@@ -65,6 +65,7 @@ impl LinuxNetwork {
         }
         let links: Vec<String> = peers.keys().cloned().collect();
         let namespace = self.router_namespace(&plan.id);
+        self.note(|| of_namespace(&namespace))?;
         if netns::create(&namespace, &plan.id).await? {
             *state = State::default();
             for port in &ports {
@@ -146,7 +147,8 @@ impl LinuxNetwork {
         if netns::is_namespace(&namespace.path()) {
             netns::inside(&namespace, delete_links).await?;
         }
-        netns::remove(&namespace)
+        netns::remove(&namespace)?;
+        self.forget(|| of_namespace(&namespace))
     }
 
     fn open_network(&self, network_id: &str, router_id: &str) -> Result<File> {

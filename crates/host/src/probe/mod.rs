@@ -130,6 +130,26 @@ async fn try_kvm(binary: &str, user: Option<u32>) -> Result<(), String> {
     run_guest(binary, user, "kvm", "host").await
 }
 
+/// As [`decide`] finds out by itself, without remembering it.
+pub(crate) async fn kvm() -> crate::survey::Kvm {
+    use crate::survey::Kvm;
+    match std::fs::OpenOptions::new().read(true).write(true).open(KVM) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Kvm::NoDevice,
+        Err(error) => return Kvm::NoAccess(error.to_string()),
+        Ok(_) => {}
+    }
+    let others = std::fs::metadata(KVM).map_or(0, |device| device.mode()) & 0o006;
+    if crate::daemon::is_root() && kvm_groups().is_empty() && others != 0o006 {
+        return Kvm::NoAccess("only root may open it, and virtual machines do not run as root".to_owned());
+    }
+    // A user that no machine has: the number before the first one's.
+    let user = crate::daemon::is_root().then_some(0x62_ffff);
+    match try_kvm("qemu-system-x86_64", user).await {
+        Ok(()) => Kvm::Works,
+        Err(reason) => Kvm::Fails(reason),
+    }
+}
+
 /// Groups a machine's process needs to open /dev/kvm.
 pub(crate) fn kvm_groups() -> Vec<u32> {
     match std::fs::metadata(KVM) {

@@ -53,6 +53,7 @@ use self::record::{Record, Users};
 use self::shared::{Shared, forget_process, ids, lock, make_private_dir};
 use self::slots::Slots;
 use crate::files::remove;
+use crate::ledger::Thing;
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Verdict;
 use crate::process::{Confinement, file_error, run};
@@ -243,6 +244,9 @@ impl Hypervisor for QemuHypervisor {
         }
         if let Some(record) = record {
             lock(&self.shared.users).give_back(record.user);
+        }
+        if let Some(ledger) = &self.shared.options.ledger {
+            ledger.forget(&Thing::Machine { id: id.to_owned() })?;
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! What the driver is told, and who gives it network cards.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::ledger::Ledger;
 use crate::link::open_tap;
 use crate::network::LinuxNetwork;
 use crate::plan::NicPlan;
@@ -27,6 +29,8 @@ pub struct Options {
     pub console_limit: u64,
     /// A soft reboot whose guest has not shut down by then becomes a hard one.
     pub reboot_grace: Duration,
+    /// Where machines are written down before their processes start.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 impl Options {
@@ -39,6 +43,7 @@ impl Options {
             unsafe_disk_cache: false,
             console_limit: 4 << 20,
             reboot_grace: Duration::from_secs(120),
+            ledger: None,
         }
     }
 }

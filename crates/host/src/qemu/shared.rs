@@ -15,6 +15,7 @@ use super::record::{Record, Users};
 use super::slots::Slots;
 use super::{GIB, argv, drive, launch};
 use crate::files::{ImageInfo, create_overlay, inspect_image, remove};
+use crate::ledger::Thing;
 use crate::plan::VmPlan;
 use crate::probe::{self, Verdict};
 use crate::process::{file_error, is_root};
@@ -118,6 +119,9 @@ impl Shared {
 
     pub(super) async fn prepare(&self, vm: &VmPlan) -> Result<()> {
         let files = VmFiles::new(&self.vms, &vm.id)?;
+        if let Some(ledger) = &self.options.ledger {
+            ledger.note(Thing::Machine { id: vm.id.clone() })?;
+        }
         make_private_dir(files.dir())?;
         if Record::read(&files).is_none() {
             let user = lock(&self.users).take()?;

@@ -25,7 +25,7 @@ use std::fs;
 
 use camino::Utf8Path;
 
-use crate::cache::Shelf;
+use crate::cache::{Entry, Shelf};
 use crate::debian::{self, Bootstrap, Variant};
 use crate::disk::{self, DiskPlan, Root};
 use crate::process;
@@ -92,7 +92,19 @@ pub fn build(cache: &Cache, watch: Watch<'_>) -> Result<BuiltImage> {
         watch(crate::Step::Reused { name: "build the tiny image" });
     }
     cache.point("tiny.qcow2", &made)?;
-    Ok(BuiltImage {
+    Ok(described(made))
+}
+
+/// The image, if this version of it was built already.
+///
+/// # Errors
+/// The cache cannot be read.
+pub fn built(cache: &Cache) -> Result<Option<BuiltImage>> {
+    Ok(cache.find(Shelf::Images, NAME, ".qcow2", &key())?.map(described))
+}
+
+fn described(made: Entry) -> BuiltImage {
+    BuiltImage {
         path: made.path,
         name: NAME.into(),
         disk_format: "qcow2".into(),
@@ -100,7 +112,7 @@ pub fn build(cache: &Cache, watch: Watch<'_>) -> Result<BuiltImage> {
         min_ram_mib: MIN_RAM_MIB,
         properties: properties(),
         sha256: made.sha256,
-    })
+    }
 }
 
 fn make(cache: &Cache, parts: &Utf8Path, out: &Utf8Path) -> Result<()> {

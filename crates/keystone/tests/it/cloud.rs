@@ -76,6 +76,7 @@ pub async fn open_strict(
 
 pub fn first_rows(password: &str) -> Bootstrap {
     Bootstrap {
+        demo_password: None,
         admin_password: password.into(),
         region: "RegionOne".into(),
         endpoints: vec![

@@ -32,7 +32,7 @@ impl Sandbox {
 
     /// A driver without memory, as after a restart of the daemon.
     pub fn driver() -> LinuxNetwork {
-        LinuxNetwork::new(Options { prefix: "test".into(), host_nat: true }).unwrap()
+        LinuxNetwork::new(Options { prefix: "test".into(), host_nat: true, ledger: None }).unwrap()
     }
 }
 

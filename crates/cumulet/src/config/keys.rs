@@ -1,0 +1,219 @@
+//! Every setting of the cloud, once: flags, environment variables, the file and the documentation are made of this table.
+
+use std::net::SocketAddr;
+
+use host::AcceleratorChoice;
+use ipnet::Ipv4Net;
+
+/// What a value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Lower-case letters, digits and hyphens.
+    Name,
+    Path,
+    /// `ADDR:PORT`
+    Address,
+    /// `ADDR/PREFIX`
+    Network,
+    /// A flag: present or `=true`, `=false`.
+    Switch,
+    Accelerator,
+    /// A whole number of MiB.
+    Mebibytes,
+    /// Levels, as the crate tracing-subscriber reads them.
+    Filter,
+    Text,
+}
+
+#[derive(Debug)]
+pub struct Key {
+    /// The flag without its hyphens; the file has underscores instead of hyphens.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub value_name: &'static str,
+    /// As a value; empty where [`Key::default_text`] says more.
+    pub default: &'static str,
+    /// For people, where the default is no plain value.
+    pub default_text: &'static str,
+    pub help: &'static str,
+    /// Also needed to find a cloud that exists, so every command has it.
+    pub finds: bool,
+    /// The data directory remembers it: a later start without a word about it has it again.
+    pub kept: bool,
+}
+
+const fn key(name: &'static str, kind: Kind, value_name: &'static str, help: &'static str) -> Key {
+    Key { name, kind, value_name, default: "", default_text: "", help, finds: false, kept: false }
+}
+
+impl Key {
+    const fn or(mut self, default: &'static str) -> Key {
+        self.default = default;
+        self
+    }
+
+    const fn or_says(mut self, text: &'static str) -> Key {
+        self.default_text = text;
+        self
+    }
+
+    const fn finds(mut self) -> Key {
+        self.finds = true;
+        self
+    }
+
+    const fn kept(mut self) -> Key {
+        self.kept = true;
+        self
+    }
+
+    /// `CUMULET_DATA_DIR`
+    pub fn env(&self) -> String {
+        format!("CUMULET_{}", self.file_name().to_uppercase())
+    }
+
+    /// `data_dir`
+    pub fn file_name(&self) -> String {
+        self.name.replace('-', "_")
+    }
+
+    /// The default as people read it.
+    pub fn default_words(&self) -> &'static str {
+        if self.default_text.is_empty() { self.default } else { self.default_text }
+    }
+}
+
+pub const DEFAULT_NAME: &str = "cumulet";
+pub const DEFAULT_EXTERNAL: &str = "172.24.4.0/24";
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:5000";
+
+pub const KEYS: &[Key] = &[
+    key("name", Kind::Name, "NAME", "Which cloud: several with different names run side by side on one machine")
+        .or(DEFAULT_NAME)
+        .finds()
+        .kept(),
+    key("data-dir", Kind::Path, "DIR", "Where the cloud keeps everything")
+        .or_says("/var/lib/cumulet (of a named cloud /var/lib/cumulet-NAME), or ~/.local/share/cumulet/cloud without root")
+        .finds(),
+    key("listen", Kind::Address, "ADDR:PORT", "Address and port of the APIs on this machine")
+        .or(DEFAULT_LISTEN)
+        .or_says("127.0.0.1:5000; of a named cloud the next free port")
+        .kept(),
+    key(
+        "external-cidr",
+        Kind::Network,
+        "CIDR",
+        "The external network; its first address is this machine's end, where guests reach the APIs",
+    )
+    .or(DEFAULT_EXTERNAL)
+    .or_says("172.24.4.0/24, or the next 172.24.N.0/24 that nothing on this machine uses")
+    .kept(),
+    key("region", Kind::Text, "NAME", "The region's name in the catalog").or("RegionOne").kept(),
+    key("simulate", Kind::Switch, "", "The same APIs over a fake host: no root, no virtual machines, no networks")
+        .or("false")
+        .kept(),
+    key("demo", Kind::Switch, "", "The first start makes project and user `demo` with a network, a router and a group")
+        .or("true"),
+    key(
+        "accel",
+        Kind::Accelerator,
+        "kvm|tcg|auto",
+        "How virtual machines run: `auto` takes KVM where a test guest really runs on it, else emulates",
+    )
+    .or("auto"),
+    key(
+        "unsafe-disk-cache",
+        Kind::Switch,
+        "",
+        "Ignore guests' flushes: faster test clouds, whose disks a crash of this machine may damage",
+    )
+    .or("false"),
+    key("tls", Kind::Switch, "", "Serve the APIs over TLS, by a certificate of an authority made for this cloud")
+        .or("false")
+        .kept(),
+    key("tls-cert", Kind::Path, "FILE", "Serve TLS with this certificate (PEM, its chain after it); read again when it changes")
+        .or_says("made by the cloud's own authority")
+        .kept(),
+    key("tls-key", Kind::Path, "FILE", "The key of --tls-cert (PEM)").or_says("made with the certificate").kept(),
+    key("tls-ca", Kind::Path, "FILE", "Whom clients have to trust for --tls-cert; goes into clouds.yaml as `cacert`")
+        .or_says("the system's authorities")
+        .kept(),
+    key("log", Kind::Filter, "FILTER", "What is logged: error, warn, info, debug, or `neutron=debug,info`").or("info"),
+    key("log-size", Kind::Mebibytes, "MIB", "How large the log may grow in all").or("64"),
+];
+
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+impl Kind {
+    /// Why `text` is no such value.
+    pub fn check(self, text: &str) -> Result<(), String> {
+        match self {
+            Kind::Name => name(text),
+            Kind::Path if text.is_empty() => Err("the path is empty".into()),
+            Kind::Text if text.trim().is_empty() => Err("the text is empty".into()),
+            Kind::Path | Kind::Text => Ok(()),
+            Kind::Address => text
+                .parse::<SocketAddr>()
+                .map(drop)
+                .map_err(|_| "write an address and a port, as in 127.0.0.1:5000".into()),
+            Kind::Network => {
+                text.parse::<Ipv4Net>().map(drop).map_err(|_| "write a network, as in 172.24.4.0/24".into())
+            }
+            Kind::Switch => switch(text).map(drop).ok_or_else(|| "write true or false".into()),
+            Kind::Accelerator => text.parse::<AcceleratorChoice>().map(drop),
+            Kind::Mebibytes => match text.parse::<u64>() {
+                Ok(1..) => Ok(()),
+                _ => Err("write a whole number of MiB, 1 or more".into()),
+            },
+            Kind::Filter => tracing_subscriber::EnvFilter::try_new(text)
+                .map(drop)
+                .map_err(|e| format!("{e}; write a level, as in `info`, or `neutron=debug,info`")),
+        }
+    }
+}
+
+pub fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// It becomes part of namespaces', tables' and directories' names.
+fn name(text: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let ends = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('-');
+    if text.is_empty() || text.len() > 20 || !text.bytes().all(plain) || !ends {
+        return Err("use at most 20 lower-case letters, digits and hyphens, a letter first".into());
+    }
+    // `cumulet-demo` in clouds.yaml is the demo project of the cloud `cumulet`.
+    if text == "demo" || text.ends_with("-demo") {
+        return Err("a name may not end in `demo`: clouds.yaml calls each cloud's demo project so".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_values() {
+        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+            assert_eq!(key.kind.check(key.default), Ok(()), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn names_fit_where_they_go() {
+        for good in ["cumulet", "ci-2", "a"] {
+            assert_eq!(Kind::Name.check(good), Ok(()));
+        }
+        for bad in ["", "Dev", "2nd", "a-", "a b", "demo", "x-demo", "abcdefghijklmnopqrstu", "a/b", "ü"] {
+            assert!(Kind::Name.check(bad).is_err(), "{bad}");
+        }
+    }
+}
