@@ -9,7 +9,7 @@
 //! | [`roles`], [`assignments`] | what they may do, where |
 //! | [`catalog`], [`endpoint_filter`] | regions, services, endpoints, and who sees which |
 //! | [`limits`], [`policies`] | what other services keep here |
-//! | [`application_credentials`], [`credentials`], [`trusts`] | other ways to log in |
+//! | [`application_credentials`], [`credentials`], [`trusts`], [`oauth`] | other ways to log in |
 //!
 //! ```text
 //! password | token | application credential | signature ──► Claims ──Fernet──► token
@@ -37,6 +37,7 @@ pub mod groups;
 pub mod keys;
 pub mod limits;
 mod listing;
+pub mod oauth;
 mod passwords;
 pub mod policies;
 pub mod projects;

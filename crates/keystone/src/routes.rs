@@ -6,7 +6,7 @@ use web::{Gate, Router, Routes, Style};
 
 use crate::{
     Keystone, application_credentials, assignments, catalog, credentials, discovery, domain_config, domains,
-    endpoint_filter, groups, limits, policies, projects, roles, tokens, trusts, users,
+    endpoint_filter, groups, limits, oauth, policies, projects, roles, tokens, trusts, users,
 };
 
 static SERVICE: web::Service =
@@ -26,7 +26,8 @@ impl Keystone {
         let routes = secrets(routes);
         let routes = trust_routes(routes);
         let routes = settings(routes);
-        filters(routes).into_router()
+        let routes = filters(routes);
+        oauth_routes(routes).into_router()
     }
 }
 
@@ -355,4 +356,27 @@ fn filters(mut routes: R) -> R {
             &rules::PROJECTS_OF_ENDPOINT.route,
             associations::projects_of_endpoint,
         )
+}
+
+fn oauth_routes(routes: R) -> R {
+    use oauth::{access_api as access, api, consumers_api as consumers, rules};
+    const CONSUMER: &str = "/v3/OS-OAUTH1/consumers/{consumer_id}";
+    const ALL: &str = "/v3/users/{user_id}/OS-OAUTH1/access_tokens";
+    const ONE: &str = "/v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}";
+    const ROLES: &str = "/v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles";
+    const ROLE: &str = "/v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles/{role_id}";
+    routes
+        .get("/v3/OS-OAUTH1/consumers", &rules::LIST.route, consumers::list)
+        .post("/v3/OS-OAUTH1/consumers", &rules::CREATE.route, consumers::create)
+        .get(CONSUMER, &rules::GET.route, consumers::get)
+        .patch(CONSUMER, &rules::UPDATE.route, consumers::update)
+        .delete(CONSUMER, &rules::DELETE.route, consumers::delete)
+        .post("/v3/OS-OAUTH1/request_token", &rules::SIGNED, api::request)
+        .put("/v3/OS-OAUTH1/authorize/{request_token_id}", &rules::AUTHORIZE.route, api::authorize)
+        .post("/v3/OS-OAUTH1/access_token", &rules::SIGNED, api::access)
+        .get(ALL, &rules::LIST_ACCESS.route, access::list)
+        .get(ONE, &rules::GET_ACCESS.route, access::get)
+        .delete(ONE, &rules::DELETE_ACCESS.route, access::delete)
+        .get(ROLES, &rules::LIST_ROLES.route, access::list_roles)
+        .get(ROLE, &rules::GET_ROLE.route, access::get_role)
 }

@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0004_catalog_extras.sql"),
     },
     Migration { name: "keystone/0005_security", sql: include_str!("../migrations/0005_security.sql") },
+    Migration { name: "keystone/0006_oauth", sql: include_str!("../migrations/0006_oauth.sql") },
 ];
 
 /// Where token keys lie in the key directory.

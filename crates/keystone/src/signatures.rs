@@ -14,12 +14,12 @@ use sha2::{Digest, Sha256};
 
 const V4: &str = "AWS4-HMAC-SHA256";
 
-fn sha1(key: &[u8], data: &[u8]) -> Vec<u8> {
+pub fn sha1(key: &[u8], data: &[u8]) -> Vec<u8> {
     // A key of any length will do for HMAC, so that this cannot fail.
     Hmac::<Sha1>::new_from_slice(key).map_or_else(|_| Vec::new(), |m| finish(m, data))
 }
 
-fn sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
+pub fn sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
     Hmac::<Sha256>::new_from_slice(key).map_or_else(|_| Vec::new(), |m| finish(m, data))
 }
 
@@ -33,7 +33,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// In a time that does not tell where they differ.
-fn same(a: &str, b: &str) -> bool {
+pub fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
 }
 
@@ -156,7 +156,7 @@ fn query(params: &BTreeMap<&str, String>) -> String {
     pairs.join("&")
 }
 
-fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     text.bytes()
         .map(|b| match b {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => (b as char).to_string(),

@@ -21,7 +21,7 @@ pub async fn list(
     Path(user): Path<String>,
 ) -> Result {
     rules::LIST.enforce(&ctx, &Target::user(&user))?;
-    rules::check_not_by_trust(&session)?;
+    rules::check_not_delegated(&session)?;
     let snapshot = keystone.snapshot().await?;
     let mut conn = keystone.db.read().await?;
     let credentials = store::of_user(&mut conn, &user).await?;
@@ -53,7 +53,7 @@ pub async fn get(
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
     let credential = find(&keystone, &ctx, &rules::GET, &user, &id).await?;
-    rules::check_not_by_trust(&session)?;
+    rules::check_not_delegated(&session)?;
     let access = store::rules_of_user(&mut *keystone.db.read().await?, &credential.user_id).await?;
     let snapshot = keystone.snapshot().await?;
     let view = view::application_credential(&credential, &snapshot.roles, &access, &origin);
@@ -97,7 +97,7 @@ pub async fn create(
     Json(body): Json<Value>,
 ) -> Result {
     rules::CREATE.enforce(&ctx, &Target::user(&user))?;
-    rules::check_not_by_trust(&session)?;
+    rules::check_not_delegated(&session)?;
     rules::check_unrestricted(&session, &rules::CREATE)?;
     let wanted = parse(body)?;
     let Scope::Project(project) = &ctx.auth.scope else {
@@ -185,7 +185,7 @@ pub async fn delete(
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
     find(&keystone, &ctx, &rules::DELETE, &user, &id).await?;
-    rules::check_not_by_trust(&session)?;
+    rules::check_not_delegated(&session)?;
     rules::check_unrestricted(&session, &rules::DELETE)?;
     change!(keystone, &ctx, "application_credential.delete", &id, |tx| Ok(store::delete(tx, &id).await?))?;
     Ok(web::no_content(204))

@@ -31,9 +31,9 @@ pub fn check_unrestricted(session: &Session, policy: &Policy) -> Result<(), Erro
     if session.restricted { Err(forbidden_action(policy.route.name)) } else { Ok(()) }
 }
 
-/// What a trustee made would outlive the trust.
-pub fn check_not_by_trust(session: &Session) -> Result<(), Error> {
-    if session.claims.trust_id.is_some() {
+/// What a trustee or an OAuth consumer made would outlive what they were given.
+pub fn check_not_delegated(session: &Session) -> Result<(), Error> {
+    if session.claims.trust_id.is_some() || session.claims.access_token_id.is_some() {
         return Err(Error::forbidden(
             "Cannot manage application credentials with a token issued via delegation.",
         ));

@@ -17,7 +17,7 @@ pub async fn list(
     Path(user): Path<String>,
 ) -> Result {
     rules::LIST_RULES.enforce(&ctx, &Target::user(&user))?;
-    rules::check_not_by_trust(&session)?;
+    rules::check_not_delegated(&session)?;
     let found = store::rules_of_user(&mut *keystone.db.read().await?, &user).await?;
     let views = found.iter().map(|r| view::access_rule(r, &user, &origin)).collect();
     Ok(collection(&origin, &params, "access_rules", views, &["service", "path", "method"])?)
@@ -34,7 +34,7 @@ pub async fn get(
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
     rules::GET_RULE.enforce(&ctx, &Target::user(&user))?;
-    rules::check_not_by_trust(&session)?;
+    rules::check_not_delegated(&session)?;
     let rule = find(&keystone, &user, &id).await?;
     Ok(web::json(200, &json!({"access_rule": view::access_rule(&rule, &user, &origin)})))
 }
@@ -45,7 +45,7 @@ pub async fn delete(
     Path((user, id)): Path<(String, String)>,
 ) -> Result {
     rules::DELETE_RULE.enforce(&ctx, &Target::user(&user))?;
-    rules::check_not_by_trust(&session)?;
+    rules::check_not_delegated(&session)?;
     find(&keystone, &user, &id).await?;
     change!(keystone, &ctx, "access_rule.delete", &id, |tx| {
         // Removing it from a credential would widen what that may do.

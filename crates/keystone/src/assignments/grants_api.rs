@@ -44,13 +44,21 @@ fn parse(parameters: &HashMap<String, String>, uri: &Uri) -> Result<Wanted, Erro
     Ok(Wanted { actor, place, role_id: get("role_id"), inherited })
 }
 
-/// Looks everything up and asks the policy. `changes`: the caller wants to give or take the role.
+/// What the caller wants of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    See,
+    Give,
+    Take,
+}
+
+/// Looks everything up and asks the policy.
 async fn admit(
     conn: &mut AnyConnection,
     ctx: &Ctx,
     wanted: &Wanted,
     policy: &Policy,
-    changes: bool,
+    wish: Wish,
 ) -> Result<Option<Role>, Error> {
     let actor_domain = match &wanted.actor {
         Actor::User(id) => users::store::get(conn, id).await?.map(|u| u.domain_id),
@@ -83,8 +91,8 @@ async fn admit(
         place_domain: place_domain.as_ref().and_then(|d| d.as_deref()),
         role: role.as_ref(),
     };
-    grant.enforce(ctx, policy, changes)?;
-    if changes {
+    grant.enforce(ctx, policy, wish != Wish::See)?;
+    if wish == Wish::Give {
         grant.check_role_domain(&wanted.place)?;
     }
     Ok(role)
@@ -116,7 +124,7 @@ pub async fn list(
     let wanted = parse(&parameters, &uri)?;
     let mut conn = keystone.db.read().await?;
     let policy = pick(&wanted.place, &rules::LIST_GRANTS, &rules::LIST_SYSTEM);
-    admit(&mut conn, &ctx, &wanted, policy, false).await?;
+    admit(&mut conn, &ctx, &wanted, policy, Wish::See).await?;
     let ids = store::of_actor(&mut conn, &wanted.actor, &wanted.place, wanted.inherited).await?;
     drop(conn);
     let snapshot = keystone.snapshot().await?;
@@ -134,7 +142,7 @@ pub async fn check(
     let wanted = parse(&parameters, &uri)?;
     let mut conn = keystone.db.read().await?;
     let policy = pick(&wanted.place, &rules::CHECK, &rules::CHECK_SYSTEM);
-    admit(&mut conn, &ctx, &wanted, policy, false).await?;
+    admit(&mut conn, &ctx, &wanted, policy, Wish::See).await?;
     let grant = assignment(wanted)?;
     let ids = store::of_actor(&mut conn, &grant.actor, &grant.place, grant.inherited).await?;
     if ids.contains(&grant.role_id) { Ok(web::no_content(204)) } else { Err(no_such_grant(&grant).into()) }
@@ -148,7 +156,7 @@ pub async fn create(
     let wanted = parse(&parameters, &uri)?;
     let policy = pick(&wanted.place, &rules::CREATE, &rules::CREATE_SYSTEM);
     change!(keystone, &ctx, "role.assign", wanted.place.id(), |tx| {
-        admit(tx, &ctx, &wanted, policy, true).await?;
+        admit(tx, &ctx, &wanted, policy, Wish::Give).await?;
         let grant = assignment(Wanted {
             actor: wanted.actor.clone(),
             place: wanted.place.clone(),
@@ -177,7 +185,7 @@ async fn remove(
     wanted: Wanted,
     policy: &'static Policy,
 ) -> Result<(), Error> {
-    admit(&mut *keystone.db.read().await?, ctx, &wanted, policy, true).await?;
+    admit(&mut *keystone.db.read().await?, ctx, &wanted, policy, Wish::Take).await?;
     let grant = assignment(wanted)?;
     change!(keystone, ctx, "role.unassign", grant.place.id(), |tx| {
         if !store::delete(tx, &grant).await? {

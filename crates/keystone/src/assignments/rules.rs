@@ -59,13 +59,12 @@ impl Grant<'_> {
 
     /// A role of a domain is for projects of that domain.
     pub fn check_role_domain(&self, place: &Place) -> Result<(), Error> {
-        match self.role {
-            Some(role)
+        match (place, self.role) {
+            (Place::Project(id), Some(role))
                 if !role.domain_id.is_empty() && Some(role.domain_id.as_str()) != self.place_domain =>
             {
                 Err(Error::forbidden(format!(
-                    "Project {} must be in the same domain as the role {} being assigned.",
-                    place.id(),
+                    "Project {id} must be in the same domain as the role {} being assigned.",
                     role.id
                 )))
             }

@@ -47,12 +47,17 @@ pub fn check_delegation(session: &Session, project_id: Option<&str>) -> Result<(
 /// A key that a delegated token makes is good for no more than the delegation.
 pub fn delegated_blob(kind: &str, blob: String, session: &Session) -> Result<String, Error> {
     let claims = &session.claims;
-    if kind != "ec2" || (claims.trust_id.is_none() && claims.application_credential_id.is_none()) {
+    let delegations = [
+        ("trust_id", &claims.trust_id),
+        ("app_cred_id", &claims.application_credential_id),
+        ("access_token_id", &claims.access_token_id),
+    ];
+    if kind != "ec2" || delegations.iter().all(|(_, id)| id.is_none()) {
         return Ok(blob);
     }
     let mut value: Value =
         serde_json::from_str(&blob).map_err(|_| Error::bad_request("Invalid blob in credential"))?;
-    for (key, id) in [("trust_id", &claims.trust_id), ("app_cred_id", &claims.application_credential_id)] {
+    for (key, id) in delegations {
         if let (Some(id), Some(map)) = (id, value.as_object_mut()) {
             map.insert(key.to_owned(), Value::String(id.clone()));
         }

@@ -123,6 +123,7 @@ pub async fn delete(conn: &mut AnyConnection, id: &str) -> db::Result<()> {
         "DELETE FROM identity_credential WHERE project_id = $1",
         "DELETE FROM identity_trust WHERE project_id = $1",
         "DELETE FROM identity_limit WHERE owner_id = $1",
+        "DELETE FROM identity_oauth_token WHERE project_id = $1",
         "DELETE FROM identity_project_endpoint WHERE project_id = $1",
         "DELETE FROM identity_project_endpoint_group WHERE project_id = $1",
         "DELETE FROM identity_domain_option WHERE domain_id = $1",

@@ -12,7 +12,6 @@ use crate::listing::collection;
 use crate::schema::{Fields, merge};
 use crate::{Keystone, change, domains};
 
-/// A role that does not exist is asked for as a global one.
 fn pick(role: Option<&Role>, global: &'static Policy, of_domain: &'static Policy) -> &'static Policy {
     if role.is_some_and(|r| !r.domain_id.is_empty()) { of_domain } else { global }
 }
@@ -26,7 +25,7 @@ async fn admit(
 ) -> Result<Role, Error> {
     let found = store::get(&mut *keystone.db.read().await?, id).await?;
     let policy = pick(found.as_ref(), global, of_domain);
-    policy.find(ctx, found, |_| Target::default(), || not_found("role", id))
+    policy.find_first(ctx, found, |_| Target::default(), || not_found("role", id))
 }
 
 pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
@@ -46,7 +45,7 @@ pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String
     let managed = found.as_ref().is_some_and(|r| rules::MANAGED.contains(&r.name.as_str()));
     let global = if managed { &rules::GET_MANAGED } else { &rules::GET };
     let policy = pick(found.as_ref(), global, &rules::GET_OF_DOMAIN);
-    let role = policy.find(&ctx, found, |_| Target::default(), || not_found("role", &id))?;
+    let role = policy.find_first(&ctx, found, |_| Target::default(), || not_found("role", &id))?;
     Ok(answer(200, &role, &origin))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::{Ctx, Error};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
-use web::{Json, Params, Response, Result, State};
+use web::{Json, Origin, Params, Response, Result, State};
 
 use super::request::AuthRequest;
 use super::revocation::{self, Subject};
@@ -13,6 +13,8 @@ use super::{Session, rules};
 use crate::access::{Policy, Target};
 use crate::call::Call;
 use crate::errors::{is_unauthorized, not_found};
+use crate::listing::url;
+use crate::oauth::Signed;
 use crate::{Keystone, Service, change};
 
 pub(super) const SUBJECT: &str = "x-subject-token";
@@ -21,8 +23,15 @@ pub(super) const SUBJECT: &str = "x-subject-token";
 /// days, as Keystone's default.
 pub const ALLOW_EXPIRED_MICROS: i64 = 48 * 3600 * 1_000_000;
 
-pub async fn issue(State(keystone): Service, params: Params, Json(body): Json<Value>) -> Result {
-    let (token, session) = keystone.authenticate(AuthRequest::parse(body)?).await?;
+pub async fn issue(
+    State(keystone): Service,
+    headers: HeaderMap,
+    origin: Origin,
+    params: Params,
+    Json(body): Json<Value>,
+) -> Result {
+    let signed = Signed::of(&headers, url(&origin, "auth/tokens"), &params);
+    let (token, session) = keystone.authenticate(AuthRequest::parse(body)?, signed.as_ref()).await?;
     answer(&keystone, 201, &token, &session, &params).await
 }
 

@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use super::request::{AuthRequest, CredentialSpec, DomainSpec, Proof, ScopeSpec, UserSpec};
 use super::signed_api::KeyLogin;
 use super::{Claims, Methods, ScopeId, Session};
-use crate::errors::{forbidden_action, is_unauthorized, unauthorized};
+use crate::errors::{expecting, forbidden_action, is_unauthorized, unauthorized};
+use crate::oauth::{self, Signed};
 use crate::users::User;
 use crate::{Keystone, application_credentials, change, domains, projects, trusts, users};
 
@@ -23,19 +24,36 @@ struct Proven {
     /// Set: the token is for this project and by this credential, whatever was asked.
     credential: Option<(String, String)>,
     trust_id: Option<String>,
+    access_token_id: Option<String>,
 }
 
 impl Proven {
     fn by(user: User, methods: Methods) -> Self {
-        Proven { user, methods, expires_at: None, chain: None, credential: None, trust_id: None }
+        Proven {
+            user,
+            methods,
+            expires_at: None,
+            chain: None,
+            credential: None,
+            trust_id: None,
+            access_token_id: None,
+        }
     }
 }
 
 impl Keystone {
-    pub(super) async fn authenticate(&self, request: AuthRequest) -> Result<(String, Arc<Session>), Error> {
+    /// `signed`: the request's OAuth signature, if it has one.
+    pub(super) async fn authenticate(
+        &self,
+        request: AuthRequest,
+        signed: Option<&Signed>,
+    ) -> Result<(String, Arc<Session>), Error> {
         let mut proven: Option<Proven> = None;
         for proof in request.proofs {
-            let next = self.prove(proof, request.scope.as_ref()).await?;
+            let next = match proof {
+                Proof::OAuth => self.prove_by_signature(signed).await?,
+                proof => self.prove(proof, request.scope.as_ref()).await?,
+            };
             proven = Some(match proven {
                 None => next,
                 Some(before) => combine(before, next)?,
@@ -76,8 +94,13 @@ impl Keystone {
             issued_at: now,
             audit_id,
             parent_audit_id: proven.chain,
-            application_credential_id: proven.credential.as_ref().map(|(id, _)| id.clone()),
+            application_credential_id: proven
+                .credential
+                .as_ref()
+                .filter(|_| proven.access_token_id.is_none())
+                .map(|(id, _)| id.clone()),
             trust_id: proven.trust_id.clone(),
+            access_token_id: proven.access_token_id.clone(),
         };
         let token = self.token_keys.encrypt(&claims.encode());
         let generation = self.generation();
@@ -133,6 +156,7 @@ impl Keystone {
             return self.issue_by_trust(proven, id).await;
         }
         proven.credential = login.application_credential_id.map(|id| (id, login.project_id.clone()));
+        proven.access_token_id = login.access_token_id;
         self.issue(&proven, ScopeId::Project(login.project_id)).await
     }
 
@@ -153,6 +177,7 @@ impl Keystone {
                 Ok(Proven::by(user, Methods::PASSWORD))
             }
             Proof::Token(token) => self.prove_by_token(&token, scope).await,
+            Proof::OAuth => Err(unauthorized()),
             Proof::ApplicationCredential { credential, secret } => {
                 let found = self.find_credential(credential).await?;
                 let hash = found.as_ref().map(|(c, _)| c.secret_hash.clone());
@@ -207,11 +232,44 @@ impl Keystone {
         user.failed_logins >= limit
     }
 
+    /// A consumer signed with an access token: the user who gave it, in the project that it is for.
+    async fn prove_by_signature(&self, signed: Option<&Signed>) -> Result<Proven, Error> {
+        let signed = signed.ok_or_else(|| expecting("Authorization", "request"))?;
+        let token_id = signed.require("oauth_token")?;
+        let mut conn = self.db.read().await?;
+        let token = oauth::store::token(&mut conn, oauth::Kind::Access, token_id)
+            .await?
+            .filter(|t| t.expires_at > base::time::now())
+            .ok_or_else(|| unauthorized().because("no such access token"))?;
+        let consumer =
+            oauth::store::consumer(&mut conn, &token.consumer_id).await?.ok_or_else(unauthorized)?;
+        let right = signed.get("oauth_consumer_key") == Some(consumer.id.as_str())
+            && signed
+                .verifies(&self.unseal(&consumer.encrypted_secret)?, &self.unseal(&token.encrypted_secret)?);
+        if !right {
+            return Err(unauthorized().because("the signature is wrong"));
+        }
+        let user_id = token.authorizing_user_id.ok_or_else(unauthorized)?;
+        let user = users::store::get(&mut conn, &user_id).await?.ok_or_else(unauthorized)?;
+        Ok(Proven {
+            expires_at: Some(token.expires_at),
+            // As with application credentials: the project is not the caller's to choose.
+            credential: Some((token.id.clone(), token.project_id)),
+            access_token_id: Some(token.id),
+            ..Proven::by(user, Methods::OAUTH)
+        })
+    }
+
     async fn prove_by_token(&self, token: &str, scope: Option<&ScopeSpec>) -> Result<Proven, Error> {
         let claims = self.session(token).await?.claims.clone();
         if claims.trust_id.is_some() {
             return Err(forbidden_action(
                 "Using trust-scoped token to create another token. Create a new trust-scoped token instead",
+            ));
+        }
+        if claims.access_token_id.is_some() {
+            return Err(forbidden_action(
+                "Using OAuth-scoped token to create another token. Create a new OAuth-scoped token instead",
             ));
         }
         let narrower =
@@ -317,5 +375,6 @@ fn combine(a: Proven, b: Proven) -> Result<Proven, Error> {
         chain: a.chain.or(b.chain),
         credential: a.credential.or(b.credential),
         trust_id: None,
+        access_token_id: a.access_token_id.or(b.access_token_id),
     })
 }

@@ -10,6 +10,7 @@ use super::{Claims, ScopeId, Session, revocation, view};
 use crate::application_credentials::{self, ApplicationCredential};
 use crate::assignments::{self, Place};
 use crate::errors::unauthorized;
+use crate::oauth;
 use crate::trusts::{self, Trust};
 use crate::{Keystone, domains, projects, users};
 
@@ -57,6 +58,18 @@ impl Keystone {
             roles.retain(|role| granted.contains(role));
             credential = Some(found);
         }
+        let access_token = match &claims.access_token_id {
+            Some(id) => Some(
+                oauth::store::token(&mut conn, oauth::Kind::Access, id)
+                    .await?
+                    .ok_or_else(|| refused("no such access token"))?,
+            ),
+            None => None,
+        };
+        if let Some(token) = &access_token {
+            let granted = snapshot.roles.effective(token.role_ids.iter().map(String::as_str));
+            roles.retain(|role| granted.contains(role));
+        }
         if roles.is_empty() && scope != Scope::Unscoped {
             return Err(refused("the user has no role there"));
         }
@@ -83,6 +96,7 @@ impl Keystone {
             credential: credential.as_ref(),
             access_rules: access_rules.as_deref(),
             trust: delegation.as_ref().map(|d| &d.trust),
+            access_token: access_token.as_ref(),
         };
         let body = view::body(&auth, &claims, &proof);
         Ok(Session {

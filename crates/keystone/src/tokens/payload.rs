@@ -2,7 +2,8 @@
 //! databases were built for that.
 //!
 //! ```text
-//! version · methods · user · scope · expires (8) · issued (8) · audit ids · application credential · trust
+//! version · methods · user · scope · expires (8) · issued (8) · audit ids · application credential · trust ·
+//! OAuth access token
 //! ```
 //! An id of 32 hex digits takes 17 bytes, any other its length and one more.
 
@@ -21,6 +22,8 @@ pub struct Claims {
     pub parent_audit_id: Option<[u8; 16]>,
     pub application_credential_id: Option<String>,
     pub trust_id: Option<String>,
+    /// OAuth's.
+    pub access_token_id: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +43,8 @@ impl Methods {
     pub const TOKEN: Methods = Methods(2);
     pub const APPLICATION_CREDENTIAL: Methods = Methods(4);
     pub const EC2: Methods = Methods(8);
-    const ALL: u8 = 15;
+    pub const OAUTH: Methods = Methods(16);
+    const ALL: u8 = 31;
 
     pub fn and(self, other: Methods) -> Methods {
         Methods(self.0 | other.0)
@@ -56,6 +60,7 @@ impl Methods {
             (Self::PASSWORD, "password"),
             (Self::APPLICATION_CREDENTIAL, "application_credential"),
             (Self::EC2, "ec2credential"),
+            (Self::OAUTH, "oauth1"),
         ]
         .into_iter()
         .filter(|(bit, _)| self.0 & bit.0 != 0)
@@ -64,9 +69,8 @@ impl Methods {
     }
 }
 
-const VERSION: u8 = 2;
-/// Without a trust. Such tokens live a day at most, but over an upgrade.
-const VERSION_BEFORE: u8 = 1;
+/// 1 had no trust, 2 no OAuth access token. Such tokens live a day at most, but over an upgrade.
+const VERSION: u8 = 3;
 /// Length bytes above any real length mark the two special forms.
 const PACKED: u8 = 255;
 const NONE: u8 = 0;
@@ -94,6 +98,7 @@ impl Claims {
         out.extend(self.parent_audit_id.iter().flatten());
         put_id(&mut out, self.application_credential_id.as_deref());
         put_id(&mut out, self.trust_id.as_deref());
+        put_id(&mut out, self.access_token_id.as_deref());
         out
     }
 
@@ -101,7 +106,7 @@ impl Claims {
     pub fn decode(bytes: &[u8]) -> Option<Claims> {
         let mut input = Input(bytes);
         let version = input.byte()?;
-        if version != VERSION && version != VERSION_BEFORE {
+        if !(1..=VERSION).contains(&version) {
             return None;
         }
         let methods = Methods(input.byte()?);
@@ -122,7 +127,8 @@ impl Claims {
             _ => return None,
         };
         let application_credential_id = input.id()?;
-        let trust_id = if version == VERSION { input.id()? } else { None };
+        let trust_id = if version > 1 { input.id()? } else { None };
+        let access_token_id = if version > 2 { input.id()? } else { None };
         (input.0.is_empty() && methods.0 & !Methods::ALL == 0).then_some(Claims {
             methods,
             user_id,
@@ -133,6 +139,7 @@ impl Claims {
             parent_audit_id,
             application_credential_id,
             trust_id,
+            access_token_id,
         })
     }
 }
@@ -208,28 +215,27 @@ mod tests {
             Just(ScopeId::System)
         ];
         (
-            (0u8..16).prop_map(Methods),
+            (0u8..32).prop_map(Methods),
             id(),
             scope,
             any::<(i64, i64)>(),
             any::<[u8; 16]>(),
             any::<Option<[u8; 16]>>(),
             proptest::option::of(id()),
-            proptest::option::of(id()),
+            proptest::option::of((id(), id())),
         )
             .prop_map(
-                |(methods, user_id, scope, (expires_at, issued_at), audit_id, parent, app, trust_id)| {
-                    Claims {
-                        methods,
-                        user_id,
-                        scope,
-                        expires_at,
-                        issued_at,
-                        audit_id,
-                        parent_audit_id: parent,
-                        application_credential_id: app,
-                        trust_id,
-                    }
+                |(methods, user_id, scope, (expires_at, issued_at), audit_id, parent, app, lent)| Claims {
+                    methods,
+                    user_id,
+                    scope,
+                    expires_at,
+                    issued_at,
+                    audit_id,
+                    parent_audit_id: parent,
+                    application_credential_id: app,
+                    trust_id: lent.clone().map(|(trust, _)| trust),
+                    access_token_id: lent.map(|(_, access)| access),
                 },
             )
     }
@@ -247,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_the_version_before_are_read() {
+    fn tokens_of_earlier_versions_are_read() {
         let claims = Claims {
             methods: Methods::PASSWORD,
             user_id: base::id::hex(),
@@ -258,12 +264,15 @@ mod tests {
             parent_audit_id: None,
             application_credential_id: None,
             trust_id: None,
+            access_token_id: None,
         };
         let mut bytes = claims.encode();
-        bytes[0] = VERSION_BEFORE;
-        // The trust's place, which was not there.
-        bytes.pop();
-        assert_eq!(Claims::decode(&bytes), Some(claims));
+        for version in [2, 1] {
+            // The access token's place, then the trust's, which was not there.
+            bytes.pop();
+            bytes[0] = version;
+            assert_eq!(Claims::decode(&bytes).as_ref(), Some(&claims));
+        }
     }
 
     #[test]
@@ -279,6 +288,7 @@ mod tests {
             parent_audit_id: Some([2; 16]),
             application_credential_id: Some(id),
             trust_id: None,
+            access_token_id: None,
         };
         let token = fernet::Fernet::new(&fernet::Fernet::generate_key()).unwrap().encrypt(&claims.encode());
         assert!(token.len() < 255, "{}", token.len());

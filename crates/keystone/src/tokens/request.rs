@@ -15,9 +15,17 @@ pub struct AuthRequest {
 }
 
 pub enum Proof {
-    Password { user: UserSpec, password: SecretString },
+    Password {
+        user: UserSpec,
+        password: SecretString,
+    },
     Token(String),
-    ApplicationCredential { credential: CredentialSpec, secret: SecretString },
+    ApplicationCredential {
+        credential: CredentialSpec,
+        secret: SecretString,
+    },
+    /// The signature is in the request's header.
+    OAuth,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +104,7 @@ fn proof(method: &str, mut data: Map<String, Value>) -> Result<Proof, Error> {
             };
             Ok(Proof::ApplicationCredential { credential, secret: secret.into() })
         }
+        "oauth1" => Ok(Proof::OAuth),
         _ => Err(Error::unauthorized("Attempted to authenticate with an unsupported method.")),
     }
 }

@@ -55,6 +55,7 @@ pub struct KeyLogin {
     pub project_id: String,
     pub trust_id: Option<String>,
     pub application_credential_id: Option<String>,
+    pub access_token_id: Option<String>,
 }
 
 async fn verified(
@@ -80,6 +81,7 @@ async fn verified(
         project_id: credential.project_id.ok_or_else(unauthorized)?,
         trust_id: id("trust_id"),
         application_credential_id: id("app_cred_id"),
+        access_token_id: id("access_token_id"),
     })
 }
 

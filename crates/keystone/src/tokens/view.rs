@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Claims, Session, revocation};
 use crate::application_credentials::{self, AccessRule, ApplicationCredential};
 use crate::catalog::Catalog;
+use crate::oauth::OauthToken;
 use crate::roles::RoleRef;
 use crate::trusts::Trust;
 
@@ -16,6 +17,7 @@ pub struct Proof<'a> {
     pub credential: Option<&'a ApplicationCredential>,
     pub access_rules: Option<&'a [AccessRule]>,
     pub trust: Option<&'a Trust>,
+    pub access_token: Option<&'a OauthToken>,
 }
 
 /// `{"token": {..` without the closing braces, so that a catalog may follow.
@@ -66,6 +68,9 @@ pub fn body(auth: &Auth, claims: &Claims, proof: &Proof<'_>) -> String {
             "trustee_user": {"id": trust.trustee_user_id},
             "impersonation": trust.impersonation,
         });
+    }
+    if let Some(access) = proof.access_token {
+        token["OS-OAUTH1"] = json!({"access_token_id": access.id, "consumer_id": access.consumer_id});
     }
     let mut text = json!({"token": token}).to_string();
     text.truncate(text.len() - 2);

@@ -40,6 +40,9 @@ pub fn check_own_login(session: &Session) -> Result<(), Error> {
             "Using method 'application_credential' is not allowed for managing trusts.",
         ));
     }
+    if session.claims.access_token_id.is_some() {
+        return Err(forbidden_action("Redelegation allowed for delegated by trust only"));
+    }
     Ok(())
 }
 

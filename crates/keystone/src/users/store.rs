@@ -151,6 +151,7 @@ pub async fn delete(conn: &mut AnyConnection, id: &str) -> db::Result<()> {
         "DELETE FROM identity_credential WHERE user_id = $1",
         "DELETE FROM identity_trust WHERE trustor_user_id = $1 OR trustee_user_id = $1",
         "DELETE FROM identity_password WHERE user_id = $1",
+        "DELETE FROM identity_oauth_token WHERE authorizing_user_id = $1",
         "DELETE FROM identity_user WHERE id = $1",
     ] {
         sql(statement).bind(id).run(conn).await?;

@@ -113,6 +113,19 @@ impl Cloud {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
+        let (status, headers, bytes) = self.raw(method, path, headers, body).await;
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status: StatusCode::from_u16(status).unwrap(), headers, body }
+    }
+
+    /// For answers that are not JSON.
+    pub async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (u16, http::HeaderMap, Vec<u8>) {
         let mut request = Request::builder().method(method).uri(path).header("host", "cloud");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -121,8 +134,7 @@ impl Cloud {
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 10 << 20).await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Answer { status: parts.status, headers: parts.headers, body }
+        (parts.status.as_u16(), parts.headers, bytes.to_vec())
     }
 
     pub async fn get(&self, token: &str, path: &str) -> Answer {

@@ -8,6 +8,7 @@ mod authentication;
 mod catalog;
 mod cloud;
 mod limits;
+mod oauth;
 mod people;
 mod policies;
 mod secrets;
