@@ -27,6 +27,8 @@ pub(crate) struct Confinement {
     /// can leave one behind that nobody knows.
     pub pid_file: Option<OwnedFd>,
     pub limits: Vec<(Resource, u64)>,
+    /// Control groups that the child joins: their `cgroup.procs`.
+    pub groups_to_join: Vec<OwnedFd>,
 }
 
 /// Makes `command` start as `confinement` says.
@@ -44,6 +46,10 @@ fn enter(confinement: &Confinement, groups: &[Gid]) -> io::Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     if let Some(file) = &confinement.pid_file {
         write_pid(file)?;
+    }
+    for group in &confinement.groups_to_join {
+        // Limits are for the host's comfort; a kernel that refuses (no memory for it, say) costs nobody his machine.
+        let _ = rustix::io::write(group, b"0");
     }
     limit(Resource::Core, 0)?;
     for (resource, value) in &confinement.limits {

@@ -1,9 +1,11 @@
 //! Other people's programs: what they may be, how they end.
 
+mod cgroup;
 mod confine;
 mod running;
 mod tool;
 
+pub(crate) use cgroup::{Groups, memory_limit};
 pub(crate) use confine::{Confinement, confine, is_root};
 pub(crate) use running::Process;
 pub(crate) use tool::{Output, run};

@@ -240,6 +240,6 @@ pub(super) fn serial(id: &str) -> &str {
 }
 
 /// Cache of translated code. Small guests run little code; big ones drop and translate again when it is short.
-fn translation_mib(memory_mib: u64) -> u64 {
+pub(super) fn translation_mib(memory_mib: u64) -> u64 {
     (memory_mib / 4).clamp(128, 512)
 }

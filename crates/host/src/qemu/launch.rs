@@ -16,7 +16,7 @@ use super::paths::VmFiles;
 use super::record::Record;
 use crate::plan::VmPlan;
 use crate::probe::Accelerator;
-use crate::process::{Confinement, Process, confine, file_error, is_root};
+use crate::process::{Confinement, Groups, Process, confine, file_error, is_root, memory_limit};
 use crate::{Error, Result};
 
 pub(super) const MONITOR: &str = "qmp.sock";
@@ -43,6 +43,10 @@ pub(super) async fn launch(
         confinement.groups = crate::probe::kvm_groups();
     }
     confinement.limits = vec![(Resource::Nofile, 4096)];
+    if is_root() {
+        let memory = memory_limit(vm.memory_mib, argv::translation_mib(vm.memory_mib));
+        confinement.groups_to_join = Groups::default().enter(&vm.id, &vm.limits, memory);
+    }
 
     let monitor = listen(files, MONITOR).await?;
     let serial = listen(files, SERIAL).await?;

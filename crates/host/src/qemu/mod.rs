@@ -56,7 +56,7 @@ use crate::files::remove;
 use crate::ledger::Thing;
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Verdict;
-use crate::process::{Confinement, file_error, run};
+use crate::process::{Confinement, Groups, file_error, run};
 use crate::{Capacity, Console, Diagnostics, DiskImage, Error, Hypervisor, Result, VmState};
 
 const PACKAGE: &str = "qemu-system-x86";
@@ -235,6 +235,7 @@ impl Hypervisor for QemuHypervisor {
             machine.kill().await?;
             self.shared.ended(&machine);
         }
+        Groups::default().leave(id).await;
         let record = Record::read(&files);
         match tokio::fs::remove_dir_all(files.dir()).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

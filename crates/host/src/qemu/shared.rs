@@ -18,7 +18,7 @@ use crate::files::{ImageInfo, create_overlay, inspect_image, remove};
 use crate::ledger::Thing;
 use crate::plan::VmPlan;
 use crate::probe::{self, Verdict};
-use crate::process::{file_error, is_root};
+use crate::process::{Groups, file_error, is_root};
 use crate::{Error, Result};
 
 /// What the driver and the watchers of its machines have in common.
@@ -90,6 +90,8 @@ impl Shared {
         forget_process(&machine.files);
         running.remove(&machine.id);
         drop(running);
+        let id = machine.id.clone();
+        tokio::spawn(async move { Groups::default().leave(&id).await });
         if !machine.is_quiet() {
             tracing::info!(machine = machine.id, "a machine ended by itself");
             self.tell(&machine.id);

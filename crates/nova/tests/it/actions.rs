@@ -56,6 +56,11 @@ async fn a_rebuild_keeps_the_server_and_changes_what_it_is_told() {
     assert_eq!(log.matches("Linux version").count(), 1, "a new disk's first boot");
     assert_eq!(last_action(&cloud, &id).await["events"][0]["event"], "compute_rebuild_instance");
 
+    let by_admin = cloud.as_(ADMIN).action(&id, json!({"rebuild": {"imageRef": image}})).await.expect(202);
+    assert!(by_admin["server"].get("OS-EXT-SRV-ATTR:user_data").is_none());
+    assert!(by_admin["server"].get("OS-EXT-SRV-ATTR:host").is_some());
+    demo.wait(&id, "ACTIVE").await;
+
     // One that was off stays off.
     demo.action(&id, json!({"os-stop": null})).await.expect(202);
     demo.wait(&id, "SHUTOFF").await;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
+use host::plan::Limits;
 use host::qemu::QemuHypervisor;
 use host::{Error, Hypervisor, VmState};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::thread::UnshareFlags;
 
-use super::{House, ID, NoTaps, up};
+use super::{House, ID, NoTaps, until, up};
 
 /// A socket's address has room for 108 bytes.
 #[tokio::test]
@@ -25,6 +26,31 @@ async fn a_deep_data_directory_is_no_obstacle() {
     host.start(&house.vm()).await.unwrap();
     up(&host, 1).await;
     host.destroy(ID).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flavors_limits_are_the_processs() {
+    let Some(house) = House::new() else { return };
+    let cpu = Utf8PathBuf::from("/sys/fs/cgroup/cpu");
+    if !rustix::process::geteuid().is_root() || !cpu.join("cgroup.procs").exists() {
+        eprintln!("SKIPPED: no control groups of version 1 to look at");
+        return;
+    }
+    let (host, mut vm) = (house.host().await, house.vm());
+    vm.limits = Limits { cpu_shares: Some(512), cpu_quota: Some(90_000), cpu_period: Some(100_000) };
+    host.start(&vm).await.unwrap();
+    let read = |path: &str| std::fs::read_to_string(path).unwrap().trim().to_owned();
+    let group = format!("/cumulet/{ID}");
+    let joined = read(&format!("/proc/{}/cgroup", house.pid()));
+    assert!(joined.lines().filter(|line| line.ends_with(&group)).count() >= 2, "{joined}");
+    let own = format!("{cpu}{group}");
+    assert_eq!(read(&format!("{own}/cpu.shares")), "512");
+    assert_eq!(read(&format!("{own}/cpu.cfs_quota_us")), "90000");
+    let memory = read(&format!("/sys/fs/cgroup/memory{group}/memory.limit_in_bytes"));
+    assert_eq!(memory, ((64 + 128 + 1024_u64) << 20).to_string());
+    host.destroy(ID).await.unwrap();
+    until("the group goes with its machine", async || (!Utf8PathBuf::from(&own).exists()).then_some(()))
+        .await;
 }
 
 /// A thread with a view of the file system of its own, where `path` holds `kib` and no more.

@@ -81,6 +81,10 @@ pub(super) async fn rebuild(
     if ctx.at_least(2, 54) {
         shown["key_name"] = json!(server.key_name);
     }
+    // Shown by its own name since 2.57, and by that alone.
+    if let Some(shown) = shown.as_object_mut() {
+        shown.remove("OS-EXT-SRV-ATTR:user_data");
+    }
     if ctx.at_least(2, 57) {
         shown["user_data"] = json!(spec.user_data);
     }
