@@ -5,6 +5,7 @@
 //! db::write!(db, |tx| ..)  one transaction: rows, quota and event together; run again if the database says "busy"
 //! db.migrate(..)       a service's numbered SQL files, once each
 //! db.back_up(why)      a whole copy beside it; also before each migration
+//! db.generation()      another number after every commit: what was read before may be old
 //! db.changed()         wakes on every commit that appended events
 //! db::sql("..").bind(x)  .run(&mut tx) .rows::<T>(&mut conn) .optional::<T>(..) .number(..)
 //! ```

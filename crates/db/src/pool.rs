@@ -1,6 +1,7 @@
 //! The pool, reading and writing.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub struct Db {
     /// SQLite has one writer. Queueing here is fair and costs nothing; queueing in SQLite is polling.
     writer: Arc<Mutex<()>>,
     commits: watch::Sender<u64>,
+    generation: Arc<AtomicU64>,
 }
 
 /// A connection for reading.
@@ -80,7 +82,13 @@ impl Db {
             .after_connect(|conn, _| Box::pin(set_up(conn)))
             .connect(&url)
             .await?;
-        Ok(Db { pool, path: path.to_owned(), writer: Arc::default(), commits: watch::Sender::new(0) })
+        Ok(Db {
+            pool,
+            path: path.to_owned(),
+            writer: Arc::default(),
+            commits: watch::Sender::new(0),
+            generation: Arc::default(),
+        })
     }
 
     pub fn path(&self) -> &Utf8Path {
@@ -90,6 +98,12 @@ impl Db {
     /// A connection for reading; give it back soon.
     pub async fn read(&self) -> Result<Conn> {
         Ok(Conn(self.pool.acquire().await?))
+    }
+
+    /// Another number after every transaction that may have changed a row, before its writer goes on: what was read
+    /// after a look at it is still true while it is the same.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     /// Begins a transaction that writes; [`write!`](crate::write) is how services do it.
@@ -113,7 +127,7 @@ impl Db {
         let done = match result {
             Ok(value) => {
                 let has_events = tx.has_events;
-                match tx.inner.commit().await {
+                match self.commit(tx).await {
                     Ok(()) => {
                         if has_events {
                             self.commits.send_modify(|n| *n += 1);
@@ -138,6 +152,19 @@ impl Db {
             }
             done => Some(done),
         }
+    }
+
+    /// A commit under way goes on when the caller is dropped (a client that hung up), so it is counted in a task of
+    /// its own: what has been read before must not pass for true after it.
+    async fn commit(&self, tx: Tx) -> std::result::Result<(), sqlx::Error> {
+        let generation = self.generation.clone();
+        let committed = tokio::spawn(async move {
+            let Tx { inner, _turn, .. } = tx;
+            let committed = inner.commit().await;
+            generation.fetch_add(1, Ordering::SeqCst);
+            committed
+        });
+        committed.await.unwrap_or_else(|e| Err(sqlx::Error::Io(std::io::Error::other(e))))
     }
 
     /// Changes with every commit that appended events.

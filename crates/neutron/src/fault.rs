@@ -2,7 +2,7 @@
 
 use base::{Error, Kind};
 
-fn not_found(code: &'static str, message: String) -> Error {
+pub fn not_found(code: &'static str, message: String) -> Error {
     Error::not_found(message).code(code)
 }
 

@@ -12,32 +12,44 @@
 //! | room | holds |
 //! |---|---|
 //! | [`networks`], [`subnets`], [`ports`], [`routers`], [`floating_ips`], [`security_groups`], [`security_group_rules`] | the resources |
+//! | [`subnet_pools`], [`address_scopes`] | where addresses of subnets come from |
+//! | [`port_forwardings`], [`trunks`], [`qos`], [`address_groups`], [`default_rules`] | what goes beyond them |
+//! | [`rbac`] | what is shared with whom |
 //! | [`ipam`] | arithmetic of addresses |
 //! | [`plane`] | from rows to this machine |
 //! | [`compute`] | the calls that Nova makes |
-//! | [`tags`], [`quotas`], [`agents`], [`discovery`] | what goes with the resources |
+//! | [`tags`], [`quotas`], [`ip_availability`], [`agents`], [`discovery`] | what goes with the resources |
 //! | [`request`] | bodies and lists in Neutron's manner |
 //!
 //! It calls no other service.
 
+pub mod address_groups;
+pub mod address_scopes;
 pub mod agents;
 mod compute;
+pub mod default_rules;
 pub mod discovery;
 mod fault;
 pub mod floating_ips;
+pub mod ip_availability;
 pub mod ipam;
 pub mod networks;
 pub mod plane;
+pub mod port_forwardings;
 pub mod ports;
+pub mod qos;
 pub mod quotas;
+pub mod rbac;
 pub mod request;
 pub mod routers;
 mod rows;
 pub mod security_group_rules;
 pub mod security_groups;
 mod standard;
+pub mod subnet_pools;
 pub mod subnets;
 pub mod tags;
+pub mod trunks;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,10 +60,13 @@ use db::Migration;
 use plane::Wakes;
 use plane::reconcile::{Networks, Routers};
 use reconcile::{Options, Status, Waker};
-use web::{Gate, Router, Routes, Service, Style};
+use web::{Answers, Gate, Router, Routes, Service, Style};
 
 /// Where the binary mounts the routes; links in answers begin with it.
 const MOUNT: &str = "/network";
+
+/// Bytes of list answers that are kept.
+const ANSWERS: usize = 4 << 20;
 
 const SERVICE: Service =
     Service { name: "network", style: Style::Neutron, microversions: None, legacy_header: None };
@@ -106,12 +121,14 @@ pub struct Neutron {
     routers: Waker,
     /// Networks that were applied since the start: a router's interfaces need them.
     applied: Mutex<HashSet<String>>,
+    answers: Answers,
 }
 
 impl Neutron {
     pub fn new(db: Arc<db::Db>, network: Arc<dyn host::Network>, config: Config) -> Arc<Self> {
         let (networks, routers) = (Waker::new(), Waker::new());
-        Arc::new(Neutron { db, network, config, networks, routers, applied: Mutex::default() })
+        let answers = Answers::new(ANSWERS);
+        Arc::new(Neutron { db, network, config, networks, routers, applied: Mutex::default(), answers })
     }
 
     pub fn router(self: &Arc<Self>, gate: Gate) -> Router {
@@ -125,6 +142,15 @@ impl Neutron {
         let routes = security_groups::api::routes(routes);
         let routes = security_group_rules::api::routes(routes);
         let routes = tags::api::routes(routes);
+        let routes = rbac::api::routes(routes);
+        let routes = ip_availability::api::routes(routes);
+        let routes = address_scopes::api::routes(routes);
+        let routes = address_groups::api::routes(routes);
+        let routes = subnet_pools::api::routes(routes);
+        let routes = qos::api::routes(routes);
+        let routes = port_forwardings::api::routes(routes);
+        let routes = trunks::api::routes(routes);
+        let routes = default_rules::api::routes(routes);
         let routes = quotas::api::routes(routes);
         agents::api::routes(routes).into_router()
     }

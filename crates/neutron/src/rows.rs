@@ -38,6 +38,12 @@ impl From<i64> for Bind {
     }
 }
 
+impl From<i32> for Bind {
+    fn from(number: i32) -> Self {
+        Bind::Int(number.into())
+    }
+}
+
 impl From<bool> for Bind {
     fn from(flag: bool) -> Self {
         Bind::Int(i64::from(flag))
@@ -151,6 +157,16 @@ impl Where {
         }
         let marks = vec!["?"; values.len()].join(", ");
         self.and(&format!("{column} IN ({marks})"), values)
+    }
+
+    /// `column IN (select WHERE inner)`.
+    pub fn and_in(&mut self, column: &str, select: &str, inner: Where) -> &mut Self {
+        // The inner placeholders are numbered anew behind those that are there.
+        let text = inner.text.split('$').enumerate().fold(String::new(), |text, (n, part)| match n {
+            0 => text + part,
+            _ => text + "?" + part.trim_start_matches(|c: char| c.is_ascii_digit()),
+        });
+        self.and(&format!("{column} IN ({select}{text})"), inner.binds)
     }
 
     pub fn of(column: &str, value: impl Into<Bind>) -> Self {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::request::Input;
 use crate::rows::{self, Columns};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standard {
     pub id: String,
     pub project_id: String,
@@ -34,7 +34,12 @@ impl Standard {
     }
 
     pub fn of(project_id: &str, input: &Input) -> Self {
-        Self::new(project_id, input.text("name").unwrap_or(""), input.text("description").unwrap_or(""))
+        let name = input.text("name").unwrap_or("");
+        let mut standard = Self::new(project_id, name, input.text("description").unwrap_or(""));
+        // Checked to be a list of texts.
+        standard.tags = input.parsed("tags").ok().flatten().unwrap_or_default();
+        standard.tags.sort();
+        standard
     }
 
     pub fn read(row: &Row) -> db::Result<Self> {

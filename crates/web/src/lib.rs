@@ -17,6 +17,7 @@
 //! Handlers take [`Caller`] (the `Ctx`), [`Params`] (the query), [`Json`] (the body), axum's `Path` and `State`, and
 //! return [`Result`]; `?` works on `base::Error`.
 
+mod answers;
 mod body;
 mod fault;
 mod loopback;
@@ -26,6 +27,7 @@ pub mod schema;
 mod service;
 mod token;
 
+pub use answers::Answers;
 pub use axum::extract::{Path, State};
 pub use axum::response::{IntoResponse, Response};
 pub use axum::{self, Router};

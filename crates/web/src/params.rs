@@ -11,6 +11,7 @@ use crate::Fault;
 pub struct Params {
     pairs: Vec<(String, String)>,
     path: String,
+    query: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Params {
@@ -30,13 +31,19 @@ impl<S: Sync> FromRequestParts<S> for Params {
                     .0
             }
         };
-        Ok(Params { pairs, path })
+        Ok(Params { pairs, path, query: parts.uri.query().unwrap_or_default().to_owned() })
     }
 }
 
 impl Params {
     pub fn from_pairs(pairs: &[(&str, &str)]) -> Self {
-        Params { pairs: pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), path: "/".into() }
+        let pairs = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Params { pairs, path: "/".into(), ..Params::default() }
+    }
+
+    /// Path and query as the client wrote them: equal for requests that ask for the same.
+    pub fn asked(&self) -> (&str, &str) {
+        (&self.path, &self.query)
     }
 
     /// The last value, as most services read a repeated key.

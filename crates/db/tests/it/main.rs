@@ -148,3 +148,14 @@ async fn a_damaged_database_is_refused_and_its_newest_backup_named() {
     std::fs::write(&path, &whole).unwrap();
     Db::open_file(&path).await.unwrap();
 }
+
+#[tokio::test]
+async fn every_commit_has_a_generation_of_its_own() {
+    let (_dir, db) = open().await;
+    let before = db.generation();
+    assert_eq!(db.generation(), before);
+    let undone: Result<(), base::Error> = db::write!(db, |_tx| Err(base::Error::bad_request("no")));
+    assert!(undone.is_err() && db.generation() == before);
+    let done: Result<(), base::Error> = db::write!(db, |_tx| Ok(()));
+    assert!(done.is_ok() && db.generation() != before);
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{Agent, store};
-use crate::request::{Attr, Filter, Kind, Listing, Spec, attr, only_fields};
+use crate::request::{Attr, Extent, Filter, Kind, Listing, Spec, attr, only_fields};
 use crate::{Neutron, fault};
 
 const GET: Policy = Policy::new("get_agent", Rule::Admin);
@@ -20,10 +20,6 @@ const ATTRS: &[Attr] = &[
     attr("alive", Kind::Flag).filter(Filter::View),
     attr("availability_zone", Kind::Text(255)).filter(Filter::View),
     attr("description", Kind::TextOrNull(255)).put().filter(Filter::View),
-    // An agent is nobody's and has no revisions: it is not found by what other resources have.
-    attr("project_id", Kind::Text(255)),
-    attr("tenant_id", Kind::Text(255)),
-    attr("revision_number", Kind::Text(255)),
 ];
 
 const SPEC: Spec = Spec {
@@ -32,7 +28,7 @@ const SPEC: Spec = Spec {
     table: "network_agent",
     attrs: ATTRS,
     bulk: false,
-    plain: true,
+    extent: Extent::Nobodys,
     not_found: fault::agent_not_found,
 };
 

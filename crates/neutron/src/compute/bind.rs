@@ -100,7 +100,8 @@ impl Neutron {
 async fn allocate(tx: &mut Tx, ctx: &Ctx, request: &AllocatePort, host: &str) -> Result<(FullPort, Wakes)> {
     let project = ctx.require_project()?;
     let network = networks::store::visible(tx, ctx, &request.network_id).await?;
-    ports::rules::may_plug(ctx, &network, project)?;
+    let open = networks::store::is_open_to(tx, ctx, &network).await?;
+    ports::rules::may_plug(open, project)?;
     if request.fixed_ip.is_some() && !ctx.owns(&network.standard.project_id) {
         return Err(fault::policy("create_port:fixed_ips:ip_address"));
     }
@@ -144,7 +145,7 @@ pub async fn external(
         port_security: true,
         network_type: "flat".into(),
         physical_network: PHYSICAL_NETWORK.into(),
-        availability_zone_hints: Vec::new(),
+        ..Network::default()
     };
     networks::store::create(tx, ctx, &network).await?;
     let subnet = Subnet {
@@ -158,7 +159,7 @@ pub async fn external(
         host_routes: Vec::new(),
         ra_mode: String::new(),
         address_mode: String::new(),
-        next_address: None,
+        ..Subnet::default()
     };
     subnets::rules::check(&subnet)?;
     let mut wakes = subnets::store::create(tx, ctx, &subnet).await?;

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use db::{FromRow, Row};
 
 use crate::fault;
-use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::request::{Attr, Extent, Filter, Kind, Spec, attr};
 use crate::rows::Columns;
 use crate::standard::Standard;
 
@@ -32,6 +32,12 @@ pub struct FloatingIp {
     pub status: String,
     /// The router that may still carry it; '' for none.
     pub carried_by: String,
+    /// The router that carries its port forwardings; '' without any, and while it leads to a port.
+    pub forwarded_by: String,
+    /// '' for none.
+    pub qos_policy_id: String,
+    pub dns_name: String,
+    pub dns_domain: String,
 }
 
 /// Where it leads.
@@ -48,11 +54,11 @@ impl FromRow for FloatingIp {
         let address = |column| -> db::Result<Ipv4Addr> {
             Ok(row.text(column)?.parse().unwrap_or(Ipv4Addr::UNSPECIFIED))
         };
-        let port_id = row.text("port_id")?;
-        let target = if port_id.is_empty() {
-            None
+        let (port_id, router_id) = (row.text("port_id")?, row.text("router_id")?);
+        let (target, forwarded_by) = if port_id.is_empty() {
+            (None, router_id)
         } else {
-            Some(Target { port_id, fixed: address("fixed_ip_address")?, router_id: row.text("router_id")? })
+            (Some(Target { port_id, fixed: address("fixed_ip_address")?, router_id }), String::new())
         };
         Ok(FloatingIp {
             standard: Standard::read(row)?,
@@ -62,6 +68,10 @@ impl FromRow for FloatingIp {
             target,
             status: row.text("status")?,
             carried_by: row.text("carried_by")?,
+            forwarded_by,
+            qos_policy_id: row.text("qos_policy_id")?,
+            dns_name: row.text("dns_name")?,
+            dns_domain: row.text("dns_domain")?,
         })
     }
 }
@@ -76,9 +86,12 @@ impl FloatingIp {
             ("floating_ip_address", self.floating_address.to_string().into()),
             ("port_id", target.map_or("", |t| t.port_id.as_str()).into()),
             ("fixed_ip_address", target.map_or_else(String::new, |t| t.fixed.to_string()).into()),
-            ("router_id", target.map_or("", |t| t.router_id.as_str()).into()),
+            ("router_id", target.map_or(self.forwarded_by.as_str(), |t| t.router_id.as_str()).into()),
             ("status", (&self.status).into()),
             ("carried_by", (&self.carried_by).into()),
+            ("qos_policy_id", (&self.qos_policy_id).into()),
+            ("dns_name", (&self.dns_name).into()),
+            ("dns_domain", (&self.dns_domain).into()),
         ]);
         columns
     }
@@ -101,6 +114,11 @@ const ATTRS: &[Attr] = &[
     attr("router_id", Kind::Uuid).by(Filter::Text("router_id")),
     attr("status", Kind::Text(16)).by(Filter::Text("status")),
     attr("port_details", Kind::Object),
+    attr("port_forwardings", Kind::Any),
+    attr("qos_policy_id", Kind::UuidOrNull).both().by(Filter::Text("qos_policy_id")),
+    attr("qos_network_policy_id", Kind::UuidOrNull).filter(Filter::View),
+    attr("dns_name", Kind::DnsName).post().by(Filter::Text("dns_name")),
+    attr("dns_domain", Kind::DnsDomain).post().by(Filter::Text("dns_domain")),
 ];
 
 pub const SPEC: Spec = Spec {
@@ -109,6 +127,6 @@ pub const SPEC: Spec = Spec {
     table: "floating_ip",
     attrs: ATTRS,
     bulk: true,
-    plain: false,
+    extent: Extent::Full,
     not_found: fault::floating_ip_not_found,
 };

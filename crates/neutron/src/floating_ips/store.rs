@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 
 use base::{Ctx, Error, Result};
@@ -13,12 +13,24 @@ use crate::request::Input;
 use crate::rows::{self, Where, texts};
 use crate::standard::Standard;
 use crate::subnets::Subnet;
-use crate::{networks, quotas};
+use crate::{networks, port_forwardings, qos, quotas, request};
 
 /// 404 for another project's.
 pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<FloatingIp> {
-    let ip: Option<FloatingIp> = rows::find(conn, SPEC.table, id).await?;
-    ip.filter(|f| ctx.owns(&f.standard.project_id)).ok_or_else(|| fault::floating_ip_not_found(id))
+    request::visible(conn, ctx, id).await
+}
+
+/// Id of an external network -> its QoS policy.
+pub async fn network_policies(
+    conn: &mut AnyConnection,
+    ips: &[FloatingIp],
+) -> Result<HashMap<String, String>> {
+    let ids: BTreeSet<&String> = ips.iter().map(|f| &f.floating_network_id).collect();
+    let mut conditions = Where::default();
+    conditions.among("id", texts(ids)).and("qos_policy_id <> ''", []);
+    let pairs: Vec<(String, String)> =
+        conditions.statement("SELECT id, qos_policy_id FROM network", "").rows(conn).await?;
+    Ok(pairs.into_iter().collect())
 }
 
 /// Port id -> port, of those that the floating IPs lead to.
@@ -51,7 +63,15 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, input: &Input) -> Result<(FloatingIp
         target: None,
         status: "DOWN".into(),
         carried_by: String::new(),
+        forwarded_by: String::new(),
+        qos_policy_id: input.text("qos_policy_id").unwrap_or("").into(),
+        dns_name: input.text("dns_name").unwrap_or("").into(),
+        dns_domain: input.text("dns_domain").unwrap_or("").into(),
     };
+    if ip.dns_name.is_empty() != ip.dns_domain.is_empty() {
+        return Err(bad("floatingip", "dns_domain and dns_name must be specified together"));
+    }
+    qos::store::usable(tx, ctx, &ip.qos_policy_id).await?;
     ip.target = target(tx, ctx, &ip, input).await?;
     if let Some(target) = &ip.target {
         ip.carried_by.clone_from(&target.router_id);
@@ -140,7 +160,7 @@ async fn target(tx: &mut Tx, ctx: &Ctx, ip: &FloatingIp, input: &Input) -> Resul
 
 /// The router that has an interface on the address's subnet and its gateway on the external network. The one that
 /// is the subnet's gateway comes first: the guest's answers go through it.
-async fn router_for(tx: &mut Tx, ip: &FloatingIp, full: &FullPort, fixed: Ipv4Addr) -> Result<String> {
+pub async fn router_for(tx: &mut Tx, ip: &FloatingIp, full: &FullPort, fixed: Ipv4Addr) -> Result<String> {
     let subnet_id = full
         .fixed_ips
         .iter()
@@ -169,11 +189,26 @@ async fn router_for(tx: &mut Tx, ip: &FloatingIp, full: &FullPort, fixed: Ipv4Ad
     })
 }
 
-pub async fn update(tx: &mut Tx, ctx: &Ctx, id: &str, input: &Input) -> Result<(FloatingIp, Wakes)> {
-    let mut ip = visible(tx, ctx, id).await?;
+pub async fn update(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    mut ip: FloatingIp,
+    input: &Input,
+) -> Result<(FloatingIp, Wakes)> {
     let seen = ip.standard.revision;
     let mut wakes = Wakes::default();
+    if input.has("qos_policy_id") {
+        let policy = input.text("qos_policy_id").unwrap_or("");
+        qos::store::usable(tx, ctx, policy).await?;
+        if policy != ip.qos_policy_id {
+            wakes = Wakes::routers(ip.target.iter().map(|t| t.router_id.clone()));
+        }
+        ip.qos_policy_id = policy.into();
+    }
     if input.has("port_id") || input.has("fixed_ip_address") {
+        if input.text("port_id").is_some() {
+            port_forwardings::store::check_free(tx, &ip).await?;
+        }
         let next = if input.has("port_id") {
             target(tx, ctx, &ip, input).await?
         } else {
@@ -181,7 +216,7 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, id: &str, input: &Input) -> Result<(
             retarget(tx, ctx, &ip, input).await?
         };
         // On one router they are swapped in one step; on two, the old one must let go first.
-        wakes = Wakes::routers(ip.target.iter().chain(&next).map(|t| t.router_id.clone()));
+        wakes.extend(Wakes::routers(ip.target.iter().chain(&next).map(|t| t.router_id.clone())));
         if let Some(next) = &next {
             if ip.target.as_ref() != Some(next) {
                 ip.status = "DOWN".into();
@@ -212,11 +247,12 @@ async fn retarget(tx: &mut Tx, ctx: &Ctx, ip: &FloatingIp, input: &Input) -> Res
 
 pub async fn delete(tx: &mut Tx, ctx: &Ctx, ip: &FloatingIp) -> Result<Wakes> {
     let s = &ip.standard;
+    let forwarder = Some(ip.forwarded_by.clone()).filter(|r| !r.is_empty());
     rows::delete(tx, SPEC.table, &s.id).await?;
     ports::store::remove(tx, &ip.floating_port_id).await?;
     tx.event(Event::new("network", "floatingip.delete", &s.id, &s.project_id, ctx)).await?;
     let carrier = Some(ip.carried_by.clone()).filter(|c| !c.is_empty());
-    Ok(Wakes::routers(ip.target.iter().map(|t| t.router_id.clone()).chain(carrier)))
+    Ok(Wakes::routers(ip.target.iter().map(|t| t.router_id.clone()).chain(carrier).chain(forwarder)))
 }
 
 /// Lets go of the floating IPs of a port (of one of its addresses), as it is going.
@@ -225,7 +261,7 @@ pub async fn release(tx: &mut Tx, port_id: &str, address: Option<IpAddr>) -> Res
     if let Some(address) = address {
         conditions.and("fixed_ip_address = ?", [address.to_string().into()]);
     }
-    let mut wakes = Wakes::default();
+    let mut wakes = port_forwardings::store::release(tx, port_id, address).await?;
     for mut ip in conditions.rows::<FloatingIp>(tx, SPEC.table).await? {
         let seen = ip.standard.revision;
         wakes.routers.extend(ip.target.take().map(|t| t.router_id));

@@ -139,12 +139,9 @@ pub fn in_pool(pool: &Pool, address: IpAddr) -> bool {
     same_family(pool.start, address) && (number(pool.start)..=number(pool.end)).contains(&number(address))
 }
 
-/// How many addresses the pools hold, at most `u64::MAX`.
-pub fn size(pools: &[Pool]) -> u64 {
-    pools.iter().fold(0u64, |sum, p| {
-        let n = (number(p.end) - number(p.start)).saturating_add(1);
-        sum.saturating_add(u64::try_from(n).unwrap_or(u64::MAX))
-    })
+/// How many addresses the pools hold.
+pub fn total(pools: &[Pool]) -> u128 {
+    pools.iter().fold(0u128, |sum, p| sum.saturating_add((number(p.end) - number(p.start)).saturating_add(1)))
 }
 
 /// All addresses of the pools, each once, beginning behind `last` (the address given out last) and going round.

@@ -1,14 +1,13 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use base::{Ctx, Policy, Result, Rule};
+use base::{Policy, Result, Rule};
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Response, Routes, State};
+use web::{Caller, Json, Path, Routes, State};
 
-use super::{Network, SPEC, rules, store, view};
+use super::{Network, SPEC, rules, store};
 use crate::plane::Wakes;
-use crate::request::{Listing, only_fields};
-use crate::{Neutron, fault};
+use crate::request::{Expected, Resource as _, View, created, list, one_view, show};
+use crate::{Neutron, fault, qos};
 
 const GET: Policy = Policy::new("get_network", Rule::ProjectReader);
 const CREATE: Policy = Policy::new("create_network", Rule::ProjectMember);
@@ -17,49 +16,11 @@ const DELETE: Policy = Policy::new("delete_network", Rule::ProjectMember);
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     routes
-        .get("/v2.0/networks", &GET, list)
+        .get("/v2.0/networks", &GET, list::<Network>)
         .post("/v2.0/networks", &CREATE, create)
-        .get("/v2.0/networks/{id}", &GET, show)
+        .get("/v2.0/networks/{id}", &GET, show::<Network>)
         .put("/v2.0/networks/{id}", &UPDATE, update)
         .delete("/v2.0/networks/{id}", &DELETE, delete)
-}
-
-fn views(
-    ctx: &Ctx,
-    networks: &[Network],
-    subnets: &HashMap<String, Vec<String>>,
-) -> Vec<serde_json::Map<String, Value>> {
-    let none = Vec::new();
-    networks.iter().map(|n| view::view(ctx, n, subnets.get(&n.standard.id).unwrap_or(&none))).collect()
-}
-
-async fn list(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    let mut listing = Listing::read(&SPEC, &params)?;
-    rules::scope(&ctx, &mut listing.conditions);
-    let mut conn = app.db.read().await?;
-    let networks: Vec<Network> = std::mem::take(&mut listing.conditions).rows(&mut conn, SPEC.table).await?;
-    let subnets = store::subnet_ids(&mut conn, &networks).await?;
-    drop(conn);
-    let views = views(&ctx, &networks, &subnets);
-    Ok(web::json(200, &listing.finish(&SPEC, &params, &origin, views)?))
-}
-
-async fn show(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    let mut conn = app.db.read().await?;
-    let network = store::visible(&mut conn, &ctx, &id).await?;
-    let subnets = store::subnet_ids(&mut conn, std::slice::from_ref(&network)).await?;
-    let view = views(&ctx, &[network], &subnets).pop().unwrap_or_default();
-    Ok(web::json(200, &json!({"network": only_fields(&params, view)})))
 }
 
 async fn create(
@@ -70,47 +31,37 @@ async fn create(
     let (inputs, bulk) = SPEC.create(&ctx, &body)?;
     let networks =
         inputs.iter().map(|i| rules::create(&ctx, i, app.config.default_mtu)).collect::<Result<Vec<_>>>()?;
-    let made: Result<()> = db::write!(app.db, |tx| {
-        for network in &networks {
-            store::create(tx, &ctx, network).await?;
+    let made: Result<Vec<View>> = db::write!(app.db, |tx| {
+        let mut made = Vec::new();
+        for (network, input) in networks.iter().zip(&inputs) {
+            let mut network = network.clone();
+            if !input.has("qos_policy_id") {
+                network.qos_policy_id = qos::store::default_of(tx, &network.standard.project_id).await?;
+            }
+            store::create(tx, &ctx, &network).await?;
+            made.push(network);
         }
-        Ok(())
+        Network::views(&app, tx, &ctx, made).await
     });
-    made?;
+    let views = made?;
     networks.iter().for_each(|n| app.wake(&Wakes::network(&n.standard.id)));
-    let mut views = views(&ctx, &networks, &HashMap::new());
-    Ok(answer(bulk, &mut views))
-}
-
-fn answer(bulk: bool, views: &mut Vec<serde_json::Map<String, Value>>) -> Response {
-    if bulk {
-        web::json(201, &json!({"networks": views}))
-    } else {
-        web::json(201, &json!({"network": views.pop()}))
-    }
+    Ok(created(&SPEC, bulk, views))
 }
 
 async fn update(
     State(app): State<Arc<Neutron>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    expected: Expected,
     Json(body): Json<Value>,
 ) -> web::Result {
     let input = SPEC.update(&ctx, &body)?;
-    let updated: Result<_> = db::write!(app.db, |tx| {
+    let updated: Result<(View, Wakes)> = db::write!(app.db, |tx| {
         let mut network = store::owned(tx, &ctx, &id, "update_network").await?;
+        expected.check(network.standard.revision)?;
         let before = network.clone();
         rules::apply(&mut network, &input)?;
         rules::check_mtu(&id, network.mtu, store::ip_versions(tx, &id).await?)?;
-        if before.shared && !network.shared && store::used_by_others(tx, &network).await? {
-            return Err(fault::conflict(
-                "InvalidSharedSetting",
-                format!(
-                    "Unable to reconfigure sharing settings for network {}. Multiple projects are using it.",
-                    before.standard.name
-                ),
-            ));
-        }
         if before.external && !network.external && store::used_as_external(tx, &id).await? {
             return Err(fault::conflict(
                 "ExternalNetworkInUse",
@@ -120,23 +71,28 @@ async fn update(
                 ),
             ));
         }
-        store::update(tx, &ctx, &network, before.standard.revision).await?;
+        store::update(tx, &ctx, &before, &network).await?;
         // A router's interfaces have their network's MTU.
         let mut wakes = Wakes::network(&id);
-        if before.mtu != network.mtu {
+        if before.mtu != network.mtu || before.qos_policy_id != network.qos_policy_id {
             wakes.routers.extend(crate::plane::store::routers_on(tx, &id).await?);
         }
-        let subnets = store::subnet_ids(tx, std::slice::from_ref(&network)).await?;
-        Ok((network, subnets, wakes))
+        Ok((one_view(&app, tx, &ctx, network).await?, wakes))
     });
-    let (network, subnets, wakes) = updated?;
+    let (view, wakes) = updated?;
     app.wake(&wakes);
-    Ok(web::json(200, &json!({"network": views(&ctx, &[network], &subnets).pop()})))
+    Ok(web::json(200, &json!({ "network": view })))
 }
 
-async fn delete(State(app): State<Arc<Neutron>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+async fn delete(
+    State(app): State<Arc<Neutron>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    expected: Expected,
+) -> web::Result {
     let deleted: Result<Wakes> = db::write!(app.db, |tx| {
         let network = store::owned(tx, &ctx, &id, "delete_network").await?;
+        expected.check(network.standard.revision)?;
         store::delete(tx, &ctx, &network).await
     });
     app.wake(&deleted?);

@@ -13,11 +13,11 @@ pub mod view;
 use db::{FromRow, Row};
 
 use crate::fault;
-use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::request::{Attr, Extent, Filter, Kind, Spec, attr};
 use crate::rows::{self, Columns};
 use crate::standard::Standard;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
     pub standard: Standard,
     pub admin_state_up: bool,
@@ -31,6 +31,10 @@ pub struct Network {
     /// '' for none.
     pub physical_network: String,
     pub availability_zone_hints: Vec<String>,
+    /// With its trailing dot; '' for none.
+    pub dns_domain: String,
+    /// '' for none.
+    pub qos_policy_id: String,
 }
 
 impl FromRow for Network {
@@ -46,6 +50,8 @@ impl FromRow for Network {
             network_type: row.text("network_type")?,
             physical_network: row.text("physical_network")?,
             availability_zone_hints: row.json("availability_zone_hints")?,
+            dns_domain: row.text("dns_domain")?,
+            qos_policy_id: row.text("qos_policy_id")?,
         })
     }
 }
@@ -63,6 +69,8 @@ impl Network {
             ("network_type", (&self.network_type).into()),
             ("physical_network", (&self.physical_network).into()),
             ("availability_zone_hints", rows::json(&self.availability_zone_hints)),
+            ("dns_domain", (&self.dns_domain).into()),
+            ("qos_policy_id", (&self.qos_policy_id).into()),
         ]);
         columns
     }
@@ -72,7 +80,9 @@ const ATTRS: &[Attr] = &[
     attr("admin_state_up", Kind::Flag).both().by(Filter::Flag("admin_state_up")),
     attr("status", Kind::Text(16)).by(Filter::View),
     attr("subnets", Kind::UuidList),
-    attr("shared", Kind::Flag).both().admin().by(Filter::Flag("shared")),
+    attr("ipv4_address_scope", Kind::UuidOrNull),
+    attr("ipv6_address_scope", Kind::UuidOrNull),
+    attr("shared", Kind::Flag).both().admin().by(Filter::View),
     attr("router:external", Kind::Flag).both().admin().by(Filter::Flag("external")),
     attr("is_default", Kind::Flag).both().admin().filter(Filter::Flag("is_default")),
     attr("mtu", Kind::Int(0, 65_535)).both().by(Filter::Number("mtu")),
@@ -85,6 +95,8 @@ const ATTRS: &[Attr] = &[
     attr("provider:segmentation_id", Kind::IntOrNull(0, 16_777_215)).both().admin().filter(Filter::View),
     attr("availability_zone_hints", Kind::TextList).post().filter(Filter::View),
     attr("availability_zones", Kind::TextList).filter(Filter::View),
+    attr("dns_domain", Kind::DnsDomain).both().by(Filter::Text("dns_domain")),
+    attr("qos_policy_id", Kind::UuidOrNull).both().by(Filter::Text("qos_policy_id")),
 ];
 
 pub const SPEC: Spec = Spec {
@@ -93,6 +105,6 @@ pub const SPEC: Spec = Spec {
     table: "network",
     attrs: ATTRS,
     bulk: true,
-    plain: false,
+    extent: Extent::Full,
     not_found: fault::network_not_found,
 };

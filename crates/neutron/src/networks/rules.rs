@@ -5,7 +5,6 @@ use base::{Ctx, Error, Result};
 use super::Network;
 use crate::fault;
 use crate::request::Input;
-use crate::rows::{Bind, Where};
 use crate::standard::Standard;
 
 /// The physical network of external networks: this machine's link to the outside.
@@ -13,17 +12,6 @@ pub const PHYSICAL_NETWORK: &str = "public";
 
 /// The only availability zone.
 pub const ZONE: &str = "nova";
-
-pub fn visible(ctx: &Ctx, network: &Network) -> bool {
-    network.shared || network.external || ctx.owns(&network.standard.project_id)
-}
-
-/// What a list may show to the caller.
-pub fn scope(ctx: &Ctx, conditions: &mut Where) {
-    if let Some(project) = limited_to(ctx) {
-        conditions.and("project_id = ? OR shared = 1 OR external = 1", [Bind::Text(project)]);
-    }
-}
 
 /// The project whose things the caller sees; None for an admin, who sees all.
 pub fn limited_to(ctx: &Ctx) -> Option<String> {
@@ -44,6 +32,8 @@ pub fn create(ctx: &Ctx, input: &Input, default_mtu: u32) -> Result<Network> {
         network_type: "local".into(),
         physical_network: String::new(),
         availability_zone_hints: zones(input)?,
+        dns_domain: input.text("dns_domain").unwrap_or("").into(),
+        qos_policy_id: input.text("qos_policy_id").unwrap_or("").into(),
     };
     if let Some(mtu) = input.int("mtu").filter(|m| *m > 0) {
         network.mtu = mtu;
@@ -118,6 +108,12 @@ pub fn apply(network: &mut Network, input: &Input) -> Result<()> {
     set("port_security_enabled", &mut network.port_security);
     if let Some(mtu) = input.int("mtu").filter(|m| *m > 0) {
         network.mtu = mtu;
+    }
+    if let Some(domain) = input.text("dns_domain") {
+        network.dns_domain = domain.into();
+    }
+    if input.has("qos_policy_id") {
+        network.qos_policy_id = input.text("qos_policy_id").unwrap_or("").into();
     }
     network.standard.apply(input);
     check(network)

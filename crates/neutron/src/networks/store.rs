@@ -1,13 +1,12 @@
 use std::collections::HashMap;
 
 use base::{Ctx, Result};
-use db::{AnyConnection, Event, Tx, sql};
+use db::{AnyConnection, Event, FromRow, Row, Tx, sql};
 
-use super::{Network, SPEC, rules};
-use crate::fault;
+use super::{Network, SPEC};
 use crate::plane::Wakes;
-use crate::quotas;
 use crate::rows::{self, Where, texts};
+use crate::{fault, qos, quotas, rbac, request};
 
 pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<Network>> {
     Ok(rows::find(conn, SPEC.table, id).await?)
@@ -15,7 +14,7 @@ pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<Network>>
 
 /// 404 for one that the caller may not see.
 pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<Network> {
-    find(conn, id).await?.filter(|n| rules::visible(ctx, n)).ok_or_else(|| fault::network_not_found(id))
+    request::visible(conn, ctx, id).await
 }
 
 /// 404 for one that the caller may not see, 403 for one that is another project's.
@@ -24,23 +23,62 @@ pub async fn owned(conn: &mut AnyConnection, ctx: &Ctx, id: &str, rule: &str) ->
     if ctx.owns(&network.standard.project_id) { Ok(network) } else { Err(fault::policy(rule)) }
 }
 
-/// Network id -> ids of its subnets, in order of creation.
-pub async fn subnet_ids(
-    conn: &mut AnyConnection,
-    networks: &[Network],
-) -> Result<HashMap<String, Vec<String>>> {
+/// Whether the caller's project may have ports on it.
+pub async fn is_open_to(conn: &mut AnyConnection, ctx: &Ctx, network: &Network) -> Result<bool> {
+    Ok(network.shared
+        || ctx.owns(&network.standard.project_id)
+        || rbac::store::is_granted(conn, ctx, &network.standard.id, rbac::SHARED).await?)
+}
+
+/// What a network's view has of its subnets.
+#[derive(Debug, Clone, Default)]
+pub struct Joined {
+    /// Ids, in order of creation.
+    pub subnets: Vec<String>,
+    /// IP version -> id of the address scope of the subnets' pools.
+    pub scopes: HashMap<i64, String>,
+}
+
+struct SubnetOf {
+    network: String,
+    subnet: String,
+    version: i64,
+    scope: Option<String>,
+}
+
+impl FromRow for SubnetOf {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        Ok(SubnetOf {
+            network: row.text("network_id")?,
+            subnet: row.text("id")?,
+            version: row.int("ip_version")?,
+            scope: row.opt_text("scope")?.filter(|s| !s.is_empty()),
+        })
+    }
+}
+
+/// Network id -> what belongs to it.
+pub async fn joined(conn: &mut AnyConnection, networks: &[Network]) -> Result<HashMap<String, Joined>> {
     let mut conditions = Where::default();
     // A longer list of ids costs more than reading all.
     if networks.len() <= 200 {
-        conditions.among("network_id", texts(networks.iter().map(|n| &n.standard.id)));
+        conditions.among("s.network_id", texts(networks.iter().map(|n| &n.standard.id)));
     }
-    let pairs: Vec<(String, String)> = conditions
-        .statement("SELECT network_id, id FROM subnet", " ORDER BY created_at, id")
+    let subnets: Vec<SubnetOf> = conditions
+        .statement(
+            "SELECT s.network_id AS network_id, s.id AS id, s.ip_version AS ip_version, p.address_scope_id AS scope \
+             FROM subnet s LEFT JOIN subnet_pool p ON p.id = s.subnetpool_id",
+            " ORDER BY s.created_at, s.id",
+        )
         .rows(conn)
         .await?;
-    let mut map: HashMap<String, Vec<String>> = HashMap::new();
-    for (network, subnet) in pairs {
-        map.entry(network).or_default().push(subnet);
+    let mut map: HashMap<String, Joined> = HashMap::new();
+    for of in subnets {
+        let joined = map.entry(of.network).or_default();
+        joined.subnets.push(of.subnet);
+        if let Some(scope) = of.scope {
+            joined.scopes.insert(of.version, scope);
+        }
     }
     Ok(map)
 }
@@ -48,6 +86,7 @@ pub async fn subnet_ids(
 pub async fn create(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<()> {
     let project = &network.standard.project_id;
     quotas::store::check(tx, project, "network", 1).await?;
+    qos::store::usable(tx, ctx, &network.qos_policy_id).await?;
     rows::insert(tx, SPEC.table, &network.standard.id, network.columns()).await.map_err(|e| {
         if db::is_unique(&e) {
             let name = &network.physical_network;
@@ -58,13 +97,28 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<()> {
         }
         e.into()
     })?;
+    for (action, open) in [(rbac::SHARED, network.shared), (rbac::EXTERNAL, network.external)] {
+        if open {
+            rbac::store::open(tx, project, ("network", &network.standard.id), action, true).await?;
+        }
+    }
     tx.event(Event::new("network", "network.create", &network.standard.id, project, ctx)).await?;
     Ok(())
 }
 
-pub async fn update(tx: &mut Tx, ctx: &Ctx, network: &Network, seen: i64) -> Result<()> {
+pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &Network, network: &Network) -> Result<()> {
     let s = &network.standard;
-    rows::update(tx, SPEC.table, &s.id, seen, network.columns()).await?;
+    rows::update(tx, SPEC.table, &s.id, before.standard.revision, network.columns()).await?;
+    let object = ("network", s.id.as_str());
+    if before.shared != network.shared {
+        rbac::store::open(tx, &s.project_id, object, rbac::SHARED, network.shared).await?;
+    }
+    if before.external != network.external {
+        rbac::store::open(tx, &s.project_id, object, rbac::EXTERNAL, network.external).await?;
+    }
+    if before.qos_policy_id != network.qos_policy_id {
+        qos::store::usable(tx, ctx, &network.qos_policy_id).await?;
+    }
     tx.event(Event::new("network", "network.update", &s.id, &s.project_id, ctx)).await?;
     Ok(())
 }
@@ -77,15 +131,6 @@ pub async fn ip_versions(conn: &mut AnyConnection, id: &str) -> Result<Vec<i64>>
             .rows(conn)
             .await?;
     Ok(versions.iter().filter_map(|v| v.parse().ok()).collect())
-}
-
-/// Projects other than the owner that have ports on it.
-pub async fn used_by_others(conn: &mut AnyConnection, network: &Network) -> Result<bool> {
-    Ok(sql("SELECT id FROM port WHERE network_id = $1 AND project_id <> $2 AND project_id <> '' LIMIT 1")
-        .bind(&network.standard.id)
-        .bind(&network.standard.project_id)
-        .exists(conn)
-        .await?)
 }
 
 /// Gateways and floating IPs keep a network external.
@@ -118,7 +163,13 @@ pub async fn delete(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<Wakes> 
             ),
         ));
     }
+    rbac::store::forget(tx, &s.id).await?;
     rows::delete(tx, SPEC.table, &s.id).await?;
     tx.event(Event::new("network", "network.delete", &s.id, &s.project_id, ctx)).await?;
     Ok(Wakes::network(&s.id))
+}
+
+/// Ids of the external networks: there are few.
+pub async fn external_ids(conn: &mut AnyConnection) -> Result<Vec<String>> {
+    Ok(sql("SELECT id FROM network WHERE external = 1").rows(conn).await?)
 }

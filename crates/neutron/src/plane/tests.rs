@@ -32,7 +32,7 @@ fn network(id: &str, external: bool) -> Network {
         port_security: true,
         network_type: "local".into(),
         physical_network: String::new(),
-        availability_zone_hints: Vec::new(),
+        ..Network::default()
     }
 }
 
@@ -48,7 +48,7 @@ fn subnet(id: &str, network: &str, cidr: &str, gateway: &str) -> Subnet {
         host_routes: Vec::new(),
         ra_mode: String::new(),
         address_mode: String::new(),
-        next_address: None,
+        ..Subnet::default()
     }
 }
 
@@ -96,6 +96,7 @@ fn router(id: &str) -> Router {
         enable_snat: true,
         routes: Vec::new(),
         availability_zone_hints: Vec::new(),
+        ..Router::default()
     }
 }
 
@@ -242,6 +243,10 @@ fn a_router_has_its_interfaces_gateway_and_floating_ips() {
         target,
         status: "DOWN".into(),
         carried_by: "r".into(),
+        forwarded_by: String::new(),
+        qos_policy_id: String::new(),
+        dns_name: String::new(),
+        dns_domain: String::new(),
     };
     let target = Target { port_id: "vm".into(), fixed: "10.0.0.7".parse().unwrap(), router_id: "r".into() };
     let rows = RouterRows {

@@ -42,6 +42,21 @@ pub async fn allocate(
     let mut subnets: Vec<Subnet> =
         Where::of("network_id", &port.network_id).rows(tx, crate::subnets::SPEC.table).await?;
     match wanted {
+        // Nobody asked: only subnets that are for such devices.
+        None if subnets.iter().any(|s| !s.service_types.is_empty()) => {
+            let all = subnets.len();
+            let typed = |s: &Subnet| {
+                s.service_types
+                    .iter()
+                    .any(|t| !port.device_owner.is_empty() && port.device_owner.starts_with(t))
+            };
+            let has_typed = subnets.iter().any(typed);
+            subnets.retain(|s| if has_typed { typed(s) } else { s.service_types.is_empty() });
+            if subnets.is_empty() && all > 0 {
+                return Err(fault::no_more_addresses(&port.network_id));
+            }
+            default_addresses(tx, port, &mut subnets).await
+        }
         None => default_addresses(tx, port, &mut subnets).await,
         Some(wanted) => {
             if wanted.len() > MAX_FIXED_IPS && !port.is_trusted() {
@@ -264,4 +279,38 @@ pub async fn for_dhcp(tx: &mut Tx, subnets: &mut [Subnet], kept: &[FixedIp]) -> 
 pub fn having(column: &str, values: Vec<Bind>) -> (String, Vec<Bind>) {
     let marks = vec!["?"; values.len()].join(", ");
     (format!("id IN (SELECT port_id FROM ip_allocation WHERE {column} IN ({marks}))"), values)
+}
+
+/// The ports that are on a network already make addresses of their own on a new subnet that tells them to.
+pub async fn for_new_subnet(tx: &mut Tx, subnet: &Subnet) -> Result<()> {
+    if !subnet.is_auto_address() {
+        return Ok(());
+    }
+    let mut conditions = Where::of("network_id", &subnet.network_id);
+    conditions.and("device_owner NOT LIKE ?", ["network:%".into()]);
+    for full in super::store::load_where(tx, conditions).await? {
+        if full.fixed_ips.is_empty() {
+            continue;
+        }
+        let mut fixed_ips = full.fixed_ips.clone();
+        fixed_ips.extend(auto_address(tx, &full.port, subnet, &[]).await?);
+        write(tx, &full.port, &fixed_ips).await?;
+    }
+    Ok(())
+}
+
+/// The addresses of a port whose MAC address changed: those that it makes from it are made again.
+pub async fn remade(tx: &mut Tx, port: &Port, kept: &[FixedIp]) -> Result<Vec<FixedIp>> {
+    let subnets: Vec<Subnet> =
+        Where::of("network_id", &port.network_id).rows(tx, crate::subnets::SPEC.table).await?;
+    let mut fixed_ips = Vec::new();
+    for ip in kept {
+        match subnets.iter().find(|s| s.standard.id == ip.subnet_id && s.is_auto_address()) {
+            Some(subnet) if !port.is_trusted() => {
+                fixed_ips.extend(auto_address(tx, port, subnet, kept).await?);
+            }
+            _ => fixed_ips.push(ip.clone()),
+        }
+    }
+    Ok(fixed_ips)
 }

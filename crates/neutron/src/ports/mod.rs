@@ -8,6 +8,7 @@
 
 pub mod addresses;
 pub mod api;
+mod filters;
 pub mod rules;
 pub mod store;
 pub mod view;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fault;
-use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::request::{Attr, Extent, Filter, Kind, Spec, attr};
 use crate::rows::{self, Columns};
 use crate::standard::Standard;
 
@@ -62,6 +63,20 @@ pub struct Port {
     pub hostname: String,
     pub created_by_nova: bool,
     pub attached_at: i64,
+    /// '' for none of its own.
+    pub qos_policy_id: String,
+    pub dns_name: String,
+    pub dns_domain: String,
+    pub dhcp_options: Vec<DhcpOption>,
+    pub propagate_uplink_status: bool,
+}
+
+/// An option of `extra_dhcp_opts`: a name as dnsmasq has it, or a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DhcpOption {
+    pub opt_name: String,
+    pub opt_value: String,
+    pub ip_version: i64,
 }
 
 /// `ip_address` is an address or a network.
@@ -110,6 +125,11 @@ impl FromRow for Port {
             hostname: row.text("hostname")?,
             created_by_nova: row.bool("created_by_nova")?,
             attached_at: row.int("attached_at")?,
+            qos_policy_id: row.text("qos_policy_id")?,
+            dns_name: row.text("dns_name")?,
+            dns_domain: row.text("dns_domain")?,
+            dhcp_options: row.json("extra_dhcp_opts")?,
+            propagate_uplink_status: row.bool("uplink_status")?,
         })
     }
 }
@@ -133,6 +153,11 @@ impl Port {
             hostname: String::new(),
             created_by_nova: false,
             attached_at: base::time::now(),
+            qos_policy_id: String::new(),
+            dns_name: String::new(),
+            dns_domain: String::new(),
+            dhcp_options: Vec::new(),
+            propagate_uplink_status: true,
         }
     }
 
@@ -153,6 +178,11 @@ impl Port {
             ("hostname", (&self.hostname).into()),
             ("created_by_nova", self.created_by_nova.into()),
             ("attached_at", self.attached_at.into()),
+            ("qos_policy_id", (&self.qos_policy_id).into()),
+            ("dns_name", (&self.dns_name).into()),
+            ("dns_domain", (&self.dns_domain).into()),
+            ("extra_dhcp_opts", rows::json(&self.dhcp_options)),
+            ("uplink_status", self.propagate_uplink_status.into()),
         ]);
         columns
     }
@@ -182,6 +212,13 @@ const ATTRS: &[Attr] = &[
     attr("binding:profile", Kind::ObjectOrNull).both().admin(),
     attr("binding:vnic_type", Kind::OneOf(VNIC_TYPES)).both().by(Filter::Text("vnic_type")),
     attr("binding:vif_type", Kind::Text(64)).filter(Filter::View),
+    attr("qos_policy_id", Kind::UuidOrNull).both().by(Filter::Text("qos_policy_id")),
+    attr("qos_network_policy_id", Kind::UuidOrNull).filter(Filter::View),
+    attr("dns_name", Kind::DnsName).both().by(Filter::Text("dns_name")),
+    attr("dns_domain", Kind::DnsDomain).both().by(Filter::Text("dns_domain")),
+    attr("extra_dhcp_opts", Kind::DhcpOptions).both(),
+    attr("propagate_uplink_status", Kind::Flag).both(),
+    attr("ip_allocation", Kind::Text(16)).filter(Filter::View),
 ];
 
 pub const SPEC: Spec = Spec {
@@ -190,6 +227,6 @@ pub const SPEC: Spec = Spec {
     table: "port",
     attrs: ATTRS,
     bulk: true,
-    plain: false,
+    extent: Extent::Full,
     not_found: fault::port_not_found,
 };

@@ -4,32 +4,17 @@ use base::{Ctx, Error, Result};
 use serde_json::{Map, Value};
 
 use super::addresses::Wanted;
-use super::{AddressPair, Port};
+use super::{AddressPair, DhcpOption, Port};
 use crate::fault;
 use crate::networks::Network;
 use crate::request::Input;
-use crate::rows::{Bind, Where};
 use crate::standard::Standard;
 
 const MAX_ADDRESS_PAIRS: usize = 10;
 
-/// A port is seen by its owner and by its network's owner.
-pub fn scope(ctx: &Ctx, conditions: &mut Where) {
-    if let Some(project) = crate::networks::rules::limited_to(ctx) {
-        conditions.and(
-            "project_id = ? OR network_id IN (SELECT id FROM network WHERE project_id = ?)",
-            [Bind::Text(project.clone()), Bind::Text(project)],
-        );
-    }
-}
-
-pub fn visible(ctx: &Ctx, port: &Port, network: &Network) -> bool {
-    ctx.owns(&port.standard.project_id) || ctx.owns(&network.standard.project_id)
-}
-
 /// Ports are made on one's own networks and on shared ones; to an external network one goes through a router.
-pub fn may_plug(ctx: &Ctx, network: &Network, project_id: &str) -> Result<()> {
-    if network.shared || ctx.owns(&network.standard.project_id) {
+pub fn may_plug(is_open: bool, project_id: &str) -> Result<()> {
+    if is_open {
         return Ok(());
     }
     Err(Error::forbidden(format!("Project {project_id} not allowed to create port on this network"))
@@ -76,6 +61,11 @@ pub fn create(ctx: &Ctx, input: &Input, network: &Network) -> Result<Port> {
         hostname: String::new(),
         created_by_nova: false,
         attached_at: now,
+        qos_policy_id: input.text("qos_policy_id").unwrap_or("").into(),
+        dns_name: input.text("dns_name").unwrap_or("").into(),
+        dns_domain: input.text("dns_domain").unwrap_or("").into(),
+        dhcp_options: dhcp_options(input, &[])?.unwrap_or_default(),
+        propagate_uplink_status: input.flag("propagate_uplink_status").unwrap_or(true),
     };
     if let Some(profile) = input.value("binding:profile").filter(|p| p.is_object()) {
         port.binding_profile = profile.clone();
@@ -85,6 +75,25 @@ pub fn create(ctx: &Ctx, input: &Input, network: &Network) -> Result<Port> {
     }
     port.pairs = pairs(input, &port)?.unwrap_or_default();
     Ok(port)
+}
+
+/// The options after a request; None: not in the body. One without a value is taken away.
+fn dhcp_options(input: &Input, before: &[DhcpOption]) -> Result<Option<Vec<DhcpOption>>> {
+    let Some(items) = input.value("extra_dhcp_opts").and_then(Value::as_array) else { return Ok(None) };
+    let mut options = before.to_vec();
+    for item in items {
+        let text = |key: &str| item.get(key).and_then(Value::as_str);
+        let option = DhcpOption {
+            opt_name: text("opt_name").unwrap_or_default().into(),
+            opt_value: text("opt_value").unwrap_or_default().into(),
+            ip_version: item.get("ip_version").and_then(Value::as_i64).unwrap_or(4),
+        };
+        options.retain(|o| (&o.opt_name, o.ip_version) != (&option.opt_name, option.ip_version));
+        if text("opt_value").is_some() {
+            options.push(option);
+        }
+    }
+    Ok(Some(options))
 }
 
 /// None: not in the body.
@@ -177,6 +186,21 @@ pub fn apply(port: &mut Port, input: &Input, groups_stay: bool) -> Result<()> {
         }
         port.port_security = flag;
     }
+    if input.has("qos_policy_id") {
+        port.qos_policy_id = input.text("qos_policy_id").unwrap_or("").into();
+    }
+    if let Some(name) = input.text("dns_name") {
+        port.dns_name = name.into();
+    }
+    if let Some(domain) = input.text("dns_domain") {
+        port.dns_domain = domain.into();
+    }
+    if let Some(options) = dhcp_options(input, &port.dhcp_options)? {
+        port.dhcp_options = options;
+    }
+    if let Some(flag) = input.flag("propagate_uplink_status") {
+        port.propagate_uplink_status = flag;
+    }
     port.standard.apply(input);
     Ok(())
 }
@@ -197,6 +221,18 @@ pub fn check_security(port: &Port, groups: &[String]) -> Result<()> {
             "AddressPairAndPortSecurityRequired",
             "Port Security must be enabled in order to have allowed address pairs on a port.".into(),
         ));
+    }
+    Ok(())
+}
+
+/// A router's or floating IP's port stays one.
+pub fn check_owner_kept(before: &Port, after: &Port) -> Result<()> {
+    let owned = before.is_router_port() || before.device_owner == super::FLOATING_IP;
+    if owned && (before.device_owner != after.device_owner || before.device_id != after.device_id) {
+        return Err(fault::invalid_input(format!(
+            "The device_owner and device_id of port {} belong to {} and cannot be changed",
+            before.standard.id, before.device_owner
+        )));
     }
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use base::{Ctx, Result};
 use db::{AnyConnection, Event, FromRow, Row, Tx, sql};
 
-use super::{FixedIp, FullPort, Port, SPEC, addresses, rules};
+use super::{FixedIp, FullPort, Port, SPEC, addresses};
 use crate::networks::{self, Network};
 use crate::plane::{self, Wakes};
 use crate::rows::{self, Where, texts};
-use crate::{fault, quotas};
+use crate::{fault, quotas, request};
 
 struct Allocation {
     port_id: String,
@@ -86,9 +86,10 @@ pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<FullPort>
 /// A port that the caller may see, with its network.
 pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<(FullPort, Network)> {
     let missing = || fault::port_not_found(id);
-    let full = find(conn, id).await?.ok_or_else(missing)?;
-    let network = networks::store::find(conn, &full.port.network_id).await?.ok_or_else(missing)?;
-    if rules::visible(ctx, &full.port, &network) { Ok((full, network)) } else { Err(missing()) }
+    let port: Port = request::visible(conn, ctx, id).await?;
+    let network = networks::store::find(conn, &port.network_id).await?.ok_or_else(missing)?;
+    let full = full(conn, vec![port]).await?.pop().ok_or_else(missing)?;
+    Ok((full, network))
 }
 
 /// Writes the rows of a new port as they are.

@@ -96,19 +96,20 @@ async fn details(
 /// A resource, its table and its new limit.
 type Limit = (&'static str, &'static str, i64);
 
-/// The new limits, and whether they may be below what is used already.
+/// The new limits, and whether they are compared with what is used already.
 fn asked(body: &Value) -> Result<(Vec<Limit>, bool)> {
     let quota = body
         .get("quota")
         .and_then(Value::as_object)
         .ok_or_else(|| fault::http_bad_request("Unable to find 'quota' in request body"))?;
     let mut limits = Vec::new();
-    let mut force = false;
+    let mut check = true;
     for (key, value) in quota {
         match key.as_str() {
-            "force" => force = value == &json!(true),
-            // Checking against what is used is what happens anyway.
-            "check_limit" | "tenant_id" | "project_id" => {}
+            "force" => check = value != &json!(true),
+            // Comparing is what happens anyway.
+            "check_limit" => {}
+            "tenant_id" | "project_id" => {}
             _ => {
                 let (resource, table, _) = RESOURCES
                     .iter()
@@ -128,7 +129,7 @@ fn asked(body: &Value) -> Result<(Vec<Limit>, bool)> {
             }
         }
     }
-    Ok((limits, force))
+    Ok((limits, check))
 }
 
 async fn update(
@@ -136,10 +137,10 @@ async fn update(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> web::Result {
-    let (limits, force) = asked(&body)?;
+    let (limits, check) = asked(&body)?;
     let done: Result<()> = db::write!(app.db, |tx| {
         for (resource, table, limit) in &limits {
-            if !force && *limit >= 0 {
+            if check && *limit >= 0 {
                 let used = store::used(tx, table, &id).await?;
                 if used > *limit {
                     return Err(fault::http_bad_request(format!(

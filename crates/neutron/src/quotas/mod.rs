@@ -12,4 +12,8 @@ pub const RESOURCES: &[(&str, &str, i64)] = &[
     ("floatingip", "floating_ip", 50),
     ("security_group", "security_group", 10),
     ("security_group_rule", "security_group_rule", 100),
+    ("rbac_policy", "rbac_policy", 10),
+    ("subnetpool", "subnet_pool", -1),
+    ("trunk", "trunk", -1),
+    ("address_group", "address_group", 10),
 ];

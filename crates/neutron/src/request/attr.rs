@@ -13,6 +13,8 @@ pub enum Kind {
     /// An integer (or its digits in a string) within bounds.
     Int(i64, i64),
     IntOrNull(i64, i64),
+    /// 4 or 6.
+    IpVersion,
     Uuid,
     /// `""` counts as null: some clients clear references so.
     UuidOrNull,
@@ -21,7 +23,15 @@ pub enum Kind {
     AddressOrNull,
     /// A network in its canonical spelling.
     Cidr,
+    CidrOrNull,
+    CidrList,
     Mac,
+    /// A host name, or its first labels; kept in small letters.
+    DnsName,
+    /// A domain with its dot at the end, or ''.
+    DnsDomain,
+    /// `[{"opt_name": .., "opt_value": .., "ip_version": ..}]`
+    DhcpOptions,
     OneOf(&'static [&'static str]),
     OneOfOrNull(&'static [&'static str]),
     /// `[{"start": .., "end": ..}]`
@@ -123,6 +133,18 @@ impl Attr {
     }
 }
 
+/// How much of what Neutron's resources have in common this one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Full,
+    /// No name and no tags.
+    Unnamed,
+    /// An id and an owner.
+    Bare,
+    /// An id.
+    Nobodys,
+}
+
 /// A resource.
 pub struct Spec {
     /// `network`
@@ -134,30 +156,53 @@ pub struct Spec {
     pub attrs: &'static [Attr],
     /// Whether a POST may hold several.
     pub bulk: bool,
-    /// No name and no tags.
-    pub plain: bool,
+    pub extent: Extent,
     pub not_found: fn(&str) -> Error,
 }
 
 const OWNER: Kind = Kind::Text(255);
 
 /// What every resource has.
-const STANDARD: &[Attr] = &[
-    attr("id", Kind::Uuid).by(Filter::Text("id")),
+const BARE: &[Attr] = &[
     attr("project_id", OWNER).post().by(Filter::Text("project_id")),
     attr("tenant_id", OWNER).post().by(Filter::Text("project_id")),
+    attr("id", Kind::Uuid).by(Filter::Text("id")),
+];
+
+const STANDARD: &[Attr] = &[
     attr("description", Kind::Text(255)).both().by(Filter::Text("description")),
     attr("created_at", OWNER).by(Filter::View),
     attr("updated_at", OWNER).by(Filter::View),
     attr("revision_number", OWNER).by(Filter::Number("revision")),
 ];
 
+/// Tags may be given at creation (`tag-creation`); afterwards they have calls of their own.
 const NAMED: &[Attr] =
-    &[attr("name", Kind::Text(255)).both().by(Filter::Text("name")), attr("tags", Kind::TextList)];
+    &[attr("name", Kind::Text(255)).both().by(Filter::Text("name")), attr("tags", Kind::TextList).post()];
 
 impl Spec {
+    /// The column that a list is sorted by for a sort key, if SQL can do it.
+    pub fn column(&self, key: &str) -> Option<&'static str> {
+        match (self.attr(key)?.filter, key) {
+            (Filter::Text(column) | Filter::Number(column) | Filter::Flag(column), _) => Some(column),
+            (_, "created_at") => Some("created_at"),
+            (_, "updated_at") if matches!(self.extent, Extent::Full | Extent::Unnamed) => Some("updated_at"),
+            _ => None,
+        }
+    }
+
     pub fn attr(&self, name: &str) -> Option<&'static Attr> {
-        let named: &'static [Attr] = if self.plain { &[] } else { NAMED };
-        self.attrs.iter().chain(named).chain(STANDARD).find(|a| a.name == name)
+        let (standard, named): (&'static [Attr], &'static [Attr]) = match self.extent {
+            Extent::Full => (STANDARD, NAMED),
+            Extent::Unnamed => (STANDARD, &[]),
+            Extent::Bare | Extent::Nobodys => (&[], &[]),
+        };
+        let (owned, id) = BARE.split_at(2);
+        let owned = if self.extent == Extent::Nobodys { &[] } else { owned };
+        self.attrs.iter().chain(named).chain(standard).chain(owned).chain(id).find(|a| a.name == name)
+    }
+
+    pub fn has_tags(&self) -> bool {
+        self.extent == Extent::Full
     }
 }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::Kind;
+use super::{Kind, dns};
 
-type Checked = Result<Value, String>;
+pub(super) type Checked = Result<Value, String>;
 
 pub fn value(kind: Kind, value: &Value) -> Checked {
     match kind {
@@ -16,6 +16,10 @@ pub fn value(kind: Kind, value: &Value) -> Checked {
         Kind::Flag => flag(value),
         Kind::Int(min, max) => int(value, min, max),
         Kind::IntOrNull(min, max) => null_or(value, |v| int(v, min, max)),
+        Kind::IpVersion => match int(value, 4, 6) {
+            Ok(version) if version != 5 => Ok(version),
+            _ => Err(format!("'{}' is not in [4, 6]", shown(value))),
+        },
         Kind::Uuid => uuid(value),
         Kind::UuidOrNull => {
             if value == "" {
@@ -28,7 +32,12 @@ pub fn value(kind: Kind, value: &Value) -> Checked {
         Kind::Address => address(value),
         Kind::AddressOrNull => null_or(value, address),
         Kind::Cidr => cidr(value),
+        Kind::CidrOrNull => null_or(value, cidr),
+        Kind::CidrList => list(value)?.iter().map(cidr).collect::<Result<Vec<_>, _>>().map(Value::Array),
         Kind::Mac => mac(value),
+        Kind::DnsName => dns::name(value),
+        Kind::DnsDomain => dns::domain(value),
+        Kind::DhcpOptions => dhcp_options(value),
         Kind::OneOf(allowed) => one_of(value, allowed),
         Kind::OneOfOrNull(allowed) => null_or(value, |v| one_of(v, allowed)),
         Kind::Pools => pools(value),
@@ -291,6 +300,41 @@ fn address_pairs(value: &Value) -> Checked {
         pairs.push(Value::Object(kept));
     }
     Ok(Value::Array(pairs))
+}
+
+/// An option without a value is one to be removed.
+fn dhcp_options(value: &Value) -> Checked {
+    if value.is_null() {
+        return Ok(json!([]));
+    }
+    let mut options = Vec::new();
+    for item in list(value)? {
+        let object = item.as_object().ok_or_else(|| format!("'{}' is not a dictionary", shown(item)))?;
+        let mut kept = Map::new();
+        for (key, v) in object {
+            let v = match key.as_str() {
+                "opt_name" => {
+                    let name = text(v, 64)?;
+                    if name.as_str().is_some_and(|n| n.trim().is_empty()) {
+                        return Err("'opt_name' Blank strings are not permitted".into());
+                    }
+                    name
+                }
+                "opt_value" => null_or(v, |v| text(v, 255))?,
+                "ip_version" => match int(v, 4, 6) {
+                    Ok(version) if version != 5 => version,
+                    _ => return Err(format!("'{}' is not in [4, 6]", shown(v))),
+                },
+                other => return Err(format!("Unexpected keys supplied: {other}")),
+            };
+            kept.insert(key.clone(), v);
+        }
+        if !kept.contains_key("opt_name") || !kept.contains_key("opt_value") {
+            return Err(format!("Expected keys not found: '{}'", shown(item)));
+        }
+        options.push(Value::Object(kept));
+    }
+    Ok(Value::Array(options))
 }
 
 fn text_list(value: &Value) -> Checked {

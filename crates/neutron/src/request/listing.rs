@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 
-use base::{Error, Kind, Result};
+use base::{Ctx, Error, Kind, Result};
+use db::AnyConnection;
 use serde_json::{Map, Value, json};
 use web::Params;
 
+use super::resource::Resource;
 use super::sort::compare;
 use super::{Filter, Spec};
 use crate::fault;
@@ -30,6 +32,10 @@ pub struct Listing {
     marker: Option<String>,
     reverse: bool,
     fields: Vec<String>,
+    /// SQL has sorted the rows already.
+    is_sorted: bool,
+    /// And cut them.
+    is_cut: bool,
 }
 
 impl Listing {
@@ -50,7 +56,7 @@ impl Listing {
             }
             done.push(key);
             let values: Vec<String> = params.all(key).map(Into::into).collect();
-            if !spec.plain
+            if spec.has_tags()
                 && let Some(name) = TAG_FILTERS.iter().find(|t| **t == key)
             {
                 let groups = values.iter().map(|v| v.split(',').map(Into::into).collect()).collect();
@@ -121,11 +127,48 @@ impl Listing {
         Ok(())
     }
 
+    /// The rows that the caller may see and the conditions hold for: only the page's, when SQL can tell which.
+    pub async fn rows<R: Resource>(&mut self, conn: &mut AnyConnection, ctx: &Ctx) -> Result<Vec<R>> {
+        let mut conditions = std::mem::take(&mut self.conditions);
+        R::scope(ctx, &mut conditions);
+        let columns: Option<Vec<(&'static str, bool)>> =
+            self.sort.iter().map(|(key, descending)| Some((R::SPEC.column(key)?, *descending))).collect();
+        let Some(mut columns) = columns else {
+            return Ok(conditions.rows(conn, R::SPEC.table).await?);
+        };
+        self.is_sorted = true;
+        for last in ["created_at", "id"] {
+            if !columns.iter().any(|(c, _)| *c == last) {
+                columns.push((last, false));
+            }
+        }
+        let head = format!("SELECT * FROM {}", R::SPEC.table);
+        if self.limit == 0 || !self.in_view.is_empty() || !self.tags.is_empty() {
+            return Ok(conditions.statement(&head, &order_by(&columns, false)).rows(conn).await?);
+        }
+        if let Some(marker) = &self.marker {
+            let mut of_marker = conditions.clone();
+            of_marker.and("id = ?", [marker.into()]);
+            let select = format!("SELECT id FROM {}", R::SPEC.table);
+            if !of_marker.statement(&select, "").exists(conn).await? {
+                return Err((R::SPEC.not_found)(marker));
+            }
+            behind(&mut conditions, R::SPEC.table, &columns, marker, self.reverse);
+        }
+        let tail = format!("{} LIMIT {}", order_by(&columns, self.reverse), self.limit);
+        let mut rows = conditions.statement(&head, &tail).rows(conn).await?;
+        if self.reverse {
+            rows.reverse();
+        }
+        self.is_cut = true;
+        Ok(rows)
+    }
+
     /// The answer's body.
     pub fn finish(self, spec: &Spec, params: &Params, origin: &str, mut views: Vec<View>) -> Result<Value> {
         views.retain(|v| self.in_view.iter().all(|(name, wanted)| matches(v.get(*name), wanted)));
         views.retain(|v| self.tags.iter().all(|(kind, groups)| has_tags(v, kind, groups)));
-        if !self.sort.is_empty() {
+        if !self.is_sorted && !self.sort.is_empty() {
             // Stable: rows of equal keys keep the order they were made in.
             views.sort_by(|a, b| {
                 self.sort.iter().fold(Ordering::Equal, |order, (key, descending)| {
@@ -140,7 +183,9 @@ impl Listing {
         let mut body = Map::new();
         let mut links = Vec::new();
         if self.limit > 0 {
-            views = self.cut(spec, views)?;
+            if !self.is_cut {
+                views = self.cut(spec, views)?;
+            }
             let id =
                 |v: Option<&View>| v.and_then(|v| v.get("id")).and_then(Value::as_str).map(str::to_owned);
             let full = views.len() >= self.limit;
@@ -183,6 +228,33 @@ impl Listing {
         };
         Ok(views.into_iter().skip(range.start).take(range.len()).collect())
     }
+}
+
+/// `columns`: (name, descending).
+fn order_by(columns: &[(&str, bool)], reverse: bool) -> String {
+    let order: Vec<String> = columns
+        .iter()
+        .map(|(column, descending)| format!("{column}{}", if *descending == reverse { "" } else { " DESC" }))
+        .collect();
+    format!(" ORDER BY {}", order.join(", "))
+}
+
+/// Rows that come after the marker's in the order of `columns` (name, descending); before it when the page is asked for
+/// in reverse. Each term: equal in the columns so far, beyond in the next.
+fn behind(conditions: &mut Where, table: &str, columns: &[(&str, bool)], marker: &str, reverse: bool) {
+    let of_marker = |column: &str| format!("(SELECT m.{column} FROM {table} m WHERE m.id = ?)");
+    let terms: Vec<String> = (0..columns.len())
+        .map(|n| {
+            let equal = columns[..n].iter().map(|(c, _)| format!("{c} = {}", of_marker(c)));
+            let (column, descending) = columns[n];
+            let beyond = if descending == reverse { ">" } else { "<" };
+            let last = format!("{column} {beyond} {}", of_marker(column));
+            equal.chain([last]).collect::<Vec<_>>().join(" AND ")
+        })
+        .collect();
+    let condition = terms.join(" OR ");
+    let marks = condition.matches('?').count();
+    conditions.and(&condition, std::iter::repeat_n(Bind::from(marker), marks));
 }
 
 fn without_reverse(href: &str) -> String {

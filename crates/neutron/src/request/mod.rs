@@ -8,14 +8,19 @@
 
 mod attr;
 mod check;
+mod dns;
 mod input;
 mod listing;
+mod ordinary;
+mod resource;
 mod sort;
 
-pub use attr::{Attr, Filter, Kind, Spec, attr};
+pub use attr::{Attr, Extent, Filter, Kind, Spec, attr};
 pub use check::uuid_like;
 pub use input::Input;
 pub use listing::{Listing, only_fields};
+pub use ordinary::{Ordinary, create, delete, insert, owned, replace, update};
+pub use resource::{Expected, Resource, View, created, list, one_view, show, visible};
 
 #[cfg(test)]
 mod tests;

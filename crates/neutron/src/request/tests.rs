@@ -18,7 +18,7 @@ const THING: Spec = Spec {
         attr("status", Kind::Text(9)).by(Filter::View),
     ],
     bulk: true,
-    plain: false,
+    extent: Extent::Full,
     not_found: fault::network_not_found,
 };
 

@@ -1,16 +1,15 @@
 use std::sync::Arc;
 
 use base::{Ctx, Policy, Result, Rule};
-use serde_json::{Map, Value, json};
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use serde_json::{Value, json};
+use web::{Caller, Json, Path, Routes, State};
 
 use super::{FullRouter, Router, SPEC, actions, gateway, routes as extra, store, view};
 use crate::Neutron;
 use crate::ipam::Route;
-use crate::networks::rules::{limited_to, zones};
+use crate::networks::rules::zones;
 use crate::plane::Wakes;
-use crate::request::{Input, Listing, only_fields};
-use crate::rows::Bind;
+use crate::request::{Expected, Input, View, created, list, show};
 use crate::standard::Standard;
 
 const GET: Policy = Policy::new("get_router", Rule::ProjectReader);
@@ -21,41 +20,12 @@ const DELETE: Policy = Policy::new("delete_router", Rule::ProjectMember);
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     actions::routes(
         routes
-            .get("/v2.0/routers", &GET, list)
+            .get("/v2.0/routers", &GET, list::<Router>)
             .post("/v2.0/routers", &CREATE, create)
-            .get("/v2.0/routers/{id}", &GET, show)
+            .get("/v2.0/routers/{id}", &GET, show::<Router>)
             .put("/v2.0/routers/{id}", &UPDATE, update)
             .delete("/v2.0/routers/{id}", &DELETE, delete),
     )
-}
-
-async fn list(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    let mut listing = Listing::read(&SPEC, &params)?;
-    if let Some(project) = limited_to(&ctx) {
-        listing.conditions.and("project_id = ?", [Bind::Text(project)]);
-    }
-    let mut conn = app.db.read().await?;
-    let routers: Vec<Router> = std::mem::take(&mut listing.conditions).rows(&mut conn, SPEC.table).await?;
-    let routers = store::full(&mut conn, routers).await?;
-    drop(conn);
-    let views = routers.iter().map(view::view).collect();
-    Ok(web::json(200, &listing.finish(&SPEC, &params, &origin, views)?))
-}
-
-async fn show(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    let mut conn = app.db.read().await?;
-    let router = store::visible(&mut conn, &ctx, &id).await?;
-    Ok(web::json(200, &json!({"router": only_fields(&params, view::view(&router))})))
 }
 
 fn new_router(ctx: &Ctx, input: &Input) -> Result<Router> {
@@ -66,6 +36,7 @@ fn new_router(ctx: &Ctx, input: &Input) -> Result<Router> {
         enable_snat: true,
         routes: Vec::new(),
         availability_zone_hints: zones(input)?,
+        ..Router::default()
     })
 }
 
@@ -80,7 +51,7 @@ async fn create(
         let asked = input.value("external_gateway_info").map(|v| gateway::parse(&ctx, v, "create"));
         wanted.push((new_router(&ctx, input)?, asked.transpose()?));
     }
-    let made: Result<(Vec<Map<String, Value>>, Wakes)> = db::write!(app.db, |tx| {
+    let made: Result<(Vec<View>, Wakes)> = db::write!(app.db, |tx| {
         let (mut views, mut wakes) = (Vec::new(), Wakes::default());
         for (router, asked) in &wanted {
             let mut full = FullRouter { router: router.clone(), gateway: None };
@@ -93,19 +64,16 @@ async fn create(
         }
         Ok((views, wakes))
     });
-    let (mut views, wakes) = made?;
+    let (views, wakes) = made?;
     app.wake(&wakes);
-    Ok(if bulk {
-        web::json(201, &json!({"routers": views}))
-    } else {
-        web::json(201, &json!({"router": views.pop()}))
-    })
+    Ok(created(&SPEC, bulk, views))
 }
 
 async fn update(
     State(app): State<Arc<Neutron>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    expected: Expected,
     Json(body): Json<Value>,
 ) -> web::Result {
     let input = SPEC.update(&ctx, &body)?;
@@ -116,6 +84,7 @@ async fn update(
     let updated: Result<(FullRouter, Wakes)> = db::write!(app.db, |tx| {
         let mut full = store::visible(tx, &ctx, &id).await?;
         let seen = full.router.standard.revision;
+        expected.check(seen)?;
         let mut wakes = Wakes::router(&id);
         if let Some(flag) = input.flag("admin_state_up") {
             full.router.admin_state_up = flag;
@@ -138,9 +107,15 @@ async fn update(
     Ok(web::json(200, &json!({"router": view::view(&router)})))
 }
 
-async fn delete(State(app): State<Arc<Neutron>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+async fn delete(
+    State(app): State<Arc<Neutron>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    expected: Expected,
+) -> web::Result {
     let deleted: Result<Wakes> = db::write!(app.db, |tx| {
         let full = store::visible(tx, &ctx, &id).await?;
+        expected.check(full.router.standard.revision)?;
         store::delete(tx, &ctx, &full).await
     });
     app.wake(&deleted?);

@@ -17,6 +17,8 @@ pub struct Asked {
     pub network_id: Option<String>,
     pub enable_snat: Option<bool>,
     pub fixed_ips: Option<Vec<Wanted>>,
+    /// Some(''): none.
+    pub qos_policy_id: Option<String>,
 }
 
 /// Parses the object; `verb` is for the name of the policy that reserves parts of it for admins.
@@ -46,6 +48,10 @@ pub fn parse(ctx: &Ctx, value: &Value, verb: &str) -> Result<Asked> {
                 };
                 let wrong = || wrong(format!("'{}' is not a valid boolean value", plain(value)));
                 asked.enable_snat = Some(flag.ok_or_else(wrong)?);
+            }
+            ("qos_policy_id", Value::Null) => asked.qos_policy_id = Some(String::new()),
+            ("qos_policy_id", Value::String(id)) if crate::request::uuid_like(id) => {
+                asked.qos_policy_id = Some(id.clone());
             }
             ("external_fixed_ips", value) => {
                 let ips = serde_json::from_value(value.clone())
@@ -80,12 +86,17 @@ pub async fn set(tx: &mut Tx, ctx: &Ctx, full: &mut FullRouter, asked: &Asked) -
     if let Some(flag) = asked.enable_snat {
         full.router.enable_snat = flag;
     }
+    if let Some(policy) = &asked.qos_policy_id {
+        crate::qos::store::usable(tx, ctx, policy).await?;
+        full.router.gateway_qos_policy_id.clone_from(policy);
+    }
     let stays = full.gateway.as_ref().is_some_and(|g| Some(&g.port.network_id) == asked.network_id.as_ref());
     if !stays && full.gateway.is_some() {
         wakes.extend(remove(tx, full).await?);
     }
     let Some(network_id) = &asked.network_id else {
         full.router.enable_snat = true;
+        full.router.gateway_qos_policy_id.clear();
         return Ok(wakes);
     };
     let network = networks::store::visible(tx, ctx, network_id).await?;

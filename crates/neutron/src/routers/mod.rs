@@ -18,11 +18,11 @@ use db::{FromRow, Row};
 use crate::fault;
 use crate::ipam::Route;
 use crate::ports::FullPort;
-use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::request::{Attr, Extent, Filter, Kind, Spec, attr};
 use crate::rows::{self, Columns};
 use crate::standard::Standard;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Router {
     pub standard: Standard,
     pub admin_state_up: bool,
@@ -31,6 +31,9 @@ pub struct Router {
     pub enable_snat: bool,
     pub routes: Vec<Route>,
     pub availability_zone_hints: Vec<String>,
+    /// '' for none.
+    pub gateway_qos_policy_id: String,
+    pub flavor_id: String,
 }
 
 /// A router with its gateway port.
@@ -49,6 +52,8 @@ impl FromRow for Router {
             enable_snat: row.bool("enable_snat")?,
             routes: row.json("routes")?,
             availability_zone_hints: row.json("availability_zone_hints")?,
+            gateway_qos_policy_id: row.text("gateway_qos_policy_id")?,
+            flavor_id: row.text("flavor_id")?,
         })
     }
 }
@@ -62,6 +67,8 @@ impl Router {
             ("enable_snat", self.enable_snat.into()),
             ("routes", rows::json(&self.routes)),
             ("availability_zone_hints", rows::json(&self.availability_zone_hints)),
+            ("gateway_qos_policy_id", (&self.gateway_qos_policy_id).into()),
+            ("flavor_id", (&self.flavor_id).into()),
         ]);
         columns
     }
@@ -82,6 +89,6 @@ pub const SPEC: Spec = Spec {
     table: "router",
     attrs: ATTRS,
     bulk: true,
-    plain: false,
+    extent: Extent::Full,
     not_found: fault::router_not_found,
 };

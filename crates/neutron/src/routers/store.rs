@@ -7,7 +7,7 @@ use super::{FullRouter, Router, SPEC};
 use crate::plane::Wakes;
 use crate::ports::{self, FullPort, ROUTER_GATEWAY, ROUTER_INTERFACE};
 use crate::rows::{self, Where, texts};
-use crate::{fault, quotas};
+use crate::{fault, quotas, request};
 
 /// Joins routers with their gateways.
 pub async fn full(conn: &mut AnyConnection, routers: Vec<Router>) -> Result<Vec<FullRouter>> {
@@ -36,10 +36,8 @@ pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<FullRoute
 
 /// 404 for another project's.
 pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<FullRouter> {
-    find(conn, id)
-        .await?
-        .filter(|r| ctx.owns(&r.router.standard.project_id))
-        .ok_or_else(|| fault::router_not_found(id))
+    let router: Router = request::visible(conn, ctx, id).await?;
+    full(conn, vec![router]).await?.pop().ok_or_else(|| fault::router_not_found(id))
 }
 
 /// The router's ports on inner networks.

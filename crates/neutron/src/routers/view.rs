@@ -1,7 +1,21 @@
+use async_trait::async_trait;
+use base::{Ctx, Result};
+use db::AnyConnection;
 use serde_json::{Map, Value, json};
 
-use super::FullRouter;
+use super::{FullRouter, Router, SPEC, store};
+use crate::Neutron;
 use crate::networks::rules::ZONE;
+use crate::request::{Resource, Spec, View};
+
+#[async_trait]
+impl Resource for Router {
+    const SPEC: &'static Spec = &SPEC;
+
+    async fn views(_: &Neutron, conn: &mut AnyConnection, _: &Ctx, rows: Vec<Self>) -> Result<Vec<View>> {
+        Ok(store::full(conn, rows).await?.iter().map(view).collect())
+    }
+}
 
 pub fn view(full: &FullRouter) -> Map<String, Value> {
     let router = &full.router;
@@ -18,6 +32,7 @@ pub fn view(full: &FullRouter) -> Map<String, Value> {
             "network_id": gateway.port.network_id,
             "external_fixed_ips": ips,
             "enable_snat": router.enable_snat,
+            "qos_policy_id": Some(&router.gateway_qos_policy_id).filter(|p| !p.is_empty()),
         })
     });
     view.insert("external_gateway_info".into(), json!(gateway));

@@ -2,14 +2,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use base::{Policy, Result, Rule as PolicyRule};
-use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use serde_json::Value;
+use web::{Caller, Json, Path, Routes, State};
 
-use super::{Rule, SPEC, rules, store, view};
-use crate::networks::rules::limited_to;
+use super::{Rule, SPEC, rules, store};
 use crate::plane::Wakes;
-use crate::request::{Listing, only_fields};
-use crate::rows::Bind;
+use crate::request::{Resource as _, View, created, list, show};
 use crate::{Neutron, fault};
 
 const GET: Policy = Policy::new("get_security_group_rule", PolicyRule::ProjectReader);
@@ -18,38 +16,10 @@ const DELETE: Policy = Policy::new("delete_security_group_rule", PolicyRule::Pro
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     routes
-        .get("/v2.0/security-group-rules", &GET, list)
+        .get("/v2.0/security-group-rules", &GET, list::<Rule>)
         .post("/v2.0/security-group-rules", &CREATE, create)
-        .get("/v2.0/security-group-rules/{id}", &GET, show)
+        .get("/v2.0/security-group-rules/{id}", &GET, show::<Rule>)
         .delete("/v2.0/security-group-rules/{id}", &DELETE, delete)
-}
-
-async fn list(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    let mut listing = Listing::read(&SPEC, &params)?;
-    if let Some(project) = limited_to(&ctx) {
-        listing.conditions.and("project_id = ?", [Bind::Text(project)]);
-    }
-    let mut conn = app.db.read().await?;
-    let rules: Vec<Rule> = std::mem::take(&mut listing.conditions).rows(&mut conn, SPEC.table).await?;
-    drop(conn);
-    let views = rules.iter().map(view::view).collect();
-    Ok(web::json(200, &listing.finish(&SPEC, &params, &origin, views)?))
-}
-
-async fn show(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    let mut conn = app.db.read().await?;
-    let rule = store::visible(&mut conn, &ctx, &id).await?;
-    Ok(web::json(200, &json!({"security_group_rule": only_fields(&params, view::view(&rule))})))
 }
 
 async fn create(
@@ -60,14 +30,13 @@ async fn create(
     let (inputs, bulk) = SPEC.create(&ctx, &body)?;
     let new = inputs.iter().map(|i| rules::create(&ctx, i)).collect::<Result<Vec<_>>>()?;
     check_bulk(&new)?;
-    let made: Result<Wakes> = db::write!(app.db, |tx| store::create(tx, &ctx, &new).await);
-    app.wake(&made?);
-    let mut views: Vec<_> = new.iter().map(view::view).collect();
-    Ok(if bulk {
-        web::json(201, &json!({"security_group_rules": views}))
-    } else {
-        web::json(201, &json!({"security_group_rule": views.pop()}))
-    })
+    let made: Result<(Vec<View>, Wakes)> = db::write!(app.db, |tx| {
+        let wakes = store::create(tx, &ctx, &new).await?;
+        Ok((Rule::views(&app, tx, &ctx, new.clone()).await?, wakes))
+    });
+    let (views, wakes) = made?;
+    app.wake(&wakes);
+    Ok(created(&SPEC, bulk, views))
 }
 
 /// One request's rules are one project's, one group's, and different.

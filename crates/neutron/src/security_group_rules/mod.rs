@@ -9,7 +9,7 @@ pub mod view;
 use db::{FromRow, Row};
 
 use crate::fault;
-use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::request::{Attr, Extent, Filter, Kind, Spec, attr};
 use crate::rows::{Bind, Columns};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub struct Rule {
     pub remote_group: Option<String>,
     /// '' for none.
     pub remote_prefix: String,
+    pub remote_address_group: Option<String>,
 }
 
 impl FromRow for Rule {
@@ -51,6 +52,7 @@ impl FromRow for Rule {
             port_max: row.opt_int("port_range_max")?,
             remote_group: row.opt_text("remote_group_id")?,
             remote_prefix: row.text("remote_ip_prefix")?,
+            remote_address_group: row.opt_text("remote_address_group_id")?,
         })
     }
 }
@@ -71,6 +73,7 @@ impl Rule {
             ("port_range_max", self.port_max.into()),
             ("remote_group_id", Bind::OptText(self.remote_group.clone())),
             ("remote_ip_prefix", (&self.remote_prefix).into()),
+            ("remote_address_group_id", Bind::OptText(self.remote_address_group.clone())),
             ("fingerprint", rules::fingerprint(self).into()),
         ]
     }
@@ -86,6 +89,8 @@ const ATTRS: &[Attr] = &[
     attr("remote_group_id", Kind::UuidOrNull).post().by(Filter::View),
     attr("remote_ip_prefix", Kind::Any).post().by(Filter::View),
     attr("normalized_cidr", Kind::Any).filter(Filter::View),
+    attr("remote_address_group_id", Kind::UuidOrNull).post().by(Filter::View),
+    attr("belongs_to_default_sg", Kind::Flag).filter(Filter::View),
 ];
 
 pub const SPEC: Spec = Spec {
@@ -94,7 +99,7 @@ pub const SPEC: Spec = Spec {
     table: "security_group_rule",
     attrs: ATTRS,
     bulk: true,
-    plain: true,
+    extent: Extent::Unnamed,
     not_found: fault::security_group_rule_not_found,
 };
 

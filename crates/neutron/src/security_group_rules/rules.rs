@@ -25,33 +25,27 @@ pub fn rule(project_id: &str, group_id: &str, direction: &str, ethertype: &str) 
         port_max: None,
         remote_group: None,
         remote_prefix: String::new(),
+        remote_address_group: None,
     }
-}
-
-/// Everything may leave; in the default group its members may also come in.
-pub fn first_rules(project_id: &str, group_id: &str, is_default: bool) -> Vec<Rule> {
-    let mut first = Vec::new();
-    for ethertype in ["IPv4", "IPv6"] {
-        first.push(rule(project_id, group_id, "egress", ethertype));
-        if is_default {
-            let mut ingress = rule(project_id, group_id, "ingress", ethertype);
-            ingress.remote_group = Some(group_id.into());
-            first.push(ingress);
-        }
-    }
-    first
 }
 
 pub fn create(ctx: &Ctx, input: &Input) -> Result<Rule> {
-    let group = input.text("security_group_id").unwrap_or_default();
+    let mut rule = template(ctx, input)?;
+    rule.security_group_id = input.text("security_group_id").unwrap_or_default().into();
+    Ok(rule)
+}
+
+/// A rule of no group yet.
+pub fn template(ctx: &Ctx, input: &Input) -> Result<Rule> {
     let ethertype = ethertype(input.value("ethertype"))?;
-    let mut rule = rule(&input.owner(ctx)?, group, input.text("direction").unwrap_or_default(), ethertype);
+    let mut rule = rule(&input.owner(ctx)?, "", input.text("direction").unwrap_or_default(), ethertype);
     rule.description = input.text("description").unwrap_or("").into();
     rule.protocol = convert_protocol(input.value("protocol"))?;
     rule.port_min = port(input.value("port_range_min"))?;
     rule.port_max = port(input.value("port_range_max"))?;
     rule.remote_group = input.text("remote_group_id").map(Into::into);
     rule.remote_prefix = prefix(input.value("remote_ip_prefix"))?;
+    rule.remote_address_group = input.text("remote_address_group_id").map(Into::into);
     if ethertype == "IPv6" && matches!(rule.protocol.as_str(), "icmp" | "icmpv6") {
         // The legacy names of ICMPv6 are kept under the real one.
         rule.protocol = "ipv6-icmp".into();
@@ -134,7 +128,9 @@ fn prefix(value: Option<&Value>) -> Result<String> {
 }
 
 fn check(rule: &Rule) -> Result<()> {
-    if rule.remote_group.is_some() && !rule.remote_prefix.is_empty() {
+    let remotes =
+        [rule.remote_group.is_some(), !rule.remote_prefix.is_empty(), rule.remote_address_group.is_some()];
+    if remotes.into_iter().filter(|given| *given).count() > 1 {
         return Err(invalid(
             "SecurityGroupMultipleRemoteEntites",
             "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
@@ -213,7 +209,7 @@ pub fn fingerprint(rule: &Rule) -> String {
     let ipv6 = rule.ethertype == "IPv6";
     let everywhere = matches!(rule.remote_prefix.as_str(), "" | "0.0.0.0/0" | "::/0");
     format!(
-        "{} {} {} {} {} {} {}",
+        "{} {} {} {} {} {} {}{}",
         rule.direction,
         rule.ethertype,
         number(protocol::effective(&rule.protocol, ipv6).map(i64::from)),
@@ -221,6 +217,8 @@ pub fn fingerprint(rule: &Rule) -> String {
         number(rule.port_max),
         rule.remote_group.as_deref().unwrap_or("-"),
         if everywhere { "-" } else { &rule.remote_prefix },
+        // Rules from before there were address groups keep their fingerprint.
+        rule.remote_address_group.as_ref().map_or_else(String::new, |g| format!(" {g}")),
     )
 }
 

@@ -1,9 +1,12 @@
+use std::collections::HashSet;
+
 use base::{Ctx, Result};
 use db::{AnyConnection, Event, Tx, sql};
 
 use super::{Rule, SPEC, rules};
 use crate::plane::{self, Wakes};
-use crate::{fault, quotas, rows, security_groups};
+use crate::rows::{self, Where, texts};
+use crate::{address_groups, quotas, request, security_groups};
 
 pub async fn insert(tx: &mut Tx, rule: &Rule) -> db::Result<()> {
     rows::insert(tx, SPEC.table, &rule.id, rule.columns()).await
@@ -11,18 +14,32 @@ pub async fn insert(tx: &mut Tx, rule: &Rule) -> db::Result<()> {
 
 /// 404 for another project's.
 pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<Rule> {
-    let rule: Option<Rule> = rows::find(conn, SPEC.table, id).await?;
-    rule.filter(|r| ctx.owns(&r.project_id)).ok_or_else(|| fault::security_group_rule_not_found(id))
+    request::visible(conn, ctx, id).await
+}
+
+/// Which of the groups of these rules are their projects' default ones.
+pub async fn default_groups(conn: &mut AnyConnection, rules: &[Rule]) -> Result<HashSet<String>> {
+    let mut conditions = Where::of("is_default", 1);
+    if rules.len() <= 200 {
+        conditions.among("id", texts(rules.iter().map(|r| &r.security_group_id)));
+    }
+    let ids: Vec<String> = conditions.statement("SELECT id FROM security_group", "").rows(conn).await?;
+    Ok(ids.into_iter().collect())
 }
 
 /// Adds rules to one group.
 pub async fn create(tx: &mut Tx, ctx: &Ctx, new: &[Rule]) -> Result<Wakes> {
     let Some(first) = new.first() else { return Ok(Wakes::default()) };
-    let group = security_groups::store::visible(tx, ctx, &first.security_group_id).await?;
+    let group =
+        security_groups::store::owned(tx, ctx, &first.security_group_id, "create_security_group_rule")
+            .await?;
     quotas::store::check(tx, &first.project_id, "security_group_rule", new.len() as i64).await?;
     for rule in new {
         if let Some(remote) = &rule.remote_group {
             security_groups::store::visible(tx, ctx, remote).await?;
+        }
+        if let Some(remote) = &rule.remote_address_group {
+            request::visible::<address_groups::AddressGroup>(tx, ctx, remote).await?;
         }
         let same: Option<String> =
             sql("SELECT id FROM security_group_rule WHERE security_group_id = $1 AND fingerprint = $2")

@@ -1,16 +1,14 @@
 use std::sync::Arc;
 
-use base::{Ctx, Policy, Result, Rule as PolicyRule};
-use serde_json::{Map, Value, json};
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use base::{Policy, Result, Rule as PolicyRule};
+use serde_json::{Value, json};
+use web::{Caller, Json, Path, Routes, State};
 
-use super::{DEFAULT, SPEC, SecurityGroup, store, view};
-use crate::networks::rules::limited_to;
+use super::{DEFAULT, SPEC, SecurityGroup, store};
 use crate::plane::Wakes;
-use crate::request::{Input, Listing, only_fields};
-use crate::rows::Bind;
+use crate::request::{Expected, Input, Resource as _, View, created, list, one_view, show};
 use crate::standard::Standard;
-use crate::{Neutron, fault};
+use crate::{Neutron, fault, plane};
 
 const GET: Policy = Policy::new("get_security_group", PolicyRule::ProjectReader);
 const CREATE: Policy = Policy::new("create_security_group", PolicyRule::ProjectMember);
@@ -19,58 +17,11 @@ const DELETE: Policy = Policy::new("delete_security_group", PolicyRule::ProjectM
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     routes
-        .get("/v2.0/security-groups", &GET, list)
+        .get("/v2.0/security-groups", &GET, list::<SecurityGroup>)
         .post("/v2.0/security-groups", &CREATE, create)
-        .get("/v2.0/security-groups/{id}", &GET, show)
+        .get("/v2.0/security-groups/{id}", &GET, show::<SecurityGroup>)
         .put("/v2.0/security-groups/{id}", &UPDATE, update)
         .delete("/v2.0/security-groups/{id}", &DELETE, delete)
-}
-
-/// A project sees its default group even before anything needed it.
-async fn ensure_default(app: &Neutron, ctx: &Ctx, params: &Params) -> Result<()> {
-    let asked = params.get("project_id").or_else(|| params.get("tenant_id")).filter(|_| ctx.is_admin());
-    let Some(project) = asked.or_else(|| ctx.project().map(|p| p.id.as_str())) else { return Ok(()) };
-    let mut conn = app.db.read().await?;
-    if store::default_of(&mut conn, project).await?.is_some() {
-        return Ok(());
-    }
-    drop(conn);
-    let made: Result<String> = db::write!(app.db, |tx| store::default_group(tx, ctx, project).await);
-    made.map(|_| ())
-}
-
-async fn list(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    let mut listing = Listing::read(&SPEC, &params)?;
-    if let Some(project) = limited_to(&ctx) {
-        listing.conditions.and("project_id = ?", [Bind::Text(project)]);
-    }
-    ensure_default(&app, &ctx, &params).await?;
-    let mut conn = app.db.read().await?;
-    let groups: Vec<SecurityGroup> =
-        std::mem::take(&mut listing.conditions).rows(&mut conn, SPEC.table).await?;
-    let rules = store::rules_of(&mut conn, &groups).await?;
-    drop(conn);
-    let views =
-        groups.iter().map(|g| view::view(g, rules.get(&g.standard.id).map_or(&[], Vec::as_slice))).collect();
-    Ok(web::json(200, &listing.finish(&SPEC, &params, &origin, views)?))
-}
-
-async fn show(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    let mut conn = app.db.read().await?;
-    let group = store::visible(&mut conn, &ctx, &id).await?;
-    let rules = store::rules_of(&mut conn, std::slice::from_ref(&group)).await?;
-    let view = view::view(&group, rules.get(&id).map_or(&[], Vec::as_slice));
-    Ok(web::json(200, &json!({"security_group": only_fields(&params, view)})))
 }
 
 fn refuse_default(input: &Input) -> Result<()> {
@@ -92,33 +43,34 @@ async fn create(
     let mut groups = Vec::new();
     for input in &inputs {
         refuse_default(input)?;
-        groups.push(SecurityGroup { standard: Standard::of(&input.owner(&ctx)?, input), is_default: false });
+        groups.push(SecurityGroup {
+            standard: Standard::of(&input.owner(&ctx)?, input),
+            is_default: false,
+            stateful: input.flag("stateful").unwrap_or(true),
+            shared: false,
+        });
     }
-    let made: Result<Vec<Map<String, Value>>> = db::write!(app.db, |tx| {
-        let mut views = Vec::new();
+    let made: Result<Vec<View>> = db::write!(app.db, |tx| {
         for group in &groups {
-            views.push(view::view(group, &store::create(tx, &ctx, group).await?));
+            store::create(tx, &ctx, group).await?;
         }
-        Ok(views)
+        SecurityGroup::views(&app, tx, &ctx, groups.clone()).await
     });
-    let mut views = made?;
-    Ok(if bulk {
-        web::json(201, &json!({"security_groups": views}))
-    } else {
-        web::json(201, &json!({"security_group": views.pop()}))
-    })
+    Ok(created(&SPEC, bulk, made?))
 }
 
 async fn update(
     State(app): State<Arc<Neutron>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    expected: Expected,
     Json(body): Json<Value>,
 ) -> web::Result {
     let input = SPEC.update(&ctx, &body)?;
-    let updated: Result<Map<String, Value>> = db::write!(app.db, |tx| {
-        let mut group = store::visible(tx, &ctx, &id).await?;
+    let updated: Result<(View, Wakes)> = db::write!(app.db, |tx| {
+        let mut group = store::owned(tx, &ctx, &id, "update_security_group").await?;
         let seen = group.standard.revision;
+        expected.check(seen)?;
         if group.is_default && input.text("name").is_some_and(|n| n != group.standard.name) {
             return Err(fault::conflict(
                 "SecurityGroupCannotUpdateDefault",
@@ -128,17 +80,29 @@ async fn update(
         if !group.is_default {
             refuse_default(&input)?;
         }
+        if let Some(stateful) = input.flag("stateful").filter(|s| *s != group.stateful) {
+            store::unused(tx, &id).await?;
+            group.stateful = stateful;
+        }
         group.standard.apply(&input);
         store::update(tx, &ctx, &group, seen).await?;
-        let rules = store::rules_of(tx, std::slice::from_ref(&group)).await?;
-        Ok(view::view(&group, rules.get(&id).map_or(&[], Vec::as_slice)))
+        let wakes = Wakes::networks(plane::store::networks_using(tx, &id).await?);
+        Ok((one_view(&app, tx, &ctx, group).await?, wakes))
     });
-    Ok(web::json(200, &json!({"security_group": updated?})))
+    let (view, wakes) = updated?;
+    app.wake(&wakes);
+    Ok(web::json(200, &json!({ "security_group": view })))
 }
 
-async fn delete(State(app): State<Arc<Neutron>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+async fn delete(
+    State(app): State<Arc<Neutron>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    expected: Expected,
+) -> web::Result {
     let deleted: Result<Wakes> = db::write!(app.db, |tx| {
-        let group = store::visible(tx, &ctx, &id).await?;
+        let group = store::owned(tx, &ctx, &id, "delete_security_group").await?;
+        expected.check(group.standard.revision)?;
         store::delete(tx, &ctx, &group).await
     });
     app.wake(&deleted?);

@@ -8,7 +8,7 @@ pub mod view;
 use db::{FromRow, Row};
 
 use crate::fault;
-use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::request::{Attr, Extent, Filter, Kind, Spec, attr};
 use crate::rows::Columns;
 use crate::standard::Standard;
 
@@ -16,20 +16,32 @@ use crate::standard::Standard;
 pub struct SecurityGroup {
     pub standard: Standard,
     pub is_default: bool,
+    pub stateful: bool,
+    /// With everybody.
+    pub shared: bool,
 }
 
 pub const DEFAULT: &str = "default";
 
 impl FromRow for SecurityGroup {
     fn from_row(row: &Row) -> db::Result<Self> {
-        Ok(SecurityGroup { standard: Standard::read(row)?, is_default: row.bool("is_default")? })
+        Ok(SecurityGroup {
+            standard: Standard::read(row)?,
+            is_default: row.bool("is_default")?,
+            stateful: row.bool("stateful")?,
+            shared: row.bool("shared")?,
+        })
     }
 }
 
 impl SecurityGroup {
     pub fn columns(&self) -> Columns {
         let mut columns = self.standard.columns();
-        columns.push(("is_default", self.is_default.into()));
+        columns.extend([
+            ("is_default", self.is_default.into()),
+            ("stateful", self.stateful.into()),
+            ("shared", self.shared.into()),
+        ]);
         columns
     }
 }
@@ -37,6 +49,8 @@ impl SecurityGroup {
 const ATTRS: &[Attr] = &[
     attr("security_group_rules", Kind::Any),
     attr("is_default", Kind::Flag).filter(Filter::Flag("is_default")),
+    attr("stateful", Kind::Flag).both().by(Filter::Flag("stateful")),
+    attr("shared", Kind::Flag).filter(Filter::View),
 ];
 
 pub const SPEC: Spec = Spec {
@@ -45,6 +59,6 @@ pub const SPEC: Spec = Spec {
     table: "security_group",
     attrs: ATTRS,
     bulk: true,
-    plain: false,
+    extent: Extent::Full,
     not_found: fault::security_group_not_found,
 };

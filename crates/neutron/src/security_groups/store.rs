@@ -8,18 +8,29 @@ use crate::plane::{self, Wakes};
 use crate::rows::{self, Where, texts};
 use crate::security_group_rules::{self as rules, Rule};
 use crate::standard::Standard;
-use crate::{fault, quotas};
+use crate::{default_rules, fault, quotas, rbac, request};
 
-pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<SecurityGroup>> {
-    Ok(rows::find(conn, SPEC.table, id).await?)
+/// 404 for one that the caller may not see.
+pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<SecurityGroup> {
+    request::visible(conn, ctx, id).await
 }
 
-/// 404 for another project's.
-pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<SecurityGroup> {
-    find(conn, id)
-        .await?
-        .filter(|g| ctx.owns(&g.standard.project_id))
-        .ok_or_else(|| fault::security_group_not_found(id))
+/// 403 for one that is shared with the caller and not his.
+pub async fn owned(conn: &mut AnyConnection, ctx: &Ctx, id: &str, rule: &str) -> Result<SecurityGroup> {
+    let group = visible(conn, ctx, id).await?;
+    if ctx.owns(&group.standard.project_id) { Ok(group) } else { Err(fault::policy(rule)) }
+}
+
+/// Refuses while ports have it.
+pub async fn unused(conn: &mut AnyConnection, id: &str) -> Result<()> {
+    let used = sql("SELECT port_id FROM port_security_group WHERE security_group_id = $1 LIMIT 1")
+        .bind(id)
+        .exists(conn)
+        .await?;
+    if used {
+        return Err(fault::conflict("SecurityGroupInUse", format!("Security Group {id} in use.")));
+    }
+    Ok(())
 }
 
 /// Checks that the caller may use all of these groups; the answer is free of repetitions.
@@ -50,6 +61,8 @@ pub async fn default_group(tx: &mut Tx, ctx: &Ctx, project_id: &str) -> Result<S
     let group = SecurityGroup {
         standard: Standard::new(project_id, DEFAULT, "Default security group"),
         is_default: true,
+        stateful: true,
+        shared: false,
     };
     insert(tx, ctx, &group).await?;
     Ok(group.standard.id)
@@ -59,7 +72,7 @@ pub async fn default_group(tx: &mut Tx, ctx: &Ctx, project_id: &str) -> Result<S
 async fn insert(tx: &mut Tx, ctx: &Ctx, group: &SecurityGroup) -> Result<Vec<Rule>> {
     let s = &group.standard;
     rows::insert(tx, SPEC.table, &s.id, group.columns()).await?;
-    let first = rules::rules::first_rules(&s.project_id, &s.id, group.is_default);
+    let first = default_rules::store::for_group(tx, group).await?;
     for rule in &first {
         rules::store::insert(tx, rule).await?;
     }
@@ -71,8 +84,9 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, group: &SecurityGroup) -> Result<Vec
     let project = &group.standard.project_id;
     default_group(tx, ctx, project).await?;
     quotas::store::check(tx, project, "security_group", 1).await?;
-    quotas::store::check(tx, project, "security_group_rule", 2).await?;
-    insert(tx, ctx, group).await
+    let made = insert(tx, ctx, group).await?;
+    quotas::store::check(tx, project, "security_group_rule", 0).await?;
+    Ok(made)
 }
 
 /// Group id -> its rules.
@@ -107,13 +121,8 @@ pub async fn delete(tx: &mut Tx, ctx: &Ctx, group: &SecurityGroup) -> Result<Wak
             "Insufficient rights for removing default security group.".into(),
         ));
     }
-    let used = sql("SELECT port_id FROM port_security_group WHERE security_group_id = $1 LIMIT 1")
-        .bind(&s.id)
-        .exists(tx)
-        .await?;
-    if used {
-        return Err(fault::conflict("SecurityGroupInUse", format!("Security Group {} in use.", s.id)));
-    }
+    unused(tx, &s.id).await?;
+    rbac::store::forget(tx, &s.id).await?;
     let wakes = Wakes::networks(plane::store::networks_referring(tx, &s.id).await?);
     rows::delete(tx, SPEC.table, &s.id).await?;
     tx.event(Event::new("network", "security_group.delete", &s.id, &s.project_id, ctx)).await?;

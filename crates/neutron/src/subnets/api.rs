@@ -2,13 +2,12 @@ use std::sync::Arc;
 
 use base::{Policy, Result, Rule};
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Path, Routes, State};
 
-use super::{SPEC, Subnet, rules, store, view};
-use crate::Neutron;
+use super::{SPEC, Subnet, rules, store};
 use crate::plane::Wakes;
-use crate::request::{Listing, only_fields};
-use crate::rows::Bind;
+use crate::request::{Expected, View, created, list, one_view, show};
+use crate::{Neutron, subnet_pools};
 
 const GET: Policy = Policy::new("get_subnet", Rule::ProjectReader);
 const CREATE: Policy = Policy::new("create_subnet", Rule::ProjectMember);
@@ -17,43 +16,11 @@ const DELETE: Policy = Policy::new("delete_subnet", Rule::ProjectMember);
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     routes
-        .get("/v2.0/subnets", &GET, list)
+        .get("/v2.0/subnets", &GET, list::<Subnet>)
         .post("/v2.0/subnets", &CREATE, create)
-        .get("/v2.0/subnets/{id}", &GET, show)
+        .get("/v2.0/subnets/{id}", &GET, show::<Subnet>)
         .put("/v2.0/subnets/{id}", &UPDATE, update)
         .delete("/v2.0/subnets/{id}", &DELETE, delete)
-}
-
-async fn list(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    let mut listing = Listing::read(&SPEC, &params)?;
-    rules::scope(&ctx, &mut listing.conditions);
-    if let Some(external) = params.flag("router:external") {
-        listing.conditions.and(
-            "network_id IN (SELECT id FROM network WHERE external = ?)",
-            [Bind::Int(i64::from(external))],
-        );
-    }
-    let mut conn = app.db.read().await?;
-    let subnets: Vec<Subnet> = std::mem::take(&mut listing.conditions).rows(&mut conn, SPEC.table).await?;
-    drop(conn);
-    let views = subnets.iter().map(view::view).collect();
-    Ok(web::json(200, &listing.finish(&SPEC, &params, &origin, views)?))
-}
-
-async fn show(
-    State(app): State<Arc<Neutron>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    let mut conn = app.db.read().await?;
-    let (subnet, _) = store::visible(&mut conn, &ctx, &id).await?;
-    Ok(web::json(200, &json!({"subnet": only_fields(&params, view::view(&subnet))})))
 }
 
 async fn create(
@@ -62,45 +29,51 @@ async fn create(
     Json(body): Json<Value>,
 ) -> web::Result {
     let (inputs, bulk) = SPEC.create(&ctx, &body)?;
-    let subnets = inputs.iter().map(|i| rules::create(&ctx, i)).collect::<Result<Vec<_>>>()?;
-    let made: Result<Wakes> = db::write!(app.db, |tx| {
-        let mut wakes = Wakes::default();
-        for subnet in &subnets {
-            wakes.extend(store::create(tx, &ctx, subnet).await?);
+    let made: Result<(Vec<View>, Wakes)> = db::write!(app.db, |tx| {
+        let (mut views, mut wakes) = (Vec::new(), Wakes::default());
+        for input in &inputs {
+            let cidr = subnet_pools::store::cidr_for(tx, &ctx, input).await?;
+            let subnet = rules::create(&ctx, input, cidr)?;
+            wakes.extend(store::create(tx, &ctx, &subnet).await?);
+            views.push(one_view(&app, tx, &ctx, subnet).await?);
         }
-        Ok(wakes)
+        Ok((views, wakes))
     });
-    app.wake(&made?);
-    let mut views: Vec<_> = subnets.iter().map(view::view).collect();
-    Ok(if bulk {
-        web::json(201, &json!({"subnets": views}))
-    } else {
-        web::json(201, &json!({"subnet": views.pop()}))
-    })
+    let (views, wakes) = made?;
+    app.wake(&wakes);
+    Ok(created(&SPEC, bulk, views))
 }
 
 async fn update(
     State(app): State<Arc<Neutron>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    expected: Expected,
     Json(body): Json<Value>,
 ) -> web::Result {
     let input = SPEC.update(&ctx, &body)?;
-    let updated: Result<(Subnet, Wakes)> = db::write!(app.db, |tx| {
+    let updated: Result<(View, Wakes)> = db::write!(app.db, |tx| {
         let (before, _) = store::owned(tx, &ctx, &id, "update_subnet").await?;
+        expected.check(before.standard.revision)?;
         let mut subnet = before.clone();
         rules::apply(&mut subnet, &input)?;
         let wakes = store::update(tx, &ctx, &before, &subnet).await?;
-        Ok((subnet, wakes))
+        Ok((one_view(&app, tx, &ctx, subnet).await?, wakes))
     });
-    let (subnet, wakes) = updated?;
+    let (view, wakes) = updated?;
     app.wake(&wakes);
-    Ok(web::json(200, &json!({"subnet": view::view(&subnet)})))
+    Ok(web::json(200, &json!({ "subnet": view })))
 }
 
-async fn delete(State(app): State<Arc<Neutron>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+async fn delete(
+    State(app): State<Arc<Neutron>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    expected: Expected,
+) -> web::Result {
     let deleted: Result<Wakes> = db::write!(app.db, |tx| {
         let (subnet, _) = store::owned(tx, &ctx, &id, "delete_subnet").await?;
+        expected.check(subnet.standard.revision)?;
         store::delete(tx, &ctx, &subnet).await
     });
     app.wake(&deleted?);

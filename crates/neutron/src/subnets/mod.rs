@@ -16,11 +16,11 @@ use ipnet::IpNet;
 
 use crate::fault;
 use crate::ipam::{Pool, Route};
-use crate::request::{Attr, Filter, Kind, Spec, attr};
+use crate::request::{Attr, Extent, Filter, Kind, Spec, attr};
 use crate::rows::{self, Columns};
 use crate::standard::Standard;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subnet {
     pub standard: Standard,
     pub network_id: String,
@@ -35,6 +35,11 @@ pub struct Subnet {
     pub address_mode: String,
     /// The address given out last.
     pub next_address: Option<IpAddr>,
+    /// '' for none.
+    pub subnetpool_id: String,
+    /// Beginnings of the device owners that may have addresses here; none: all.
+    pub service_types: Vec<String>,
+    pub dns_publish_fixed_ip: bool,
 }
 
 pub const MODES: &[&str] = &["dhcpv6-stateful", "dhcpv6-stateless", "slaac"];
@@ -71,6 +76,9 @@ impl FromRow for Subnet {
             ra_mode: row.text("ipv6_ra_mode")?,
             address_mode: row.text("ipv6_address_mode")?,
             next_address: optional(&row.text("next_address")?),
+            subnetpool_id: row.text("subnetpool_id")?,
+            service_types: row.json("service_types")?,
+            dns_publish_fixed_ip: row.bool("dns_publish_fixed_ip")?,
         })
     }
 }
@@ -91,6 +99,9 @@ impl Subnet {
             ("ipv6_ra_mode", (&self.ra_mode).into()),
             ("ipv6_address_mode", (&self.address_mode).into()),
             ("next_address", text(self.next_address).into()),
+            ("subnetpool_id", (&self.subnetpool_id).into()),
+            ("service_types", rows::json(&self.service_types)),
+            ("dns_publish_fixed_ip", self.dns_publish_fixed_ip.into()),
         ]);
         columns
     }
@@ -98,8 +109,8 @@ impl Subnet {
 
 const ATTRS: &[Attr] = &[
     attr("network_id", Kind::Uuid).required().by(Filter::Text("network_id")),
-    attr("ip_version", Kind::Int(4, 6)).post().by(Filter::Number("ip_version")),
-    attr("cidr", Kind::Cidr).post().by(Filter::Text("cidr")),
+    attr("ip_version", Kind::IpVersion).post().by(Filter::Number("ip_version")),
+    attr("cidr", Kind::CidrOrNull).post().by(Filter::Text("cidr")),
     attr("gateway_ip", Kind::AddressOrNull).both().by(Filter::Text("gateway_ip")),
     attr("enable_dhcp", Kind::Flag).both().by(Filter::Flag("enable_dhcp")),
     attr("allocation_pools", Kind::Pools).both(),
@@ -107,8 +118,11 @@ const ATTRS: &[Attr] = &[
     attr("host_routes", Kind::Routes).both(),
     attr("ipv6_ra_mode", Kind::OneOfOrNull(MODES)).post().by(Filter::Text("ipv6_ra_mode")),
     attr("ipv6_address_mode", Kind::OneOfOrNull(MODES)).post().by(Filter::Text("ipv6_address_mode")),
-    // Clients send it as null, or filter by it; there are no subnet pools here.
-    attr("subnetpool_id", Kind::UuidOrNull).post().filter(Filter::View),
+    attr("subnetpool_id", Kind::Any).post().by(Filter::Text("subnetpool_id")),
+    attr("use_default_subnetpool", Kind::Flag).post(),
+    attr("prefixlen", Kind::Int(0, 128)).post(),
+    attr("service_types", Kind::TextList).both(),
+    attr("dns_publish_fixed_ip", Kind::Flag).both().by(Filter::Flag("dns_publish_fixed_ip")),
     attr("router:external", Kind::Flag).filter(Filter::Room),
 ];
 
@@ -118,6 +132,6 @@ pub const SPEC: Spec = Spec {
     table: "subnet",
     attrs: ATTRS,
     bulk: true,
-    plain: false,
+    extent: Extent::Full,
     not_found: fault::subnet_not_found,
 };

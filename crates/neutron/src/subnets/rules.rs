@@ -8,37 +8,22 @@ use ipnet::IpNet;
 use super::Subnet;
 use crate::fault;
 use crate::ipam::{self, Pool, Route};
-use crate::networks::Network;
 use crate::request::Input;
-use crate::rows::{Bind, Where};
 use crate::standard::Standard;
 
 const MAX_NAMESERVERS: usize = 5;
 const MAX_HOST_ROUTES: usize = 20;
 
-/// A subnet is seen by who sees its network (and by its owner).
-pub fn visible(ctx: &Ctx, subnet: &Subnet, network: &Network) -> bool {
-    ctx.owns(&subnet.standard.project_id) || crate::networks::rules::visible(ctx, network)
-}
-
-pub fn scope(ctx: &Ctx, conditions: &mut Where) {
-    if let Some(project) = crate::networks::rules::limited_to(ctx) {
-        conditions.and(
-            "project_id = ? OR network_id IN \
-             (SELECT id FROM network WHERE shared = 1 OR external = 1 OR project_id = ?)",
-            [Bind::Text(project.clone()), Bind::Text(project)],
-        );
-    }
-}
-
-pub fn create(ctx: &Ctx, input: &Input) -> Result<Subnet> {
-    if input.text("subnetpool_id").is_some() {
-        return Err(fault::bad("subnets", "subnet pools are not supported, give a cidr"));
-    }
-    let cidr: IpNet = input
-        .text("cidr")
-        .and_then(|c| c.parse().ok())
-        .ok_or_else(|| fault::bad("subnets", "a subnetpool must be specified in the absence of a cidr"))?;
+/// `pooled`: the pool that it comes from, and what it has of it.
+pub fn create(ctx: &Ctx, input: &Input, pooled: Option<(String, IpNet)>) -> Result<Subnet> {
+    let (subnetpool_id, cidr) = match pooled {
+        Some((pool, cidr)) => (pool, cidr),
+        None => {
+            let cidr = input.text("cidr").and_then(|c| c.parse().ok());
+            let missing = || fault::bad("subnets", "a subnetpool must be specified in the absence of a cidr");
+            (String::new(), cidr.ok_or_else(missing)?)
+        }
+    };
     let gateway =
         if input.has("gateway_ip") { input.address("gateway_ip") } else { ipam::default_gateway(&cidr) };
     let given: Option<Vec<Pool>> = input.parsed("allocation_pools")?;
@@ -54,12 +39,28 @@ pub fn create(ctx: &Ctx, input: &Input) -> Result<Subnet> {
         ra_mode: input.text("ipv6_ra_mode").unwrap_or("").into(),
         address_mode: input.text("ipv6_address_mode").unwrap_or("").into(),
         next_address: None,
+        subnetpool_id,
+        service_types: service_types(input)?,
+        dns_publish_fixed_ip: input.flag("dns_publish_fixed_ip").unwrap_or(false),
     };
     if let Some(version) = input.int("ip_version") {
         check_version(&subnet, version)?;
     }
     check(&subnet)?;
     Ok(subnet)
+}
+
+/// Beginnings of device owners: `compute:nova`, `network:`.
+fn service_types(input: &Input) -> Result<Vec<String>> {
+    let types: Vec<String> = input.parsed("service_types")?.unwrap_or_default();
+    let known = ["network:", "compute:", "baremetal:", "neutron:", "trunk:"];
+    match types.iter().find(|t| !known.iter().any(|k| t.starts_with(k))) {
+        None => Ok(types),
+        Some(other) => Err(fault::invalid(
+            "InvalidSubnetServiceType",
+            format!("Subnet service type {other} does not correspond to a valid device owner."),
+        )),
+    }
 }
 
 fn check_version(subnet: &Subnet, version: i64) -> Result<()> {
@@ -218,6 +219,12 @@ pub fn apply(subnet: &mut Subnet, input: &Input) -> Result<()> {
     if input.has("host_routes") {
         subnet.host_routes = input.parsed("host_routes")?.unwrap_or_default();
     }
+    if input.has("service_types") {
+        subnet.service_types = service_types(input)?;
+    }
+    if let Some(flag) = input.flag("dns_publish_fixed_ip") {
+        subnet.dns_publish_fixed_ip = flag;
+    }
     subnet.standard.apply(input);
     check(subnet)
 }
@@ -229,6 +236,18 @@ pub fn check_overlap<'a>(subnet: &Subnet, others: impl IntoIterator<Item = &'a S
             "Requested subnet with cidr: {} for network: {} overlaps with another subnet",
             subnet.cidr, subnet.network_id
         )));
+    }
+    Ok(())
+}
+
+/// The subnets of one IP version on a network come from one pool, or all from none.
+pub fn check_pool(subnet: &Subnet, others: &[Subnet]) -> Result<()> {
+    let same = |o: &&Subnet| o.ip_version() == subnet.ip_version();
+    if others.iter().filter(same).any(|o| o.subnetpool_id != subnet.subnetpool_id) {
+        return Err(fault::invalid(
+            "NetworkSubnetPoolAffinityError",
+            "Subnets hosted on the same network must be allocated from the same subnet pool.",
+        ));
     }
     Ok(())
 }

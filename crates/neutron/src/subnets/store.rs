@@ -4,9 +4,9 @@ use db::{AnyConnection, Event, Tx, sql};
 use super::{SPEC, Subnet, dhcp, rules};
 use crate::networks::{self, Network};
 use crate::plane::{self, Wakes};
-use crate::ports;
+use crate::ports::{self, addresses};
 use crate::rows::{self, Where};
-use crate::{fault, quotas};
+use crate::{fault, quotas, request};
 
 pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<Subnet>> {
     Ok(rows::find(conn, SPEC.table, id).await?)
@@ -14,10 +14,9 @@ pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<Subnet>> 
 
 /// A subnet that the caller may see, with its network.
 pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<(Subnet, Network)> {
-    let missing = || fault::subnet_not_found(id);
-    let subnet = find(conn, id).await?.ok_or_else(missing)?;
-    let network = networks::store::find(conn, &subnet.network_id).await?.ok_or_else(missing)?;
-    if rules::visible(ctx, &subnet, &network) { Ok((subnet, network)) } else { Err(missing()) }
+    let subnet: Subnet = request::visible(conn, ctx, id).await?;
+    let network = networks::store::find(conn, &subnet.network_id).await?;
+    Ok((subnet, network.ok_or_else(|| fault::subnet_not_found(id))?))
 }
 
 /// The owner of a subnet and the owner of its network may change it.
@@ -42,8 +41,11 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, subnet: &Subnet) -> Result<Wakes> {
     }
     quotas::store::check(tx, &s.project_id, "subnet", 1).await?;
     networks::rules::check_mtu(&subnet.network_id, network.mtu, [subnet.ip_version()])?;
-    rules::check_overlap(subnet, &of_network(tx, &subnet.network_id).await?)?;
+    let others = of_network(tx, &subnet.network_id).await?;
+    rules::check_overlap(subnet, &others)?;
+    rules::check_pool(subnet, &others)?;
     rows::insert(tx, SPEC.table, &s.id, subnet.columns()).await?;
+    addresses::for_new_subnet(tx, subnet).await?;
     dhcp::settle(tx, &subnet.network_id).await?;
     tx.event(Event::new("network", "subnet.create", &s.id, &s.project_id, ctx)).await?;
     Ok(Wakes::network(&subnet.network_id))

@@ -23,6 +23,12 @@ const PATHS: &[(Taggable, &str, &str)] = &[
     (Taggable::Router, "/v2.0/routers/{id}/tags", "/v2.0/routers/{id}/tags/{tag}"),
     (Taggable::FloatingIp, "/v2.0/floatingips/{id}/tags", "/v2.0/floatingips/{id}/tags/{tag}"),
     (Taggable::SecurityGroup, "/v2.0/security-groups/{id}/tags", "/v2.0/security-groups/{id}/tags/{tag}"),
+    (Taggable::AddressGroup, "/v2.0/address-groups/{id}/tags", "/v2.0/address-groups/{id}/tags/{tag}"),
+    (Taggable::AddressGroup, "/v2.0/address_groups/{id}/tags", "/v2.0/address_groups/{id}/tags/{tag}"),
+    (Taggable::SubnetPool, "/v2.0/subnetpools/{id}/tags", "/v2.0/subnetpools/{id}/tags/{tag}"),
+    (Taggable::QosPolicy, "/v2.0/policies/{id}/tags", "/v2.0/policies/{id}/tags/{tag}"),
+    (Taggable::QosPolicy, "/v2.0/qos/policies/{id}/tags", "/v2.0/qos/policies/{id}/tags/{tag}"),
+    (Taggable::Trunk, "/v2.0/trunks/{id}/tags", "/v2.0/trunks/{id}/tags/{tag}"),
     (Taggable::SecurityGroup, "/v2.0/security_groups/{id}/tags", "/v2.0/security_groups/{id}/tags/{tag}"),
 ];
 
@@ -35,6 +41,9 @@ pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
             .get(all, &GET, move |app: App, caller: Caller, id: Path<String>| list(kind, app, caller, id))
             .put(all, &UPDATE, move |app: App, caller: Caller, id: Path<String>, body: Json<Value>| {
                 replace(kind, app, caller, id, body)
+            })
+            .post(all, &UPDATE, move |app: App, caller: Caller, id: Path<String>, body: Json<Value>| {
+                add_all(kind, app, caller, id, body)
             })
             .delete(all, &DELETE, move |app: App, caller: Caller, id: Path<String>| {
                 clear(kind, app, caller, id)
@@ -111,6 +120,26 @@ async fn replace(
     let tags = asked(&body)?;
     let done: Result<Vec<String>> =
         db::write!(app.db, |tx| store::change(tx, &ctx, kind, &id, &|_| Ok(tags.clone())).await);
+    Ok(web::json(200, &json!({"tags": done?})))
+}
+
+/// Several at once, beside those that are there.
+async fn add_all(
+    kind: Taggable,
+    State(app): App,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> web::Result {
+    let more = asked(&body)?;
+    let change = |mut tags: Vec<String>| {
+        let new: Vec<String> = more.iter().filter(|t| !tags.contains(t)).cloned().collect();
+        tags.extend(new);
+        check(&tags)?;
+        Ok(tags)
+    };
+    let done: Result<Vec<String>> =
+        db::write!(app.db, |tx| store::change(tx, &ctx, kind, &id, &change).await);
     Ok(web::json(200, &json!({"tags": done?})))
 }
 

@@ -13,4 +13,8 @@ pub enum Taggable {
     Router,
     FloatingIp,
     SecurityGroup,
+    AddressGroup,
+    SubnetPool,
+    QosPolicy,
+    Trunk,
 }

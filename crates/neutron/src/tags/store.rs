@@ -2,8 +2,13 @@ use base::{Ctx, Result};
 use db::{AnyConnection, Event, Tx, sql_built};
 
 use super::Taggable;
+use crate::address_groups::AddressGroup;
+use crate::qos::QosPolicy;
+use crate::request::{Ordinary, visible};
 use crate::rows::json;
 use crate::standard::Standard;
+use crate::subnet_pools::SubnetPool;
+use crate::trunks::{self, Trunk};
 use crate::{fault, floating_ips, networks, ports, routers, security_groups, subnets};
 
 /// The resource as far as tags go, its table, and whether the caller may change it. 404 if he may not see it.
@@ -33,12 +38,28 @@ pub async fn find(
         Taggable::FloatingIp => {
             (floating_ips::store::visible(conn, ctx, id).await?.standard, floating_ips::SPEC.table, true)
         }
-        Taggable::SecurityGroup => (
-            security_groups::store::visible(conn, ctx, id).await?.standard,
-            security_groups::SPEC.table,
-            true,
-        ),
+        Taggable::SecurityGroup => {
+            let group = security_groups::store::visible(conn, ctx, id).await?;
+            owned(ctx, group.standard, security_groups::SPEC.table)
+        }
+        Taggable::AddressGroup => ordinary::<AddressGroup>(conn, ctx, id).await?,
+        Taggable::SubnetPool => ordinary::<SubnetPool>(conn, ctx, id).await?,
+        Taggable::QosPolicy => ordinary::<QosPolicy>(conn, ctx, id).await?,
+        Taggable::Trunk => owned(ctx, visible::<Trunk>(conn, ctx, id).await?.standard, trunks::SPEC.table),
     })
+}
+
+async fn ordinary<R: Ordinary>(
+    conn: &mut AnyConnection,
+    ctx: &Ctx,
+    id: &str,
+) -> Result<(Standard, &'static str, bool)> {
+    Ok(owned(ctx, visible::<R>(conn, ctx, id).await?.standard().clone(), R::SPEC.table))
+}
+
+fn owned(ctx: &Ctx, standard: Standard, table: &'static str) -> (Standard, &'static str, bool) {
+    let mine = ctx.owns(&standard.project_id);
+    (standard, table, mine)
 }
 
 /// Replaces the tags by what `change` makes of them.

@@ -195,13 +195,39 @@ impl Cloud {
     }
 
     pub async fn call(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
-        let request = Request::builder()
+        self.send(token, method, path, body, None).await
+    }
+
+    /// With an `If-Match`.
+    pub async fn demanding(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        demand: &str,
+    ) -> Answer {
+        self.send(token, method, path, body, Some(demand)).await
+    }
+
+    async fn send(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        demand: Option<&str>,
+    ) -> Answer {
+        let mut request = Request::builder()
             .method(method.parse::<Method>().unwrap())
             .uri(path)
             .header("x-auth-token", token)
-            .header("host", "cloud.example:5000")
-            .body(body.map_or_else(web::axum::body::Body::empty, |b| b.to_string().into()))
-            .unwrap();
+            .header("host", "cloud.example:5000");
+        if let Some(demand) = demand {
+            request = request.header("if-match", demand);
+        }
+        let request =
+            request.body(body.map_or_else(web::axum::body::Body::empty, |b| b.to_string().into())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let bytes = web::axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();

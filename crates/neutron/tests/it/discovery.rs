@@ -30,7 +30,7 @@ async fn extensions_are_listed_and_shown() {
     }
     let one = cloud.get("alice", "/v2.0/extensions/router").await.ok(200);
     assert_eq!(one["extension"]["alias"], "router");
-    cloud.get("alice", "/v2.0/extensions/trunk").await.refused(404, "HTTPNotFound");
+    cloud.get("alice", "/v2.0/extensions/bgp").await.refused(404, "HTTPNotFound");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 // Clippy takes only functions marked as tests for tests; helpers of theirs are as free.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+mod beyond;
 mod cloud;
 mod compute;
 mod discovery;
@@ -13,5 +14,6 @@ mod projects;
 mod quotas;
 mod routers;
 mod security_groups;
+mod sharing;
 mod subnets;
 mod tags;

@@ -1,0 +1,187 @@
+use std::collections::HashSet;
+
+use base::{Ctx, Error, Result};
+use db::{AnyConnection, Event, Tx, sql, sql_built};
+
+use super::{EVERYBODY, EXTERNAL, RbacPolicy, SHARED, SPEC, rules};
+use crate::rows::{self, Where};
+use crate::{fault, quotas};
+
+/// Ids of the objects of a type (first value) that a project (second value) was given.
+pub const GRANTED: &str =
+    "(SELECT object_id FROM rbac_policy WHERE object_type = ? AND target_project IN ('*', ?))";
+
+/// Projects that use the external network: by gateways and floating IPs.
+const EXTERNAL_USERS: &str = "SELECT r.project_id FROM port g JOIN router r ON r.id = g.device_id \
+     WHERE g.network_id = $1 AND g.device_owner = 'network:router_gateway' \
+     UNION SELECT project_id FROM floating_ip WHERE floating_network_id = $1";
+
+/// Ids of the objects of this type that are shared with the caller's project.
+pub async fn granted(conn: &mut AnyConnection, ctx: &Ctx, kind: &str) -> Result<HashSet<String>> {
+    let ids: Vec<String> = sql("SELECT object_id FROM rbac_policy WHERE object_type = $1 AND action = $2 \
+         AND target_project IN ('*', $3)")
+    .bind(kind)
+    .bind(SHARED)
+    .bind(ctx.project().map_or("", |p| p.id.as_str()))
+    .rows(conn)
+    .await?;
+    Ok(ids.into_iter().collect())
+}
+
+/// Whether one object is open to the caller's project by this action.
+pub async fn is_granted(conn: &mut AnyConnection, ctx: &Ctx, object_id: &str, action: &str) -> Result<bool> {
+    Ok(sql("SELECT id FROM rbac_policy WHERE object_id = $1 AND action = $2 AND target_project IN ('*', $3)")
+        .bind(object_id)
+        .bind(action)
+        .bind(ctx.project().map_or("", |p| p.id.as_str()))
+        .exists(conn)
+        .await?)
+}
+
+pub async fn create(tx: &mut Tx, ctx: &Ctx, policy: &RbacPolicy) -> Result<()> {
+    quotas::store::check(tx, &policy.project_id, "rbac_policy", 1).await?;
+    let (_, table, _) = object(policy)?;
+    let owner: Option<String> = sql_built(format!("SELECT project_id FROM {table} WHERE id = $1"))
+        .bind(&policy.object_id)
+        .optional(tx)
+        .await?;
+    let missing = || {
+        Error::not_found(format!("{} {} could not be found.", policy.object_type, policy.object_id))
+            .code("ObjectNotFound")
+    };
+    let owner = owner.ok_or_else(missing)?;
+    let visible = ctx.owns(&owner) || is_granted(tx, ctx, &policy.object_id, SHARED).await?;
+    if !visible {
+        return Err(missing());
+    }
+    rules::may_share(ctx, policy, &owner)?;
+    insert(tx, policy).await?;
+    tx.event(Event::new("network", "rbac_policy.create", &policy.id, &policy.project_id, ctx)).await?;
+    Ok(())
+}
+
+async fn insert(tx: &mut Tx, policy: &RbacPolicy) -> Result<()> {
+    rows::insert(tx, SPEC.table, &policy.id, policy.columns())
+        .await
+        .map_err(|e| if db::is_unique(&e) { rules::duplicate() } else { e.into() })?;
+    settle(tx, policy).await
+}
+
+/// Leads a policy to another project.
+pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &RbacPolicy, target: &str) -> Result<RbacPolicy> {
+    let after = RbacPolicy { target_project: target.into(), ..before.clone() };
+    if after == *before {
+        return Ok(after);
+    }
+    sql("UPDATE rbac_policy SET target_project = $1 WHERE id = $2")
+        .bind(target)
+        .bind(&before.id)
+        .run(tx)
+        .await
+        .map_err(|e| if db::is_unique(&e) { rules::duplicate() } else { e.into() })?;
+    check_users(tx, before).await?;
+    settle(tx, &after).await?;
+    tx.event(Event::new("network", "rbac_policy.update", &before.id, &before.project_id, ctx)).await?;
+    Ok(after)
+}
+
+pub async fn delete(tx: &mut Tx, ctx: &Ctx, policy: &RbacPolicy) -> Result<()> {
+    rows::delete(tx, SPEC.table, &policy.id).await?;
+    check_users(tx, policy).await?;
+    settle(tx, policy).await?;
+    tx.event(Event::new("network", "rbac_policy.delete", &policy.id, &policy.project_id, ctx)).await?;
+    Ok(())
+}
+
+fn object(policy: &RbacPolicy) -> Result<&'static (&'static str, &'static str, &'static str)> {
+    rules::object(&policy.object_type).ok_or_else(|| {
+        fault::invalid_input(format!("'{}' is not a valid RBAC object type", policy.object_type))
+    })
+}
+
+/// Refuses when somebody uses the object whom no policy lets any more, now that this one is gone.
+async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
+    let (_, table, users) = object(gone)?;
+    let users = if gone.action == EXTERNAL { EXTERNAL_USERS } else { users };
+    let mut using: Vec<String> = sql(users).bind(&gone.object_id).rows(tx).await?;
+    using.retain(|p| !p.is_empty() && (gone.target_project == EVERYBODY || *p == gone.target_project));
+    if using.is_empty() {
+        return Ok(());
+    }
+    let mut allowed: Vec<String> =
+        sql("SELECT target_project FROM rbac_policy WHERE object_id = $1 AND action = $2")
+            .bind(&gone.object_id)
+            .bind(&gone.action)
+            .rows(tx)
+            .await?;
+    let owner: Option<String> = sql_built(format!("SELECT project_id FROM {table} WHERE id = $1"))
+        .bind(&gone.object_id)
+        .optional(tx)
+        .await?;
+    allowed.extend(owner);
+    let covered = |project: &String| allowed.iter().any(|a| a == EVERYBODY || a == project);
+    if using.iter().all(covered) { Ok(()) } else { Err(rules::in_use(gone)) }
+}
+
+/// The object's own row says what the policies for everybody say.
+async fn settle(tx: &mut Tx, policy: &RbacPolicy) -> Result<()> {
+    let (_, table, _) = object(policy)?;
+    if policy.action == EXTERNAL {
+        // A network stays external when the last policy goes; only admins see it then.
+        sql("UPDATE network SET external = 1 WHERE id = $1 AND EXISTS \
+             (SELECT 1 FROM rbac_policy r WHERE r.object_id = network.id AND r.action = $2)")
+        .bind(&policy.object_id)
+        .bind(EXTERNAL)
+        .run(tx)
+        .await?;
+        return Ok(());
+    }
+    sql_built(format!(
+        "UPDATE {table} SET shared = (SELECT COUNT(*) FROM rbac_policy r \
+         WHERE r.object_id = {table}.id AND r.action = $2 AND r.target_project = $3) WHERE id = $1"
+    ))
+    .bind(policy.object_id.clone())
+    .bind(SHARED)
+    .bind(EVERYBODY)
+    .run(tx)
+    .await?;
+    Ok(())
+}
+
+/// Opens an object to everybody or closes it again, as the `shared` and `router:external` of its own call say. The row
+/// is the caller's to write.
+pub async fn open(tx: &mut Tx, owner: &str, object: (&str, &str), action: &str, is_open: bool) -> Result<()> {
+    let mut conditions = Where::of("object_id", object.1);
+    conditions.and("action = ?", [action.into()]);
+    let existing: Vec<RbacPolicy> = conditions.statement("SELECT * FROM rbac_policy", "").rows(tx).await?;
+    let everybody = existing.iter().find(|p| p.target_project == EVERYBODY);
+    match (everybody, is_open) {
+        (None, true) => insert(tx, &RbacPolicy::new(owner, object, action, EVERYBODY)).await,
+        // A network that is not external any more is so for nobody.
+        (_, false) if action == EXTERNAL => {
+            for policy in &existing {
+                rows::delete(tx, SPEC.table, &policy.id).await?;
+            }
+            Ok(())
+        }
+        (Some(policy), false) => {
+            rows::delete(tx, SPEC.table, &policy.id).await?;
+            check_users(tx, policy).await.map_err(|_| {
+                fault::conflict(
+                    "InvalidSharedSetting",
+                    format!(
+                        "Unable to reconfigure sharing settings for {} {}. Multiple projects are using it.",
+                        object.0, object.1
+                    ),
+                )
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The policies of an object that goes.
+pub async fn forget(tx: &mut Tx, object_id: &str) -> Result<()> {
+    sql("DELETE FROM rbac_policy WHERE object_id = $1").bind(object_id).run(tx).await?;
+    Ok(())
+}
