@@ -82,6 +82,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "nova/0020_console_tokens",
         sql: include_str!("../migrations/0020_console_tokens.sql"),
     },
+    Migration { name: "nova/0021_server_lists", sql: include_str!("../migrations/0021_server_lists.sql") },
 ];
 
 static SERVICE: Service = Service {

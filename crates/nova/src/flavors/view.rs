@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Flavor;
 use crate::links::Links;
 
-pub(super) fn brief(ctx: &Ctx, links: &Links<'_>, flavor: &Flavor) -> Value {
+pub(super) fn brief(ctx: &Ctx, links: &Links, flavor: &Flavor) -> Value {
     let mut out = Map::new();
     out.insert("id".into(), json!(flavor.id));
     out.insert("name".into(), json!(flavor.name));
@@ -17,7 +17,7 @@ pub(super) fn brief(ctx: &Ctx, links: &Links<'_>, flavor: &Flavor) -> Value {
     Value::Object(out)
 }
 
-pub(super) fn full(ctx: &Ctx, links: &Links<'_>, flavor: &Flavor) -> Value {
+pub(super) fn full(ctx: &Ctx, links: &Links, flavor: &Flavor) -> Value {
     let swap = match flavor.swap_mib {
         0 if !ctx.at_least(2, 75) => json!(""),
         swap => json!(swap),

@@ -7,7 +7,7 @@ use base::Ctx;
 use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
 
-use super::view::{self, Around, Ports};
+use super::view::{self, Around, Ports, Shape, View};
 use super::{Server, TaskState, policy, rules, store};
 use crate::instance_actions::store as actions;
 use crate::links::Links;
@@ -21,71 +21,93 @@ impl Nova {
         if ids.is_empty() { Ok(Ports::new()) } else { self.neutron.ports_of(&ids).await }
     }
 
+    /// The JSON text of these servers in detail, with `more` behind them.
     pub(crate) async fn detailed(
         &self,
         ctx: &Ctx,
-        links: &Links<'_>,
+        links: &Links,
         servers: &[Server],
         ports: &Ports,
-    ) -> base::Result<Vec<Value>> {
-        let (zone, host_up, user_data) = self.surroundings(ctx, servers).await?;
+        more: Option<Value>,
+    ) -> base::Result<Response> {
+        #[derive(serde::Serialize)]
+        struct Listing<'a> {
+            servers: Vec<View<'a>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            servers_links: Option<Value>,
+        }
+        let around = self.surroundings(ctx, servers).await?;
         let mut host_ids: HashMap<(&str, Option<&str>), String> = HashMap::new();
-        let mut views = Vec::with_capacity(servers.len());
         for server in servers {
             let key = (server.project_id.as_str(), server.host.as_deref());
-            let host_id = &*host_ids.entry(key).or_insert_with(|| view::host_id(key.0, key.1));
-            let around = Around {
-                ports: ports.get(&server.id).map_or(&[], Vec::as_slice),
-                user_data: user_data.get(&server.id).map(String::as_str),
-                groups: false,
-                zone: shown_zone(server, &zone),
-                host_up,
-                host_id,
-                boot_drive: BOOT_DRIVE,
-            };
-            views.push(view::full(ctx, links, server, &around));
+            host_ids.entry(key).or_insert_with(|| view::host_id(key.0, key.1));
         }
-        Ok(views)
+        let views = servers.iter().map(|server| {
+            let host_id = host_ids.get(&(server.project_id.as_str(), server.host.as_deref()));
+            View {
+                ctx,
+                links,
+                server,
+                around: around.of(server, ports, host_id.map_or("", String::as_str), false),
+                shape: Shape::Whole,
+            }
+        });
+        Ok(web::json(200, &Listing { servers: views.collect(), servers_links: more }))
     }
 
-    async fn surroundings(
-        &self,
-        ctx: &Ctx,
-        servers: &[Server],
-    ) -> base::Result<(String, bool, HashMap<String, String>)> {
+    async fn surroundings(&self, ctx: &Ctx, servers: &[Server]) -> base::Result<Surroundings> {
         let mut conn = self.db.read().await?;
-        let user_data = if ctx.is_admin() && ctx.at_least(2, 3) {
-            let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
-            store::user_data(&mut conn, &ids).await?.into_iter().collect()
-        } else {
-            HashMap::new()
-        };
-        let up =
-            !ctx.is_admin() || self.host_row(&mut conn).await?.is_none_or(|h| !h.disabled && !h.forced_down);
-        Ok((self.zone(&mut conn).await?, up, user_data))
+        let mut user_data = HashMap::new();
+        let mut host_status = "UP";
+        if ctx.is_admin() {
+            if ctx.at_least(2, 3) {
+                let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
+                user_data = store::user_data(&mut conn, &ids).await?.into_iter().collect();
+            }
+            host_status = match self.host_row(&mut conn).await? {
+                Some(host) if host.forced_down => "DOWN",
+                Some(host) if host.disabled => "MAINTENANCE",
+                _ => "UP",
+            };
+        }
+        Ok(Surroundings { zone: self.zone(&mut conn).await?, host_status, user_data })
     }
 
     pub(crate) async fn one(
         &self,
         ctx: &Ctx,
-        links: &Links<'_>,
+        links: &Links,
         server: &Server,
-        render: fn(&Ctx, &Links<'_>, &Server, &Around<'_>) -> Value,
+        shape: Shape,
     ) -> base::Result<Value> {
         let servers = std::slice::from_ref(server);
         let (ports, around) = tokio::join!(self.ports(servers), self.surroundings(ctx, servers));
-        let (ports, (zone, host_up, user_data)) = (ports?, around?);
+        let (ports, around) = (ports?, around?);
         let host_id = view::host_id(&server.project_id, server.host.as_deref());
-        let around = Around {
+        let around = around.of(server, &ports, &host_id, true);
+        serde_json::to_value(View { ctx, links, server, around, shape }).map_err(base::Error::internal)
+    }
+}
+
+/// What the views of several servers share.
+struct Surroundings {
+    zone: String,
+    host_status: &'static str,
+    /// By server, for admins.
+    user_data: HashMap<String, String>,
+}
+
+impl Surroundings {
+    fn of<'a>(&'a self, server: &'a Server, ports: &'a Ports, host_id: &'a str, groups: bool) -> Around<'a> {
+        Around {
             ports: ports.get(&server.id).map_or(&[], Vec::as_slice),
-            user_data: user_data.get(&server.id).map(String::as_str),
-            groups: true,
-            zone: shown_zone(server, &zone),
-            host_up,
-            host_id: &host_id,
+            user_data: self.user_data.get(&server.id).map(String::as_str),
+            groups,
+            zone: shown_zone(server, &self.zone),
+            host_status: self.host_status,
+            host_id,
             boot_drive: BOOT_DRIVE,
-        };
-        Ok(render(ctx, links, server, &around))
+        }
     }
 }
 
@@ -104,7 +126,7 @@ pub async fn show(
     origin: Origin,
 ) -> Result<Response> {
     let server = store::find(&mut *nova.db.read().await?, &ctx, &id).await?;
-    let body = nova.one(&ctx, &Links::new(&origin), &server, view::full).await?;
+    let body = nova.one(&ctx, &Links::new(&origin), &server, Shape::Whole).await?;
     Ok(web::json(200, &json!({"server": body})))
 }
 
@@ -156,7 +178,7 @@ pub async fn update(
         store::save(tx, &ctx, "server.update", &server).await?;
         store::find(tx, &ctx, &id).await
     })?;
-    let body = nova.one(&ctx, &Links::new(&origin), &server, view::updated).await?;
+    let body = nova.one(&ctx, &Links::new(&origin), &server, Shape::Update).await?;
     Ok(web::json(200, &json!({"server": body})))
 }
 

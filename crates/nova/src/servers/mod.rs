@@ -61,6 +61,10 @@ pub(crate) struct Server {
     /// As it was when the server was made.
     pub flavor: Flavor,
     pub image_id: Option<String>,
+    /// The image's own properties when the server was made of it: a JSON object, read only where it is shown.
+    pub image_properties: String,
+    /// As given, a JSON object too.
+    pub scheduler_hints: String,
     pub key_name: Option<String>,
     pub config_drive: bool,
     pub metadata: BTreeMap<String, String>,

@@ -7,7 +7,8 @@ use neutron::PortView;
 use serde_json::{Value, json};
 use web::{Caller, Path, Response, Result, State};
 
-use super::{Server, policy, rules, store, view};
+use super::view::{self, Addresses};
+use super::{Server, policy, rules, store};
 use crate::Nova;
 use crate::instance_actions::store as actions;
 use crate::schema::{self, Field, Kind};
@@ -24,7 +25,7 @@ pub async fn ips(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let (_, ports) = ports_of(&nova, &ctx, &id).await?;
-    Ok(web::json(200, &json!({"addresses": view::addresses(&ports, false)})))
+    Ok(web::json(200, &json!({"addresses": Addresses { ports: &ports, macs: false }})))
 }
 
 pub async fn ips_of_network(
@@ -33,10 +34,11 @@ pub async fn ips_of_network(
     Path((id, network)): Path<(String, String)>,
 ) -> Result<Response> {
     let (_, ports) = ports_of(&nova, &ctx, &id).await?;
-    let all = view::addresses(&ports, false);
-    let list =
-        all.get(&network).ok_or_else(|| Error::not_found("Instance is not a member of specified network"))?;
-    Ok(web::json(200, &json!({&*network: list})))
+    let ports: Vec<PortView> = ports.into_iter().filter(|p| p.network_name == network).collect();
+    if ports.is_empty() {
+        return Err(Error::not_found("Instance is not a member of specified network").into());
+    }
+    Ok(web::json(200, &Addresses { ports: &ports, macs: false }))
 }
 
 /// A server's disk is its image's copy: it has no volumes until there is a volume service.

@@ -9,8 +9,13 @@ pub(crate) fn status(server: &Server) -> &'static str {
     if server.deleted_at.is_some() {
         return "DELETED";
     }
+    shown_status(server.vm_state, server.task_state)
+}
+
+/// The same of a living one's states alone.
+pub(crate) fn shown_status(state: VmState, task: Option<TaskState>) -> &'static str {
     use TaskState as Task;
-    match (server.vm_state, server.task_state) {
+    match (state, task) {
         (VmState::Active, Some(Task::Rebooting)) => "REBOOT",
         (VmState::Active, Some(Task::RebootingHard)) => "HARD_REBOOT",
         (VmState::Active, Some(Task::UpdatingPassword)) => "PASSWORD",

@@ -6,7 +6,7 @@ use db::{AnyConnection, Event, FromRow, Row, Tx, json_text, sql, sql_built};
 use super::{PowerState, Server, Spec, TaskState, VmState, Work};
 
 pub(crate) const COLUMNS: &str = "id, project_id, user_id, name, description, hostname, reservation_id, \
-    launch_index, flavor, image_id, key_name, config_drive, metadata, tags, pinned_zone, host, group_id, locked_by, \
+    launch_index, flavor, image_id, image_properties, scheduler_hints, key_name, config_drive, metadata, tags, pinned_zone, host, group_id, locked_by, \
     locked_reason, access_ipv4, access_ipv6, disk_config, vm_state, task_state, power_state, attempts, fault, resume, \
     boot_id, created_at, updated_at, launched_at, terminated_at, deleted_at, generation";
 
@@ -23,6 +23,8 @@ impl FromRow for Server {
             launch_index: row.int("launch_index")?,
             flavor: row.json("flavor")?,
             image_id: row.opt_text("image_id")?,
+            image_properties: row.text("image_properties")?,
+            scheduler_hints: row.text("scheduler_hints")?,
             key_name: row.opt_text("key_name")?,
             config_drive: row.bool("config_drive")?,
             metadata: row.json("metadata")?,
@@ -74,9 +76,9 @@ pub(crate) async fn insert(tx: &mut Tx, ctx: &Ctx, server: &Server, spec: &Spec)
     sql("INSERT INTO servers (id, project_id, user_id, name, description, hostname, reservation_id, launch_index, \
          flavor_id, flavor, vcpus, memory_mib, image_id, key_name, config_drive, metadata, tags, pinned_zone, host, \
          group_id, access_ipv4, access_ipv6, disk_config, vm_state, task_state, power_state, attempts, resume, \
-         created_at, updated_at, generation) \
+         created_at, updated_at, image_properties, scheduler_hints, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $24, $25, $26, 0, 0, $27, $28, 0)")
+         $22, $23, $24, $25, $26, 0, 0, $27, $28, $29, $30, 0)")
     .bind(&*server.id)
     .bind(&*server.project_id)
     .bind(&*server.user_id)
@@ -105,6 +107,8 @@ pub(crate) async fn insert(tx: &mut Tx, ctx: &Ctx, server: &Server, spec: &Spec)
     .bind(server.power_state as i64)
     .bind(server.created_at)
     .bind(server.updated_at)
+    .bind(&*server.image_properties)
+    .bind(&*server.scheduler_hints)
     .run(tx)
     .await?;
     sql("INSERT INTO server_specs (server_id, user_data, files, networks, security_groups, key_type, public_key, \
@@ -131,7 +135,7 @@ pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Se
          vm_state = $12, task_state = $13, power_state = $14, attempts = $15, fault = $16, resume = $17, \
          boot_id = $18, updated_at = $19, launched_at = $20, terminated_at = $21, deleted_at = $22, \
          flavor_id = $23, flavor = $24, image_id = $25, key_name = $26, pinned_zone = $27, \
-         generation = generation + 1 WHERE id = $28 AND generation = $29")
+         image_properties = $28, generation = generation + 1 WHERE id = $29 AND generation = $30")
     .bind(&*server.name)
     .bind(server.description.clone())
     .bind(&*server.hostname)
@@ -159,6 +163,7 @@ pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Se
     .bind(server.image_id.clone())
     .bind(server.key_name.clone())
     .bind(server.pinned_zone.clone())
+    .bind(&*server.image_properties)
     .bind(&*server.id)
     .bind(server.generation)
     .run(tx)

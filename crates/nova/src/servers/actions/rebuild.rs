@@ -15,7 +15,8 @@ use crate::schema::{self, Field, Kind, PRINTABLE};
 use crate::servers::create::parse::{canonical, files, metadata};
 use crate::servers::create::resolve::{check_fit, check_items, image};
 use crate::servers::create::{parse, password};
-use crate::servers::{Server, Spec, TaskState, VmState, policy, rules, store, view};
+use crate::servers::view::Shape;
+use crate::servers::{Server, Spec, TaskState, VmState, policy, rules, store};
 use crate::{Nova, quotas};
 
 const KEY: Kind = Kind::OneOf(&[Kind::Name, Kind::UuidOrNull]);
@@ -43,6 +44,7 @@ const STATES: &[VmState] = &[VmState::Active, VmState::Stopped, VmState::Error];
 struct Changes<'a> {
     fields: &'a Map<String, Value>,
     image: String,
+    image_properties: String,
     password: String,
     /// `Some(None)`: no key any more.
     key: Option<Option<Keypair>>,
@@ -76,7 +78,7 @@ pub(super) async fn rebuild(
     let (server, spec) = server?;
     nova.waker.wake(id);
     let links = Links::new(origin);
-    let mut shown = nova.one(ctx, &links, &server, view::updated).await?;
+    let mut shown = nova.one(ctx, &links, &server, Shape::Rebuild).await?;
     shown["adminPass"] = json!(changes.password);
     if ctx.at_least(2, 54) {
         shown["key_name"] = json!(server.key_name);
@@ -125,6 +127,7 @@ async fn resolve<'a>(
     check_items(&limits, metadata.as_ref().map_or(0, BTreeMap::len), &files)?;
     Ok(Changes {
         fields,
+        image_properties: json!(image.properties).to_string(),
         image: image.id,
         password: fields.get("adminPass").and_then(Value::as_str).map_or_else(password, str::to_owned),
         key,
@@ -141,6 +144,7 @@ impl Changes<'_> {
     fn apply(&self, server: &mut Server, spec: &mut Spec) {
         let text = |key: &str| self.fields.get(key).and_then(Value::as_str).map(str::to_owned);
         server.image_id = Some(self.image.clone());
+        server.image_properties.clone_from(&self.image_properties);
         // Where its data is, the reconciler finds out.
         spec.image_file = None;
         spec.image_format = None;

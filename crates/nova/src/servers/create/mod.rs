@@ -136,6 +136,8 @@ fn server(
         launch_index: index,
         flavor: resolved.flavor.clone(),
         image_id: Some(resolved.image.id.clone()),
+        image_properties: json!(resolved.image.properties).to_string(),
+        scheduler_hints: request.hints.to_string(),
         key_name: request.key_name.clone(),
         config_drive: request.config_drive || mandatory,
         metadata: request.metadata.clone(),

@@ -137,6 +137,8 @@ pub(super) struct Request {
     pub zone: Option<String>,
     pub host: Option<String>,
     pub group: Option<String>,
+    /// All of them, as given; only the group is heeded.
+    pub hints: Value,
     pub admin_pass: Option<String>,
     pub access_ipv4: Option<String>,
     pub access_ipv6: Option<String>,
@@ -209,6 +211,7 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
         zone,
         host: host.or(asked_host),
         group: group.map(str::to_owned),
+        hints: hints.cloned().unwrap_or_else(|| serde_json::json!({})),
         admin_pass: text("adminPass"),
         access_ipv4: text("accessIPv4").and_then(|t| canonical(&t)),
         access_ipv6: text("accessIPv6").and_then(|t| canonical(&t)),

@@ -3,15 +3,9 @@
 use std::cmp::Ordering;
 
 use super::query::{Query, TagFilter};
-use crate::servers::{Server, TaskState, rules};
+use crate::servers::{Server, TaskState};
 
 pub(super) fn matches(query: &Query, server: &Server, zone: &str) -> bool {
-    if query.statuses.as_ref().is_some_and(|s| !s.iter().any(|s| s == rules::status(server))) {
-        return false;
-    }
-    if query.locked.is_some_and(|locked| locked != server.locked_by.is_some()) {
-        return false;
-    }
     let text = |key: &str| -> String {
         let instant = |at: Option<i64>| at.map(base::time::micros_naive).unwrap_or_default();
         match key {

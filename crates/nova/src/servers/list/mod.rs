@@ -1,7 +1,8 @@
 //! `GET /v2.1/servers` and `/v2.1/servers/detail`: filters, sorting, pages.
 //!
-//! What SQL can decide by itself it decides (project, deletion, exact columns); patterns and addresses are matched
-//! here. Without any of the latter, and in the usual order, the page too is cut in SQL.
+//! What SQL can decide by itself it decides (project, deletion, status, exact columns); patterns and addresses are
+//! matched here, batch by batch, so that a page costs what it shows and not what there is. An order that is not by age
+//! is made here of all rows.
 
 mod matching;
 mod query;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use web::{Caller, Origin, Params, Response, Result, State};
 
 use self::matching::{compare, matches};
+use self::query::Query;
 use super::Server;
 use super::view::{self, Ports};
 use crate::Nova;
@@ -27,42 +29,65 @@ struct Found {
     ports: Option<Ports>,
 }
 
+/// Rows that are read at a time when not every one of them is wanted.
+const BATCH: usize = 500;
+
 async fn find(nova: &Nova, ctx: &Ctx, params: &Params) -> base::Result<Found> {
     let query = query::parse(ctx, params)?;
     let page = crate::query::page(params)?;
     let limit = page.limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
-    let no_marker =
-        || Error::bad_request(format!("marker [{}] not found", page.marker.clone().unwrap_or_default()));
-    let mut after = None;
-    if let (true, Some(marker)) = (query.is_plain(), &page.marker) {
-        let mut conn = nova.db.read().await?;
-        let last = super::store::get(&mut conn, marker).await?.filter(|s| ctx.owns(&s.project_id));
-        after = Some(last.ok_or_else(no_marker)?);
+    if query.sort.is_empty() {
+        by_age(nova, ctx, &query, &page, limit).await
+    } else {
+        sorted(nova, &query, &page, limit).await
     }
+}
+
+fn no_marker(page: &Page) -> Error {
+    Error::bad_request(format!("marker [{}] not found", page.marker.clone().unwrap_or_default()))
+}
+
+/// SQL has the order: it is read until the page is full, and no further.
+async fn by_age(nova: &Nova, ctx: &Ctx, query: &Query, page: &Page, limit: usize) -> base::Result<Found> {
+    let mut after = None;
+    if let Some(marker) = &page.marker {
+        let last = super::store::get(&mut *nova.db.read().await?, marker).await?;
+        after = Some(last.filter(|s| ctx.owns(&s.project_id)).ok_or_else(|| no_marker(page))?);
+    }
+    let size = if query.is_plain() { limit + 1 } else { BATCH };
+    let zone = if query.is_plain() { String::new() } else { nova.zone(&mut nova.db.read().await?).await? };
+    let mut servers: Vec<Server> = Vec::new();
+    let mut ports = (!query.addresses.is_empty()).then(Ports::new);
+    loop {
+        let mut batch = store::rows(&mut *nova.db.read().await?, query, after.as_ref(), Some(size)).await?;
+        let is_last = batch.len() < size;
+        if !query.is_plain() {
+            after = batch.last().cloned();
+            batch.retain(|s| matches(query, s, &zone));
+            if let Some(ports) = &mut ports {
+                ports.extend(at_address(nova, query, &mut batch).await?);
+            }
+        }
+        servers.extend(batch);
+        if is_last || servers.len() > limit {
+            break;
+        }
+    }
+    let more = servers.len() > limit && limit > 0;
+    servers.truncate(limit);
+    Ok(Found { servers, more, ports })
+}
+
+/// Any other order is made here, of all servers that the query means.
+async fn sorted(nova: &Nova, query: &Query, page: &Page, limit: usize) -> base::Result<Found> {
     let (mut servers, zone) = {
         let mut conn = nova.db.read().await?;
-        let cut = query.is_plain().then_some(limit + 1);
-        let rows = store::rows(&mut conn, &query, after.as_ref(), cut).await?;
-        (rows, nova.zone(&mut conn).await?)
+        (store::rows(&mut conn, query, None, None).await?, nova.zone(&mut conn).await?)
     };
-    if query.is_plain() {
-        let more = servers.len() > limit;
-        servers.truncate(limit);
-        return Ok(Found { servers, more: more && limit > 0, ports: None });
-    }
-    servers.retain(|s| matches(&query, s, &zone));
+    servers.retain(|s| matches(query, s, &zone));
     let mut ports = None;
     if !query.addresses.is_empty() {
-        let all = nova.ports(&servers).await?;
-        servers.retain(|s| {
-            let ips = all.get(&s.id).into_iter().flatten().flat_map(|p| &p.fixed_ips);
-            let texts: Vec<String> = ips
-                .flat_map(|ip| [Some(ip.address.to_string()), ip.floating.map(|f| f.to_string())])
-                .flatten()
-                .collect();
-            query.addresses.iter().all(|pattern| texts.iter().any(|text| pattern.is_match(text)))
-        });
-        ports = Some(all);
+        ports = Some(at_address(nova, query, &mut servers).await?);
     }
     servers.sort_by(|a, b| {
         query.sort.iter().fold(Ordering::Equal, |order, (key, descending)| {
@@ -71,16 +96,28 @@ async fn find(nova: &Nova, ctx: &Ctx, params: &Params) -> base::Result<Found> {
         })
     });
     let cut = Page { limit: Some(limit), marker: page.marker.clone(), ..Page::default() };
-    let (servers, more) = cut.cut(servers, MAX_LIMIT, |s| &s.id).ok_or_else(no_marker)?;
+    let (servers, more) = cut.cut(servers, MAX_LIMIT, |s| &s.id).ok_or_else(|| no_marker(page))?;
     Ok(Found { servers, more: more && limit > 0, ports })
 }
 
-fn listing(params: &Params, origin: &Origin, views: &[Value], found: &Found) -> Response {
-    let mut body = json!({"servers": views});
-    if let (true, Some(last)) = (found.more, found.servers.last()) {
-        body["servers_links"] = web::next_link(params, &origin.0, &last.id);
-    }
-    web::json(200, &body)
+/// Keeps the servers with an address that every pattern fits; the answer is their ports.
+async fn at_address(nova: &Nova, query: &Query, servers: &mut Vec<Server>) -> base::Result<Ports> {
+    let all = nova.ports(servers).await?;
+    servers.retain(|s| {
+        let ips = all.get(&s.id).into_iter().flatten().flat_map(|p| &p.fixed_ips);
+        let texts: Vec<String> = ips
+            .flat_map(|ip| [Some(ip.address.to_string()), ip.floating.map(|f| f.to_string())])
+            .flatten()
+            .collect();
+        query.addresses.iter().all(|pattern| texts.iter().any(|text| pattern.is_match(text)))
+    });
+    Ok(all)
+}
+
+/// The link to the next page, if there is one.
+fn next(params: &Params, origin: &Origin, found: &Found) -> Option<Value> {
+    let last = found.servers.last().filter(|_| found.more)?;
+    Some(web::next_link(params, &origin.0, &last.id))
 }
 
 pub async fn list(
@@ -92,7 +129,11 @@ pub async fn list(
     let found = find(&nova, &ctx, &params).await?;
     let links = Links::new(&origin);
     let views: Vec<Value> = found.servers.iter().map(|s| view::brief(&links, s)).collect();
-    Ok(listing(&params, &origin, &views, &found))
+    let mut body = json!({"servers": views});
+    if let Some(next) = next(&params, &origin, &found) {
+        body["servers_links"] = next;
+    }
+    Ok(web::json(200, &body))
 }
 
 pub async fn detail(
@@ -106,6 +147,6 @@ pub async fn detail(
         Some(ports) => ports,
         None => nova.ports(&found.servers).await?,
     };
-    let views = nova.detailed(&ctx, &Links::new(&origin), &found.servers, &ports).await?;
-    Ok(listing(&params, &origin, &views, &found))
+    let next = next(&params, &origin, &found);
+    Ok(nova.detailed(&ctx, &Links::new(&origin), &found.servers, &ports, next).await?)
 }

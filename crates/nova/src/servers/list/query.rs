@@ -5,7 +5,7 @@ use regex::Regex;
 use serde_json::json;
 use web::Params;
 
-use crate::servers::{policy, rules};
+use crate::servers::{TaskState, VmState, policy, rules};
 
 /// Filters for everybody: (key, since).
 const FOR_ALL: &[(&str, u16)] = &[
@@ -150,14 +150,14 @@ pub(super) struct Query {
     /// SQL conditions and their values.
     pub conditions: Vec<String>,
     pub values: Vec<String>,
-    pub statuses: Option<Vec<String>>,
     pub patterns: Vec<(String, Regex)>,
     pub addresses: Vec<Regex>,
     pub tags: Vec<(TagFilter, Vec<String>)>,
-    pub locked: Option<bool>,
     pub since: Option<i64>,
     pub until: Option<i64>,
+    /// Other than by age.
     pub sort: Vec<(String, bool)>,
+    pub oldest_first: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -176,12 +176,7 @@ impl Query {
 
     /// Nothing is left to do here: SQL may sort and cut.
     pub fn is_plain(&self) -> bool {
-        self.statuses.is_none()
-            && self.patterns.is_empty()
-            && self.addresses.is_empty()
-            && self.tags.is_empty()
-            && self.locked.is_none()
-            && self.sort.is_empty()
+        self.patterns.is_empty() && self.addresses.is_empty() && self.tags.is_empty() && self.sort.is_empty()
     }
 }
 
@@ -298,7 +293,10 @@ pub(super) fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
                 };
                 query.tags.push((filter, text.split(',').map(str::to_owned).collect()));
             }
-            "locked" => query.locked = Some(truth(key, text)?),
+            "locked" => {
+                let word = if truth(key, text)? { "IS NOT" } else { "IS" };
+                query.conditions.push(format!("locked_by {word} NULL"));
+            }
             "changes-since" => query.since = Some(instant(key, text)?),
             "changes-before" => query.until = Some(instant(key, text)?),
             "deleted" => deleted = Some(truth(key, text).unwrap_or(false)),
@@ -323,7 +321,7 @@ pub(super) fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
         if !valid && ctx.at_least(2, 38) {
             return Err(Error::bad_request("Invalid status value"));
         }
-        query.statuses = Some(statuses);
+        query.conditions.push(with_status(&statuses));
     }
     // Whoever asks for changes wants to hear of deletions too.
     match deleted {
@@ -338,7 +336,39 @@ pub(super) fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
         query.conditions.push(format!("updated_at <= {until}"));
     }
     query.sort = sorting(ctx, params)?;
+    if let [(key, descending)] = &query.sort[..]
+        && key == "created_at"
+    {
+        query.oldest_first = !descending;
+        query.sort.clear();
+    }
     Ok(query)
+}
+
+/// The rows that are shown with one of these statuses, from the same table that shows them.
+fn with_status(statuses: &[String]) -> String {
+    let wanted = |state, task| statuses.iter().any(|s| s == rules::shown_status(state, task));
+    let mut alternatives = Vec::new();
+    if statuses.iter().any(|s| s == "DELETED") {
+        alternatives.push("deleted_at IS NOT NULL".to_owned());
+    }
+    for state in VmState::ALL {
+        let tasks: Vec<String> = TaskState::ALL
+            .iter()
+            .filter(|task| wanted(*state, Some(**task)))
+            .map(|task| format!("'{}'", task.as_str()))
+            .collect();
+        let resting = wanted(*state, None);
+        let of_task = match (resting, tasks.len()) {
+            (false, 0) => continue,
+            (true, n) if n == TaskState::ALL.len() => String::new(),
+            (true, 0) => " AND task_state IS NULL".into(),
+            (true, _) => format!(" AND (task_state IS NULL OR task_state IN ({}))", tasks.join(", ")),
+            (false, _) => format!(" AND task_state IN ({})", tasks.join(", ")),
+        };
+        alternatives.push(format!("(deleted_at IS NULL AND vm_state = '{}'{of_task})", state.as_str()));
+    }
+    if alternatives.is_empty() { "1 = 0".into() } else { format!("({})", alternatives.join(" OR ")) }
 }
 
 /// (key, descending)
