@@ -1,4 +1,4 @@
-//! Nova, the Compute service, v2.1 with microversions up to 2.96.
+//! Nova, the Compute service, v2.1 with microversions up to 2.104.
 //!
 //! | room | URL under `/v2.1` |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | [`flavors`] | `/flavors` |
 //! | [`consoles`] | `/servers/{id}/remote-consoles`, `/os-console-auth-tokens`, and `/console` of the binary |
 //! | [`keypairs`] | `/os-keypairs` |
+//! | [`shares`] | `/servers/{id}/shares` |
 //! | [`server_groups`] | `/os-server-groups` |
 //! | [`quotas`] | `/os-quota-sets`, `/os-quota-class-sets`, `/limits` |
 //! | [`services`] | `/os-services`, `/os-availability-zone` |
@@ -52,6 +53,7 @@ mod security_groups;
 mod server_groups;
 mod servers;
 mod services;
+mod shares;
 mod usage;
 mod versions;
 

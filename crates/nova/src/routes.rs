@@ -26,6 +26,7 @@ use crate::servers::{
     properties_api as properties,
 };
 use crate::services::{api as services, policy as service};
+use crate::shares::{api as shares, policy as share};
 use crate::usage::{api as usage, audit_api as audit, policy as usages};
 use crate::{Nova, SERVICE, quotas as limits, versions};
 
@@ -74,6 +75,11 @@ fn server_parts(routes: All) -> All {
         .get("/v2.1/servers/{id}/diagnostics", &server::DIAGNOSTICS, servers::diagnostics_api::show)
         .get("/v2.1/servers/{id}/os-server-password", &server::PASSWORD, properties::password)
         .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)
+        .get("/v2.1/servers/{id}/shares", &share::LIST, shares::list)
+        .post("/v2.1/servers/{id}/shares", &share::CREATE, shares::create)
+        .get("/v2.1/servers/{id}/shares/{share}", &share::SHOW, shares::one)
+        .delete("/v2.1/servers/{id}/shares/{share}", &share::DELETE, shares::one)
+        .get("/v2.1/servers/{id}/topology", &server::TOPOLOGY, network::topology)
         .get("/v2.1/servers/{id}/ips", &server::IPS, network::ips)
         .get("/v2.1/servers/{id}/ips/{network}", &server::IPS, network::ips_of_network)
         .get("/v2.1/servers/{id}/os-interface", &server::INTERFACES, interfaces::list)

@@ -7,7 +7,7 @@ use web::{Origin, Response, json as answer};
 use crate::links::MOUNT;
 
 pub(crate) const MIN: Microversion = Microversion::new(2, 1);
-pub(crate) const MAX: Microversion = Microversion::new(2, 96);
+pub(crate) const MAX: Microversion = Microversion::new(2, 104);
 
 pub(crate) const POLICY: Policy = Policy::new("os_compute_api:versions", Rule::Public);
 

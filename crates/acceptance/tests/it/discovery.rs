@@ -35,11 +35,11 @@ async fn microversions_are_negotiated() {
     let mut admin = cloud.admin().await;
     let root = admin.get("/compute/v2.1").await.expect(200);
     assert_eq!(root["version"]["min_version"], "2.1");
-    assert_eq!(root["version"]["version"], "2.96");
+    assert_eq!(root["version"]["version"], "2.104");
     for (asked, status, told) in [
         ("2.1", 200, "2.1"),
         ("2.60", 200, "2.60"),
-        ("latest", 200, "2.96"),
+        ("latest", 200, "2.104"),
         ("2.97", 406, ""),
         ("3", 400, ""),
     ] {

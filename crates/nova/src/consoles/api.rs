@@ -14,11 +14,14 @@ use crate::servers;
 
 const TYPES: &[&str] = &["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5"];
 const TYPES_FROM_8: &[&str] = &["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks"];
+const TYPES_FROM_99: &[&str] =
+    &["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks", "spice-direct"];
 const CREATE: &[Field] = &[
     Field::new("protocol", Kind::Enum(&["vnc", "spice", "serial", "rdp"])).until(7).required(),
     Field::new("protocol", Kind::Enum(&["vnc", "spice", "serial", "rdp", "mks"])).from(8).required(),
     Field::new("type", Kind::Enum(TYPES)).until(7).required(),
-    Field::new("type", Kind::Enum(TYPES_FROM_8)).from(8).required(),
+    Field::new("type", Kind::Enum(TYPES_FROM_8)).from(8).until(98).required(),
+    Field::new("type", Kind::Enum(TYPES_FROM_99)).from(99).required(),
 ];
 
 /// A console of this protocol and type, or why there is none.

@@ -26,7 +26,7 @@ pub(super) const CREATE: &[Field] = &[
     Field::new("disk", Kind::Integer(0, MAX_INT)).required(),
     Field::new("OS-FLV-EXT-DATA:ephemeral", Kind::Integer(0, MAX_INT)),
     Field::new("swap", Kind::Integer(0, MAX_INT)),
-    Field::new("rxtx_factor", Kind::Number),
+    Field::new("rxtx_factor", Kind::Number).until(101),
     Field::new("os-flavor-access:is_public", Kind::Bool),
     Field::new("description", Kind::TextOrNull(0, 65535, PRINTABLE, "")).from(55),
 ];
@@ -96,6 +96,7 @@ pub(crate) async fn get(conn: &mut Conn, ctx: &Ctx, id: &str) -> Result<Flavor> 
 /// The filters that do not need to know who asks.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
+    name: Option<String>,
     min_ram: i64,
     min_disk: i64,
     sort: String,
@@ -120,10 +121,12 @@ const SORT_KEYS: &[&str] = &[
     "vcpus",
 ];
 
-const QUERY: &[&str] = &["limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir"];
+const QUERY: &[&str] = &["limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir", "name"];
 
 pub(super) fn filter(ctx: &Ctx, params: &Params) -> Result<Filter> {
-    crate::query::only(ctx, params, QUERY)?;
+    // `name` is the last of them, and the newest.
+    let known = if ctx.at_least(2, 102) { QUERY } else { &QUERY[..QUERY.len() - 1] };
+    crate::query::only(ctx, params, known)?;
     let number = |key: &str| match params.get(key) {
         None => Ok(0),
         Some(text) => {
@@ -135,6 +138,7 @@ pub(super) fn filter(ctx: &Ctx, params: &Params) -> Result<Filter> {
     let direction = params.get("sort_dir").unwrap_or("asc");
     crate::query::one_of("sort_dir", direction, &["asc", "desc"])?;
     Ok(Filter {
+        name: params.get("name").filter(|_| ctx.at_least(2, 102)).map(str::to_owned),
         min_ram: number("minRam")?,
         min_disk: number("minDisk")?,
         sort: sort.into(),
@@ -159,7 +163,11 @@ pub(super) fn seen<'a>(ctx: &'a Ctx, params: &Params) -> Result<Seen<'a>> {
 
 impl Filter {
     pub(super) fn apply(&self, mut flavors: Vec<Flavor>) -> Vec<Flavor> {
-        flavors.retain(|f| f.memory_mib >= self.min_ram && f.root_gib >= self.min_disk);
+        flavors.retain(|f| {
+            self.name.as_ref().is_none_or(|name| *name == f.name)
+                && f.memory_mib >= self.min_ram
+                && f.root_gib >= self.min_disk
+        });
         flavors.sort_by(|a, b| {
             let order = self.compare(a, b);
             (if self.direction() == Direction::Descending { order.reverse() } else { order })

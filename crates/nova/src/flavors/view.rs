@@ -29,12 +29,14 @@ pub(super) fn full(ctx: &Ctx, links: &Links, flavor: &Flavor) -> Value {
         "disk": flavor.root_gib,
         "swap": swap,
         "OS-FLV-EXT-DATA:ephemeral": flavor.ephemeral_gib,
-        "OS-FLV-DISABLED:disabled": false,
         "vcpus": flavor.vcpus,
         "os-flavor-access:is_public": flavor.is_public,
-        "rxtx_factor": flavor.rxtx_factor,
         "links": links.of("flavors", &flavor.id),
     });
+    if !ctx.at_least(2, 102) {
+        out["OS-FLV-DISABLED:disabled"] = json!(false);
+        out["rxtx_factor"] = json!(flavor.rxtx_factor);
+    }
     if ctx.at_least(2, 55) {
         out["description"] = json!(flavor.description);
     }

@@ -142,6 +142,7 @@ const UPDATE: &[Field] = &[
         Kind::Text(1, 255, |c| c.is_ascii_alphanumeric() || "-._".contains(c), "^[a-zA-Z0-9-._]*$"),
     )
     .from(94),
+    Field::new("pinned_availability_zone", Kind::TextOrNull(1, 255, schema::ANY_CHAR, "")).from(104),
 ];
 
 pub async fn update(
@@ -154,11 +155,15 @@ pub async fn update(
     let fields = schema::body(&body, "server", UPDATE, ctx.microversion.minor)?;
     let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
     let address = |key: &str| text(key).and_then(|t| super::create::parse::canonical(&t));
+    let zone = nova.zone(&mut nova.db.read().await?).await?;
     let server = db::write!(nova.db, |tx| {
         let mut server = store::find(tx, &ctx, &id).await?;
         ctx.authorize(&policy::UPDATE, Some(&server.project_id))?;
         if let Some(name) = text("name") {
             server.name = name;
+        }
+        if fields.contains_key("pinned_availability_zone") {
+            rules::pin(&mut server, text("pinned_availability_zone"), &zone)?;
         }
         if fields.contains_key("description") {
             server.description = text("description");

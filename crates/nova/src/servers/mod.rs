@@ -389,6 +389,7 @@ pub(crate) mod policy {
         Policy::new("os_compute_api:os-attach-interfaces:delete", Rule::ProjectMember);
     pub const FIXED_IP_ADD: Policy = Policy::new("os_compute_api:os-multinic:add", Rule::ProjectMember);
     pub const FIXED_IP_REMOVE: Policy = Policy::new("os_compute_api:os-multinic:remove", Rule::ProjectMember);
+    pub const TOPOLOGY: Policy = Policy::new("compute:server:topology:index", Rule::ProjectReader);
     pub const IPS: Policy = Policy::new("os_compute_api:ips:index", Rule::ProjectReader);
     pub const VOLUMES: Policy =
         Policy::new("os_compute_api:os-volumes-attachments:index", Rule::ProjectReader);

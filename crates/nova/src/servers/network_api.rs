@@ -41,6 +41,17 @@ pub async fn ips_of_network(
     Ok(web::json(200, &Addresses { ports: &ports, macs: false }))
 }
 
+/// No machine here has a NUMA topology of its own (2.78).
+pub async fn topology(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    crate::query::since(&ctx, 78)?;
+    store::find(&mut *nova.db.read().await?, &ctx, &id).await?;
+    Ok(web::json(200, &json!({"nodes": [], "pagesize_kb": null})))
+}
+
 /// A server's disk is its image's copy: it has no volumes until there is a volume service.
 pub async fn volumes(
     State(nova): State<Arc<Nova>>,

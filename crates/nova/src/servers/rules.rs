@@ -118,6 +118,26 @@ pub(crate) fn disk_smaller_than_minimum(flavor_gib: i64, least_gib: i64) -> Stri
     )
 }
 
+/// Pins a server to the zone that it is in, or to none; `zone` is its host's.
+pub(crate) fn pin(server: &mut Server, wanted: Option<String>, zone: &str) -> Result<()> {
+    if let Some(wanted) = &wanted {
+        if server.pinned_zone.as_ref().is_some_and(|pinned| pinned != wanted) {
+            return Err(Error::conflict(format!(
+                "Instance {} is pinned to another availability zone; unpin it first.",
+                server.id
+            )));
+        }
+        if server.pinned_zone.is_none() && wanted != zone {
+            return Err(Error::conflict(format!(
+                "Instance {} is not in availability zone {wanted}.",
+                server.id
+            )));
+        }
+    }
+    server.pinned_zone = wanted;
+    Ok(())
+}
+
 pub(crate) fn forbidden(policy: &Policy) -> Error {
     Error::forbidden(format!("Policy doesn't allow {} to be performed.", policy.name))
 }

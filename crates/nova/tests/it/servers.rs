@@ -318,3 +318,84 @@ async fn security_groups_are_added_shown_and_removed() {
     }});
     demo.post("/servers", body).await.fault(400, "badRequest");
 }
+
+#[tokio::test]
+async fn pages_cost_what_they_show_and_filters_agree_with_what_is_shown() {
+    let cloud = Cloud::start().await;
+    let (image, demo) = (cloud.image("demo").await, cloud.as_("demo"));
+    let body = |name: &str, count: u8| json!({"server": {"name": name, "imageRef": image, "flavorRef": "42", "networks": "none", "min_count": count}});
+    let quota = json!({"quota_set": {"instances": -1, "cores": -1, "ram": -1}});
+    cloud.as_(ADMIN).put("/os-quota-sets/demo", quota).await.expect(200);
+    demo.post("/servers", body("a", 4)).await.expect(202);
+    demo.post("/servers", body("b", 3)).await.expect(202);
+    let names = async |query: &str| -> Vec<String> {
+        let mut path = format!("/servers/detail?{query}");
+        let mut all = Vec::new();
+        loop {
+            let page = demo.get(&path).await.expect(200);
+            all.extend(
+                page["servers"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap().to_owned()),
+            );
+            let Some(next) = page["servers_links"][0]["href"].as_str() else { return all };
+            path = next.split_once("/v2.1").unwrap().1.to_owned();
+        }
+    };
+    let mut ids = Vec::new();
+    for server in demo.get("/servers").await.expect(200)["servers"].as_array().unwrap() {
+        ids.push(server["id"].as_str().unwrap().to_owned());
+        demo.wait(ids.last().unwrap(), "ACTIVE").await;
+    }
+    let all = names("limit=2").await;
+    assert_eq!((all.len(), &all), (7, &names("").await));
+    let mut oldest = names("limit=3&sort_key=created_at&sort_dir=asc").await;
+    assert!(
+        oldest.first().unwrap().starts_with('a') && oldest.last().unwrap().starts_with('b'),
+        "{oldest:?}"
+    );
+    oldest.sort();
+    assert_eq!(oldest, ["a-1", "a-2", "a-3", "a-4", "b-1", "b-2", "b-3"]);
+    assert_eq!(names("limit=1&name=^b").await.len(), 3);
+    demo.action(&ids[0], json!({"os-stop": null})).await.expect(202);
+    demo.wait(&ids[0], "SHUTOFF").await;
+    demo.action(&ids[1], json!({"lock": null})).await.expect(202);
+    assert_eq!((names("status=SHUTOFF").await.len(), names("status=ACTIVE&limit=4").await.len()), (1, 6));
+    assert_eq!(names("status=ERROR&status=SHUTOFF").await.len(), 1);
+    assert_eq!((names("locked=true").await.len(), names("locked=false&status=ACTIVE").await.len()), (1, 5));
+    assert_eq!(names("status=RESIZE").await, [""; 0]);
+    demo.get(&format!("/servers?marker={}", base::id::uuid())).await.fault(400, "badRequest");
+}
+
+#[tokio::test]
+async fn the_newest_microversions_tell_more() {
+    let cloud = Cloud::start().await;
+    let (image, demo) = (cloud.image("demo").await, cloud.as_("demo").at("2.104"));
+    let patch = json!({"meta": {"os_distro": "tiny"}});
+    cloud.as_("demo").at("2.38").put(&format!("/images/{image}/metadata/os_distro"), patch).await.expect(200);
+    let body = json!({
+        "server": {
+            "name": "s", "imageRef": image, "flavorRef": "1", "networks": "none", "availability_zone": "nova",
+        },
+        "os:scheduler_hints": {"color": "red"},
+    });
+    let made = demo.post("/servers", body).await.expect(202);
+    let id = made["server"]["id"].as_str().unwrap();
+    let server = demo.wait(id, "ACTIVE").await;
+    assert_eq!(server["image"]["properties"], json!({"os_distro": "tiny"}));
+    assert_eq!(server["scheduler_hints"], json!({"color": "red"}));
+    let old = cloud.as_("demo").at("2.97").get(&format!("/servers/{id}")).await.expect(200);
+    assert!(
+        old["server"]["image"].get("properties").is_none() && old["server"].get("scheduler_hints").is_none()
+    );
+    let pin = async |zone: serde_json::Value| {
+        demo.put(&format!("/servers/{id}"), json!({"server": {"pinned_availability_zone": zone}})).await
+    };
+    pin(json!("west")).await.fault(409, "conflictingRequest");
+    assert_eq!(pin(Value::Null).await.expect(200)["server"]["pinned_availability_zone"], Value::Null);
+    pin(json!("west")).await.fault(409, "conflictingRequest");
+    assert_eq!(pin(json!("nova")).await.expect(200)["server"]["pinned_availability_zone"], "nova");
+    assert_eq!(demo.get(&format!("/servers/{id}/shares")).await.expect(200), json!({"shares": []}));
+    assert_eq!(demo.get(&format!("/servers/{id}/topology")).await.expect(200)["nodes"], json!([]));
+    let flavors = demo.get("/flavors/detail?name=m1.tiny").await.expect(200);
+    assert_eq!(flavors["flavors"].as_array().unwrap().len(), 1);
+    assert!(flavors["flavors"][0].get("rxtx_factor").is_none());
+}
