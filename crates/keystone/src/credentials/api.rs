@@ -130,9 +130,13 @@ pub async fn update(
     let kind = fields.name("type", 255)?;
     let project_id = fields.nullable_id("project_id")?;
     let blob = blob(&mut fields)?;
-    if let (Some(new), "ec2") = (&blob, current.kind.as_str()) {
-        let (old, new) = (json_of(&plain(&keystone, &current)?), json_of(new));
-        rules::check_blob_update(&old, &new)?;
+    let old = plain(&keystone, &current)?;
+    let new = blob.as_ref().unwrap_or(&old);
+    if kind.as_ref().unwrap_or(&current.kind) == "ec2" {
+        rules::check_ec2_blob(new)?;
+    }
+    if current.kind == "ec2" {
+        rules::check_blob_update(&json_of(&old), &json_of(new))?;
     }
     let blob = blob.map(|b| keystone.credential_keys.encrypt(b.as_bytes()));
     let extra = fields.extra();

@@ -81,14 +81,15 @@ pub fn id(kind: &str, blob: &str) -> Result<String, Error> {
     if kind != "ec2" {
         return Ok(base::id::hex());
     }
-    let bad = |text: &str| Error::bad_request(text.to_owned());
-    let value: Value = serde_json::from_str(blob).map_err(|_| bad("Invalid blob in credential"))?;
-    let access = value
-        .get("access")
-        .and_then(Value::as_str)
-        .filter(|a| !a.is_empty())
-        .ok_or_else(|| crate::errors::expecting("access", "blob"))?;
-    Ok(ec2_id(access))
+    check_ec2_blob(blob).map(|access| ec2_id(&access))
+}
+
+/// The access key in a blob; EC2's are JSON with one.
+pub fn check_ec2_blob(blob: &str) -> Result<String, Error> {
+    let value: Value =
+        serde_json::from_str(blob).map_err(|_| Error::bad_request("Invalid blob in credential"))?;
+    let access = value.get("access").and_then(Value::as_str).filter(|a| !a.is_empty());
+    access.map(str::to_owned).ok_or_else(|| crate::errors::expecting("access", "blob"))
 }
 
 pub fn ec2_id(access: &str) -> String {

@@ -211,6 +211,14 @@ async fn other_credentials_are_encrypted_at_rest() {
         (&changed.body["credential"]["type"], &changed.body["credential"]["blob"]),
         (&json!("cert"), &json!("x"))
     );
+    // Nothing makes one of EC2's that cannot be read.
+    let to_ec2 = json!({"credential": {"type": "ec2"}});
+    cloud.patch(&alice, &path, to_ec2).await.expect(400);
+    let keys = json!({"type": "ec2", "blob": "{\"access\": \"b\"}", "project_id": project_id});
+    let key = cloud.post(&alice, "/v3/credentials", json!({"credential": keys})).await.expect(201);
+    let key = format!("/v3/credentials/{}", key.id("credential"));
+    cloud.patch(&alice, &key, json!({"credential": {"blob": "no json"}})).await.expect(400);
+    cloud.delete(&alice, &key).await.expect(204);
     for bad in [
         json!({"type": "ec2", "blob": "no json", "project_id": project_id}),
         json!({"type": "ec2", "blob": "{}", "project_id": project_id}),
