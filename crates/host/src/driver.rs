@@ -183,6 +183,10 @@ pub trait Network: Send + Sync + 'static {
     async fn remove_router(&self, id: &str) -> Result<()>;
     /// Ids of the networks and routers that have something on this host.
     async fn list(&self) -> Result<Present>;
+    /// What somebody else changed on this host: it is to be applied again.
+    fn drifts(&self) -> tokio::sync::broadcast::Receiver<Drift> {
+        tokio::sync::broadcast::channel(1).1
+    }
     /// Who answers 169.254.169.254; set once, before anything is applied.
     fn serve_metadata(&self, source: Arc<dyn MetadataSource>);
 }
@@ -191,6 +195,13 @@ pub trait Network: Send + Sync + 'static {
 pub struct Present {
     pub networks: Vec<String>,
     pub routers: Vec<String>,
+}
+
+/// A network or router by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drift {
+    Network(String),
+    Router(String),
 }
 
 /// Who asks for metadata. It is decided by the namespace the request came in by and its source address, which

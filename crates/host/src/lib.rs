@@ -34,7 +34,7 @@ pub mod qmp;
 pub mod survey;
 
 pub use driver::{
-    Capacity, Console, Diagnostics, DiskCounters, DiskImage, Error, Hypervisor, MetadataAnswer,
+    Capacity, Console, Diagnostics, DiskCounters, DiskImage, Drift, Error, Hypervisor, MetadataAnswer,
     MetadataCaller, MetadataSource, Network, NicCounters, Present, Result, VmState,
 };
 pub use probe::{Accelerator, AcceleratorChoice, Verdict};

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use camino::Utf8Path;
 use rustix::io::Errno;
@@ -74,6 +74,21 @@ pub async fn create(name: &NetnsName, alias: &str) -> Result<bool> {
             .map_err(|errno| file_error("mount a network namespace on", &path, errno.into()))
     })
     .await?;
+    Ok(true)
+}
+
+/// Gives a namespace its name back, if it lost it; true if it had. `handle` is the namespace itself, with all that is
+/// in it still running.
+pub fn restore(name: &NetnsName, handle: &File) -> Result<bool> {
+    let path = name.path();
+    if is_namespace(&path) {
+        return Ok(false);
+    }
+    prepare_directory()?;
+    File::create(&path).map_err(|source| file_error("create", &path, source))?;
+    let source = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    rustix::mount::mount_bind(source, path.as_str())
+        .map_err(|errno| file_error("mount a network namespace on", &path, errno.into()))?;
     Ok(true)
 }
 

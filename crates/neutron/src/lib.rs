@@ -162,8 +162,27 @@ impl Neutron {
         if let Err(error) = registered {
             tracing::error!(?error, "the agents' rows could not be written");
         }
+        self.heal();
         reconcile::spawn(self.networks.clone(), Arc::new(Networks(self.clone())), Options::default());
         reconcile::spawn(self.routers.clone(), Arc::new(Routers(self.clone())), Options::default());
+    }
+
+    /// What somebody else changed on the host is applied again at once.
+    fn heal(self: &Arc<Self>) {
+        let (networks, routers) = (self.networks.clone(), self.routers.clone());
+        let mut drifts = self.network.drifts();
+        tokio::spawn(async move {
+            use tokio::sync::broadcast::error::RecvError;
+            loop {
+                match drifts.recv().await {
+                    Ok(host::Drift::Network(id)) => networks.wake(&id),
+                    Ok(host::Drift::Router(id)) => routers.wake(&id),
+                    // The next round looks after those.
+                    Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "many changes behind our back"),
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
     }
 
     /// The reconcilers take no new work.

@@ -5,6 +5,7 @@ pub mod netlink;
 pub mod observe;
 pub mod packet;
 pub mod plan;
+pub mod shape;
 mod tap;
 #[cfg(test)]
 mod tests;

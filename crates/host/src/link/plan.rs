@@ -14,6 +14,8 @@ pub struct Wanted {
     pub routes: Option<Vec<(IpNet, IpAddr)>>,
     /// Every other link on a bridge gets this MTU.
     pub port_mtu: Option<u32>,
+    /// Links whose names begin like this belong on that bridge, whoever made them.
+    pub ports: Option<(&'static str, &'static [&'static str])>,
     /// Links whose names begin like this are ours: they go when they are not wanted.
     pub ours: &'static [&'static str],
 }
@@ -92,6 +94,16 @@ pub fn plan_links(observed: &Observed, wanted: &Wanted) -> Vec<Step> {
     for link in &wanted.links {
         let there = observed.links.iter().find(|candidate| candidate.name == link.name);
         plan_link(observed, there, link, &mut steps);
+    }
+    if let Some((bridge, prefixes)) = wanted.ports {
+        let index = observed.links.iter().find(|link| link.name == bridge).map(|link| link.index);
+        let astray = observed.links.iter().filter(|link| {
+            prefixes.iter().any(|prefix| link.name.starts_with(prefix))
+                && (index.is_none() || link.bridge != index)
+        });
+        for link in astray {
+            steps.push(Step::SetBridge { link: link.name.clone(), bridge: bridge.to_owned() });
+        }
     }
     if let Some(mtu) = wanted.port_mtu {
         let others = observed.links.iter().filter(|link| {

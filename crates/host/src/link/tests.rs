@@ -30,6 +30,7 @@ fn wanted() -> Wanted {
             (net("192.168.7.0/24"), "10.0.0.9".parse().unwrap()),
         ]),
         port_mtu: Some(1450),
+        ports: Some(("br0", &["tap"])),
         ours: &["host", "qr-"],
     }
 }
@@ -90,6 +91,8 @@ fn only_differences_are_repaired() {
         ..ObservedLink::default()
     };
     observed.links.push(tap.clone());
+    let astray = ObservedLink { index: 11, name: "tap99999999-57".into(), bridge: None, ..tap.clone() };
+    observed.links.push(astray);
     observed.links.push(ObservedLink { index: 10, name: "qr-gone".into(), bridge: None, ..tap });
     observed.routes = vec![
         (net("0.0.0.0/0"), "10.0.0.8".parse().unwrap()),

@@ -11,6 +11,7 @@
 //! without touching links that carry traffic. Only sockets and rules are made again, the rules in one transaction.
 
 mod external;
+mod monitor;
 mod networks;
 mod routers;
 mod wanted;
@@ -26,7 +27,7 @@ use crate::link::observe;
 use crate::metadata::Callers;
 use crate::names::{self, NetnsKind, NetnsName};
 use crate::plan::{NetworkPlan, RouterPlan};
-use crate::{Error, MetadataSource, Network, Present, Result, netns};
+use crate::{Drift, Error, MetadataSource, Network, Present, Result, netns};
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -52,6 +53,7 @@ pub struct LinuxNetwork {
     routers: States<routers::State>,
     callers: Arc<Callers>,
     metadata: OnceLock<Arc<dyn MetadataSource>>,
+    drifts: tokio::sync::broadcast::Sender<Drift>,
 }
 
 impl LinuxNetwork {
@@ -76,6 +78,7 @@ impl LinuxNetwork {
             routers: States::default(),
             callers: Arc::default(),
             metadata: OnceLock::new(),
+            drifts: tokio::sync::broadcast::channel(1024).0,
         })
     }
 
@@ -153,6 +156,10 @@ impl Network for LinuxNetwork {
         Ok(present)
     }
 
+    fn drifts(&self) -> tokio::sync::broadcast::Receiver<Drift> {
+        self.drifts.subscribe()
+    }
+
     fn serve_metadata(&self, source: Arc<dyn MetadataSource>) {
         if self.metadata.set(source).is_err() {
             tracing::warn!("metadata has a source already: the first one stays");
@@ -179,7 +186,7 @@ pub(crate) async fn id_of(name: &NetnsName) -> Result<Option<String>> {
 /// Deletes the links that we and QEMU made, now. The kernel would do so too, but in its own time.
 pub(crate) fn delete_links() -> Result<()> {
     let mut netlink = Netlink::open()?;
-    let ours = ["tap", "rtr", "qr-", "qg-", names::BRIDGE, names::HOST_LINK_PEER];
+    let ours = ["tap", "ifb", "rtr", "qr-", "qg-", names::BRIDGE, names::HOST_LINK_PEER];
     for link in observe::observe(&mut netlink)?.links {
         if ours.iter().any(|prefix| link.name.starts_with(prefix)) {
             netlink.delete_link(link.index)?;

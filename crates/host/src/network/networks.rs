@@ -5,17 +5,18 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::Arc;
 
+use super::monitor::{self, Watch};
 use super::{LinuxNetwork, delete_links, of_namespace, wanted};
 use crate::ledger::{Ledger, Thing};
 use crate::link::netlink::Netlink;
 use crate::link::packet::PacketSocket;
 use crate::link::plan::{Mac, ObservedLink, Step};
-use crate::link::{execute, observe};
+use crate::link::{execute, observe, shape};
 use crate::metadata::{self, Place};
 use crate::nft::Loaded;
 use crate::nft::network::{Outcome, Rules};
 use crate::plan::{Dhcpv6, NetworkPlan, PortKind, PortPlan};
-use crate::{Error, Result, conntrack, names, netns};
+use crate::{Drift, Error, Result, conntrack, names, netns};
 use crate::{dhcp, dhcpv6, dns};
 
 /// What this process holds of a network besides what is in the kernel.
@@ -29,6 +30,7 @@ pub struct State {
     dhcpv6: Option<dhcpv6::Server>,
     dns: dns::Relay,
     metadata: Option<metadata::Server>,
+    watch: Option<Watch>,
 }
 
 /// What a visit to the namespace brought back.
@@ -41,12 +43,16 @@ struct Visit {
     dhcpv6: Option<PacketSocket>,
     dns: Vec<dns::Sockets>,
     metadata: Option<std::net::TcpListener>,
+    watch: Option<(File, monitor::Sockets)>,
 }
 
 impl LinuxNetwork {
     pub(super) async fn apply_network_to(&self, plan: &NetworkPlan, state: &mut State) -> Result<()> {
         let namespace = self.namespace(&plan.id);
         self.note(|| of_namespace(&namespace))?;
+        if let Some(watch) = &state.watch {
+            watch.restore(&namespace)?;
+        }
         if netns::create(&namespace, &plan.id).await? {
             // Whatever this process knew was of a namespace that is gone.
             // In a new one there are no connections, as under a plan without ports.
@@ -75,6 +81,7 @@ impl LinuxNetwork {
             dhcpv6_bridge: state.dhcpv6.as_ref().map(|server| server.bridge),
             unheard,
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
+            watch: state.watch.is_none(),
             host_end: self.host_end(plan).await?,
             ledger: self.options.ledger.clone(),
         };
@@ -108,6 +115,13 @@ impl LinuxNetwork {
         }
         self.apply_host_end(plan, state).await?;
         state.applied = Some(plan.clone());
+        if let Some(opened) = visit.watch {
+            let drift = Drift::Network(plan.id.clone());
+            state.watch = Some(Watch::start(opened, namespace, drift, self.drifts.clone())?);
+        }
+        if let Some(watch) = &state.watch {
+            watch.monitor.settle(shape::limits(plan));
+        }
         Ok(())
     }
 
@@ -119,6 +133,7 @@ impl LinuxNetwork {
         let wanted = plan.clone();
         let load = move || {
             load_rules(&mut rules, Some(&before), &wanted)?;
+            shape::apply(Some(&before), &wanted)?;
             Ok((rules, wanted))
         };
         let (rules, applied) = netns::inside(&self.namespace(&plan.id), load).await?;
@@ -130,6 +145,9 @@ impl LinuxNetwork {
         }
         if let Some(server) = &state.dhcpv6 {
             server.replace(dhcpv6::Table::new(plan));
+        }
+        if let Some(watch) = &state.watch {
+            watch.monitor.settle(shape::limits(plan));
         }
         Ok(())
     }
@@ -162,6 +180,7 @@ impl LinuxNetwork {
         if let Some(server) = state.metadata.take() {
             server.stop().await;
         }
+        state.watch = None;
         self.remove_host_end(id, state).await?;
         let namespace = self.namespace(id);
         if netns::is_namespace(&namespace.path()) {
@@ -182,6 +201,7 @@ struct Visitor {
     /// Addresses on which DNS sockets are to be opened.
     unheard: Vec<std::net::Ipv4Addr>,
     listen: bool,
+    watch: bool,
     /// The daemon's own namespace, and whether the host's end is there.
     host_end: (File, bool),
     ledger: Option<Arc<Ledger>>,
@@ -208,6 +228,7 @@ impl Visitor {
         if !steps.is_empty() {
             tracing::debug!(network = self.plan.id, ?steps, "network changed");
         }
+        shape::apply(self.applied.as_ref(), &self.plan)?;
         let index = netlink
             .index(names::BRIDGE)?
             .ok_or_else(|| Error::Link(format!("the bridge of network {} vanished", self.plan.id)))?;
@@ -226,6 +247,7 @@ impl Visitor {
             dhcpv6: dhcpv6.then(|| dhcpv6::Server::listen(index)).transpose()?,
             dns: self.unheard.iter().map(|address| dns::Sockets::open(*address)).collect::<Result<_>>()?,
             metadata: self.listen.then(metadata::listen).transpose()?,
+            watch: self.watch.then(monitor::open).transpose()?,
         })
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::monitor::{self, Watch};
 use super::{LinuxNetwork, delete_links, of_namespace, wanted};
 use crate::link::netlink::Netlink;
 use crate::link::packet::PacketSocket;
@@ -17,7 +18,7 @@ use crate::link::{execute, observe};
 use crate::metadata::{self, Place};
 use crate::nft::{self, Loaded};
 use crate::plan::{RouterPlan, RouterPort};
-use crate::{Error, Result, advertise, conntrack, names, netns};
+use crate::{Drift, Error, Result, advertise, conntrack, names, netns};
 
 /// What this process holds of a router besides what is in the kernel.
 #[derive(Default)]
@@ -27,6 +28,7 @@ pub struct State {
     announcers: JoinSet<()>,
     /// By link.
     advertisers: HashMap<String, advertise::Server>,
+    watch: Option<Watch>,
 }
 
 struct Visit {
@@ -34,6 +36,7 @@ struct Visit {
     metadata: Option<std::net::TcpListener>,
     announcements: Option<(PacketSocket, Vec<Announcement>)>,
     advertise: Vec<(String, advertise::Sockets)>,
+    watch: Option<(File, monitor::Sockets)>,
 }
 
 /// An address that is new on a link.
@@ -66,6 +69,9 @@ impl LinuxNetwork {
         let links: Vec<String> = peers.keys().cloned().collect();
         let namespace = self.router_namespace(&plan.id);
         self.note(|| of_namespace(&namespace))?;
+        if let Some(watch) = &state.watch {
+            watch.restore(&namespace)?;
+        }
         if netns::create(&namespace, &plan.id).await? {
             *state = State::default();
             for port in &ports {
@@ -96,6 +102,7 @@ impl LinuxNetwork {
             peers,
             advertised: advertisements.keys().map(advertised).collect(),
             rules: state.rules.take(),
+            watch: state.watch.is_none(),
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
         };
         let visit = netns::inside(&namespace, move || visitor.work()).await?;
@@ -131,11 +138,19 @@ impl LinuxNetwork {
         if let Some((socket, announcements)) = visit.announcements {
             state.announcers.spawn(announce(socket, announcements));
         }
+        if let Some(opened) = visit.watch {
+            let drift = Drift::Router(plan.id.clone());
+            state.watch = Some(Watch::start(opened, namespace, drift, self.drifts.clone())?);
+        }
+        if let Some(watch) = &state.watch {
+            watch.monitor.settle(false);
+        }
         Ok(())
     }
 
     pub(super) async fn remove_router_from(&self, id: &str, state: &mut State) -> Result<()> {
         self.callers.remove_router(id);
+        state.watch = None;
         state.announcers.shutdown().await;
         for server in std::mem::take(&mut state.advertisers).into_values() {
             server.stop().await;
@@ -194,6 +209,7 @@ struct Visitor {
     /// Links that shall advertise, and the index of the link on which that is done already.
     advertised: Vec<(String, Option<u32>)>,
     rules: Option<Loaded>,
+    watch: bool,
     listen: bool,
 }
 
@@ -236,6 +252,7 @@ impl Visitor {
                 false => Some((PacketSocket::open()?, announcements)),
             },
             advertise,
+            watch: self.watch.then(monitor::open).transpose()?,
         })
     }
 }

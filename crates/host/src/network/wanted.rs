@@ -39,7 +39,13 @@ pub fn network(plan: &NetworkPlan) -> Wanted {
             addresses: None,
         });
     }
-    Wanted { links, routes: None, port_mtu: Some(plan.mtu), ours: &[names::HOST_LINK_PEER] }
+    Wanted {
+        links,
+        routes: None,
+        port_mtu: Some(plan.mtu),
+        ports: Some((names::BRIDGE, &["tap", "rtr"])),
+        ours: &[names::HOST_LINK_PEER],
+    }
 }
 
 /// The host's end of an external network's link. Nothing else of the host's is ours.
@@ -53,7 +59,7 @@ pub fn host(plan: &NetworkPlan) -> Option<Wanted> {
         bridge: None,
         addresses: Some(host_link.addresses.clone()),
     };
-    Some(Wanted { links: vec![link], routes: None, port_mtu: None, ours: &[] })
+    Some(Wanted { links: vec![link], routes: None, port_mtu: None, ports: None, ours: &[] })
 }
 
 /// A router's namespace, and the routes that cannot be because no link leads to their next hop.
@@ -90,7 +96,7 @@ pub fn router(plan: &RouterPlan) -> (Wanted, Vec<(IpNet, IpAddr)>) {
             .any(|network| network.contains(next_hop))
     };
     let (routes, unreachable) = routes.into_iter().partition(|(_, next_hop)| reachable(next_hop));
-    (Wanted { links, routes: Some(routes), port_mtu: None, ours: &["qr-", "qg-"] }, unreachable)
+    (Wanted { links, routes: Some(routes), port_mtu: None, ports: None, ours: &["qr-", "qg-"] }, unreachable)
 }
 
 /// The end of a router's link that is on a network's bridge.
@@ -103,7 +109,7 @@ pub fn router_peer(port: &RouterPort) -> Wanted {
         bridge: Some(names::BRIDGE),
         addresses: None,
     };
-    Wanted { links: vec![link], routes: None, port_mtu: None, ours: &[] }
+    Wanted { links: vec![link], routes: None, port_mtu: None, ports: None, ours: &[] }
 }
 
 fn router_link(name: String, port: &RouterPort, more: &[IpNet]) -> WantedLink {

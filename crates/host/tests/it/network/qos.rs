@@ -1,0 +1,73 @@
+//! Limits that limit.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use host::Network;
+use host::plan::*;
+
+use super::plans::*;
+use super::sandbox::command;
+use super::{Guest, Sandbox};
+
+fn open(name: &str, last: u8) -> PortPlan {
+    with_rules(port(name, last), [any(Direction::Ingress)])
+}
+
+/// Megabits a second of one connection, over two seconds and without its beginning.
+async fn speed(from: &Guest, to: &Guest, address: &'static str) -> f64 {
+    let address: SocketAddr = address.parse().unwrap();
+    let listener = to.inside(move || Ok(TcpListener::bind(address).unwrap())).await;
+    let sender = from.inside(move || Ok(TcpStream::connect(address).unwrap())).await;
+    let (mut receiver, _) = listener.accept().unwrap();
+    std::thread::spawn(move || {
+        let mut sender = sender;
+        while sender.write_all(&[0; 16384]).is_ok() {}
+    });
+    let mut buffer = [0; 65536];
+    let mut count = |time: Duration| {
+        let (end, mut total) = (Instant::now() + time, 0);
+        while Instant::now() < end {
+            total += receiver.read(&mut buffer).unwrap();
+        }
+        total
+    };
+    count(Duration::from_millis(500));
+    let seconds = 2.0;
+    count(Duration::from_secs_f64(seconds)) as f64 * 8.0 / seconds / 1e6
+}
+
+#[test]
+fn a_machine_gets_and_sends_as_much_as_its_policy_says() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        let mut drifts = network.drifts();
+        let rate = |kilobits| Some(Rate { kilobits, burst_kilobits: 0 });
+        let with =
+            |ingress, egress| PortPlan { qos: QosPlan { ingress, egress, dscp: None }, ..open("a", 11) };
+        let limited = tenant("net", vec![with(rate(20_000), rate(10_000)), open("b", 12)]);
+        network.apply_network(&limited).await.unwrap();
+        // The tap comes after the plan; that it is there is told, and it is limited then.
+        let a = Guest::start(&network, &limited, &limited.ports[0]).await;
+        let b = Guest::start(&network, &limited, &limited.ports[1]).await;
+        tokio::time::timeout(Duration::from_secs(5), drifts.recv()).await.unwrap().unwrap();
+        network.apply_network(&limited).await.unwrap();
+        let near = |measured: f64, wanted: f64| (wanted * 0.75..wanted * 1.15).contains(&measured);
+        let sends = speed(&a, &b, "10.0.0.12:5001").await;
+        let gets = speed(&b, &a, "10.0.0.11:5001").await;
+        assert!(near(sends, 10.0) && near(gets, 20.0), "sends {sends}, gets {gets} Mbit/s");
+
+        // Another policy, and none.
+        let other = tenant("net", vec![with(None, rate(30_000)), open("b", 12)]);
+        network.apply_network(&other).await.unwrap();
+        let (sends, gets) = (speed(&a, &b, "10.0.0.12:5002").await, speed(&b, &a, "10.0.0.11:5002").await);
+        assert!(near(sends, 30.0) && gets > 100.0, "sends {sends}, gets {gets} Mbit/s");
+        let free = tenant("net", vec![open("a", 11), open("b", 12)]);
+        network.apply_network(&free).await.unwrap();
+        assert!(speed(&a, &b, "10.0.0.12:5003").await > 100.0);
+        let namespace = network.namespace(&free.id);
+        let left = command("ip", &["netns", "exec", namespace.as_str(), "tc", "qdisc", "show"]);
+        assert!(!left.contains("tbf") && !left.contains("ingress") && !left.contains("ifb"), "{left}");
+    });
+}
