@@ -3,43 +3,14 @@
 use std::sync::Arc;
 
 use base::{Ctx, Error};
-use db::AnyConnection;
-use secrecy::SecretString;
 
-use super::request::{AuthRequest, CredentialSpec, DomainSpec, Proof, ScopeSpec, UserSpec};
+use super::prove::{Proven, combine, domain_id};
+use super::request::{AuthRequest, Proof, ScopeSpec};
 use super::signed_api::KeyLogin;
 use super::{Claims, Methods, ScopeId, Session};
-use crate::errors::{expecting, forbidden_action, is_unauthorized, unauthorized};
-use crate::oauth::{self, Signed};
-use crate::users::User;
-use crate::{Keystone, application_credentials, change, domains, projects, trusts, users};
-
-/// What one proof says of its bearer.
-struct Proven {
-    user: User,
-    methods: Methods,
-    /// A rescoped token ends with the first of its chain, and an application credential's with the credential.
-    expires_at: Option<i64>,
-    chain: Option<[u8; 16]>,
-    /// Set: the token is for this project and by this credential, whatever was asked.
-    credential: Option<(String, String)>,
-    trust_id: Option<String>,
-    access_token_id: Option<String>,
-}
-
-impl Proven {
-    fn by(user: User, methods: Methods) -> Self {
-        Proven {
-            user,
-            methods,
-            expires_at: None,
-            chain: None,
-            credential: None,
-            trust_id: None,
-            access_token_id: None,
-        }
-    }
-}
+use crate::errors::{is_unauthorized, unauthorized};
+use crate::oauth::Signed;
+use crate::{Keystone, change, projects, trusts, users};
 
 impl Keystone {
     /// `signed`: the request's OAuth signature, if it has one.
@@ -63,7 +34,7 @@ impl Keystone {
         if !users::rules::methods_suffice(&proven.user, &proven.methods.names()) {
             return Err(unauthorized().because("the user needs more authentication methods"));
         }
-        if let Some(ScopeSpec::Trust(id)) = &request.scope {
+        if let (Some(ScopeSpec::Trust(id)), None) = (&request.scope, &proven.credential) {
             return self.issue_by_trust(proven, id).await;
         }
         let scope = match (&proven.credential, &request.scope) {
@@ -160,177 +131,6 @@ impl Keystone {
         self.issue(&proven, ScopeId::Project(login.project_id)).await
     }
 
-    async fn prove(&self, proof: Proof, scope: Option<&ScopeSpec>) -> Result<Proven, Error> {
-        match proof {
-            Proof::Password { user, password } => {
-                let user = self.find_user(&user).await?;
-                let user = self
-                    .check_password(user, password)
-                    .await?
-                    .ok_or_else(|| unauthorized().because("wrong name or password"))?;
-                if user.password_expires_at.is_some_and(|end| end <= base::time::now()) {
-                    return Err(Error::unauthorized(format!(
-                        "The password is expired and needs to be changed for user: {}.",
-                        user.id
-                    )));
-                }
-                Ok(Proven::by(user, Methods::PASSWORD))
-            }
-            Proof::Token(token) => self.prove_by_token(&token, scope).await,
-            Proof::OAuth => Err(unauthorized()),
-            Proof::ApplicationCredential { credential, secret } => {
-                let found = self.find_credential(credential).await?;
-                let hash = found.as_ref().map(|(c, _)| c.secret_hash.clone());
-                let right = self.passwords.verify(secret, hash).await?;
-                let (credential, user) = found
-                    .filter(|_| right)
-                    .ok_or_else(|| unauthorized().because("wrong application credential or secret"))?;
-                if scope.is_some() {
-                    return Err(unauthorized().because("application credentials cannot request a scope"));
-                }
-                Ok(Proven {
-                    expires_at: credential.expires_at,
-                    credential: Some((credential.id, credential.project_id)),
-                    ..Proven::by(user, Methods::APPLICATION_CREDENTIAL)
-                })
-            }
-        }
-    }
-
-    /// The user, if that is their password; wrong ones are counted when the rules say so.
-    pub(crate) async fn check_password(
-        &self,
-        user: Option<User>,
-        password: SecretString,
-    ) -> Result<Option<User>, Error> {
-        let now = base::time::now();
-        if let Some(user) = user.as_ref().filter(|u| self.security.is_locked(u, now)) {
-            return Err(Error::unauthorized(format!("The account is locked for user: {}.", user.id)));
-        }
-        let hash = user.as_ref().and_then(|u| u.password_hash.clone());
-        // Also without a user: the answer must take as long as for a wrong password.
-        let right = self.passwords.verify(password, hash).await?;
-        let Some(user) = user else { return Ok(None) };
-        if self.security.counts_failures(&user) && (!right || user.failed_logins > 0) {
-            let over = !right && self.lockout_is_over(&user);
-            let done: Result<(), Error> = db::write!(self.db, |tx| {
-                if right {
-                    users::store::forget_failures(tx, &user.id).await?;
-                } else {
-                    users::store::count_failure(tx, &user.id, over).await?;
-                }
-                Ok(())
-            });
-            done?;
-        }
-        Ok(Some(user).filter(|_| right))
-    }
-
-    /// So many failures that the user was locked out, and is not any more.
-    fn lockout_is_over(&self, user: &User) -> bool {
-        let limit = self.security.lockout_failure_attempts.map_or(i64::MAX, i64::from);
-        user.failed_logins >= limit
-    }
-
-    /// A consumer signed with an access token: the user who gave it, in the project that it is for.
-    async fn prove_by_signature(&self, signed: Option<&Signed>) -> Result<Proven, Error> {
-        let signed = signed.ok_or_else(|| expecting("Authorization", "request"))?;
-        let token_id = signed.require("oauth_token")?;
-        let mut conn = self.db.read().await?;
-        let token = oauth::store::token(&mut conn, oauth::Kind::Access, token_id)
-            .await?
-            .filter(|t| t.expires_at > base::time::now())
-            .ok_or_else(|| unauthorized().because("no such access token"))?;
-        let consumer =
-            oauth::store::consumer(&mut conn, &token.consumer_id).await?.ok_or_else(unauthorized)?;
-        let right = signed.get("oauth_consumer_key") == Some(consumer.id.as_str())
-            && signed
-                .verifies(&self.unseal(&consumer.encrypted_secret)?, &self.unseal(&token.encrypted_secret)?);
-        if !right {
-            return Err(unauthorized().because("the signature is wrong"));
-        }
-        let user_id = token.authorizing_user_id.ok_or_else(unauthorized)?;
-        let user = users::store::get(&mut conn, &user_id).await?.ok_or_else(unauthorized)?;
-        Ok(Proven {
-            expires_at: Some(token.expires_at),
-            // As with application credentials: the project is not the caller's to choose.
-            credential: Some((token.id.clone(), token.project_id)),
-            access_token_id: Some(token.id),
-            ..Proven::by(user, Methods::OAUTH)
-        })
-    }
-
-    async fn prove_by_token(&self, token: &str, scope: Option<&ScopeSpec>) -> Result<Proven, Error> {
-        let claims = self.session(token).await?.claims.clone();
-        if claims.trust_id.is_some() {
-            return Err(forbidden_action(
-                "Using trust-scoped token to create another token. Create a new trust-scoped token instead",
-            ));
-        }
-        if claims.access_token_id.is_some() {
-            return Err(forbidden_action(
-                "Using OAuth-scoped token to create another token. Create a new OAuth-scoped token instead",
-            ));
-        }
-        let narrower =
-            matches!(scope, Some(ScopeSpec::Project(_) | ScopeSpec::ProjectName(..) | ScopeSpec::Domain(_)));
-        if claims.scope == ScopeId::System && narrower {
-            return Err(forbidden_action(
-                "Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.",
-            ));
-        }
-        if claims.application_credential_id.is_some() && scope.is_some() {
-            return Err(forbidden_action(
-                "Using an application credential token to create a scoped token is not allowed.",
-            ));
-        }
-        let user = users::store::get(&mut *self.db.read().await?, &claims.user_id)
-            .await?
-            .ok_or_else(unauthorized)?;
-        let credential = match (&claims.application_credential_id, &claims.scope) {
-            (Some(id), ScopeId::Project(project)) => Some((id.clone(), project.clone())),
-            _ => None,
-        };
-        Ok(Proven {
-            expires_at: Some(claims.expires_at),
-            chain: Some(claims.parent_audit_id.unwrap_or(claims.audit_id)),
-            credential,
-            ..Proven::by(user, claims.methods.and(Methods::TOKEN))
-        })
-    }
-
-    async fn find_user(&self, spec: &UserSpec) -> Result<Option<User>, Error> {
-        let mut conn = self.db.read().await?;
-        match spec {
-            UserSpec::Id(id) => Ok(users::store::get(&mut conn, id).await?),
-            UserSpec::Name(name, domain) => match domain_id(&mut conn, domain).await? {
-                Some(domain) => Ok(users::store::by_name(&mut conn, &domain, name).await?),
-                None => Ok(None),
-            },
-        }
-    }
-
-    async fn find_credential(
-        &self,
-        spec: CredentialSpec,
-    ) -> Result<Option<(application_credentials::ApplicationCredential, User)>, Error> {
-        let credential = match spec {
-            CredentialSpec::Id(id) => {
-                application_credentials::store::get(&mut *self.db.read().await?, &id).await?
-            }
-            CredentialSpec::Name(name, user) => match self.find_user(&user).await? {
-                Some(user) => {
-                    let mut conn = self.db.read().await?;
-                    application_credentials::store::by_name(&mut conn, &user.id, &name).await?
-                }
-                None => None,
-            },
-        };
-        let Some(credential) = credential else { return Ok(None) };
-        let user = users::store::get(&mut *self.db.read().await?, &credential.user_id).await?;
-        Ok(user.map(|user| (credential, user)))
-    }
-
     async fn resolve_scope(&self, spec: &ScopeSpec) -> Result<ScopeId, Error> {
         let mut conn = self.db.read().await?;
         let missing = || unauthorized().because("the scope asked for does not exist");
@@ -351,30 +151,4 @@ impl Keystone {
             }
         }
     }
-}
-
-async fn domain_id(conn: &mut AnyConnection, spec: &DomainSpec) -> Result<Option<String>, Error> {
-    match spec {
-        DomainSpec::Id(id) => Ok(Some(id.clone())),
-        DomainSpec::Name(name) => Ok(domains::store::by_name(conn, name).await?.map(|d| d.id)),
-    }
-}
-
-/// Two proofs of one request must be of one user; the narrower limits win.
-fn combine(a: Proven, b: Proven) -> Result<Proven, Error> {
-    if a.user.id != b.user.id {
-        return Err(unauthorized().because("the methods name different users"));
-    }
-    Ok(Proven {
-        user: b.user,
-        methods: a.methods.and(b.methods),
-        expires_at: match (a.expires_at, b.expires_at) {
-            (Some(x), Some(y)) => Some(x.min(y)),
-            (x, y) => x.or(y),
-        },
-        chain: a.chain.or(b.chain),
-        credential: a.credential.or(b.credential),
-        trust_id: None,
-        access_token_id: a.access_token_id.or(b.access_token_id),
-    })
 }

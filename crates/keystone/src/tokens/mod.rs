@@ -12,6 +12,7 @@ pub mod events_api;
 mod issue;
 mod load;
 mod payload;
+mod prove;
 mod request;
 pub mod revocation;
 pub mod rules;

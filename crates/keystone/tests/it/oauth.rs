@@ -144,6 +144,14 @@ async fn a_consumer_comes_by_a_token() {
     let by_consumer = headers["x-subject-token"].to_str().unwrap().to_owned();
     cloud.validate(&admin, &by_consumer).await.expect(200);
     cloud.authenticate(by_token(&by_consumer), None).await.expect(403);
+    // The scope is not the consumer's to choose.
+    let mut greedy = body.clone();
+    greedy["auth"]["scope"] = json!({"OS-TRUST:trust": {"id": "any"}});
+    let (status, _, bytes) =
+        post(&cloud, "/v3/auth/tokens", &printer, Some(&given), None, Some(greedy)).await;
+    let token: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!((status, &token["token"]["project"]["id"]), (201, &json!(project)), "{token}");
+    assert!(token["token"].get("OS-TRUST:trust").is_none());
     let stolen = Party { secret: "guess".into(), ..given.clone() };
     assert_eq!(post(&cloud, "/v3/auth/tokens", &printer, Some(&stolen), None, Some(body)).await.0, 401);
 
