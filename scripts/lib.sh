@@ -56,9 +56,10 @@ footprint() {
     for tables in iptables-save iptables-legacy-save ip6tables-save; do
       ! command -v "$tables" >/dev/null || "$tables" 2>/dev/null | grep -v '^#' | sed "s/^/$tables /" || true
     done
-    find /etc -xdev -printf 'etc %p %m %U:%G %s %T@\n'
+    # A directory's own time also changes when something came and went.
+    find /etc -xdev -type d -printf 'etc %p %m %U:%G\n' -o -printf 'etc %p %m %U:%G %s %T@\n'
     find /run /var/lib -maxdepth 1 -printf 'directory %p %m %U:%G\n'
-    find "$HOME/.config" 2>/dev/null | sed 's/^/home /' || true
+    find "$HOME/.config/openstack" "$HOME/.kube" 2>/dev/null | sed 's/^/home /' || true
     find /sys/fs/cgroup -name '*cumulet*' 2>/dev/null | sed 's/^/cgroup /' || true
     cut -d' ' -f5 /proc/self/mountinfo | sed 's/^/mount /'
     ss -Hltn | awk '{print "listens", $4}'

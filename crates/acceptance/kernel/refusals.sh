@@ -51,7 +51,7 @@ check "and the space is free again" test "$(df --output=avail "$CUMULET_DATA_DIR
 
 head -c 100000 /dev/urandom > "$work/not-an-image"
 if said=$(openstack image create not-one --file "$work/not-an-image" --disk-format qcow2 2>&1); then not_ok "an image that is none: it was taken"; else
-  check "an image that is none" grep -q 'does not match its disk_format qcow2' <<<"$said"
+  check "an image that is none" grep -q 'disk_format qcow2 does not match' <<<"$said"
 fi
 
 openstack network create net -f value -c id >/dev/null

@@ -25,7 +25,9 @@ const GROUP: &str = "open";
 pub async fn demo(cloud: &Cloud, config: &Config) -> anyhow::Result<bool> {
     let Some(user) = &cloud.demo else { return Ok(false) };
     let network = Api(cloud.neutron.router(Arc::new(As::new(user))));
-    make(&network, cloud.external.get().map(String::as_str)).await.context("cannot make the demo project's network")?;
+    make(&network, cloud.external.get().map(String::as_str))
+        .await
+        .context("cannot make the demo project's network")?;
     Identity::change(&config.data, |identity| identity.demo_made = true)?;
     Ok(true)
 }

@@ -44,9 +44,11 @@ where
     F: FnOnce() -> Result<T> + Send + 'static,
 {
     let (answer, result) = tokio::sync::oneshot::channel();
+    // What is logged there belongs to the same request.
+    let cause = tracing::Span::current();
     std::thread::Builder::new()
         .name("netns".to_owned())
-        .spawn(move || answer.send(work()).ok())
+        .spawn(move || cause.in_scope(|| answer.send(work()).ok()))
         .map_err(|error| Error::Link(format!("cannot start a thread: {error}")))?;
     result.await.map_err(|_| Error::Link("a network thread panicked: see the log above".to_owned()))?
 }

@@ -95,3 +95,48 @@ async fn stop_lets_nobody_wait_for_ever() {
     assert!(waiting.await.unwrap().is_err());
     assert!(waker.wake_and_wait("b").await.is_err());
 }
+
+/// Tells in which span each key was worked on, and wakes `b` from within `a`.
+#[derive(Default)]
+struct Causes {
+    seen: Mutex<Vec<(String, Option<tracing::span::Id>)>>,
+    waker: Waker,
+}
+
+#[async_trait]
+impl Reconciler for Causes {
+    fn name(&self) -> &'static str {
+        "causes"
+    }
+
+    async fn reconcile(&self, key: &str) -> Result<Outcome, Failure> {
+        self.seen.lock().unwrap().push((key.into(), Span::current().id()));
+        if key == "a" {
+            self.waker.wake("b");
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn resync(&self) -> Result<Vec<String>, Failure> {
+        Ok(vec!["from-rows".into()])
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_is_done_in_the_span_of_whoever_caused_it() {
+    let _all = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let causes = Arc::new(Causes::default());
+    spawn(causes.waker.clone(), causes.clone(), Options::default());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let request = tracing::error_span!("request", request_id = "req-1");
+    request.in_scope(|| causes.waker.wake("a"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    causes.waker.wake("a");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let seen = causes.seen.lock().unwrap().clone();
+    let of = |key: &str, id: Option<tracing::span::Id>| (key.to_owned(), id);
+    // The second wake of `a` was nobody's: the cause of before is forgotten with the work.
+    let expected =
+        [of("from-rows", None), of("a", request.id()), of("b", request.id()), of("a", None), of("b", None)];
+    assert_eq!(seen, expected);
+}
