@@ -1,6 +1,7 @@
 //! How commands talk to the running daemon: one line of JSON each way over a socket that only its owner can open.
 
 use anyhow::Context;
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,6 +18,8 @@ pub enum Request {
     Status,
     /// A simulated cloud returns to its first state; `mark`: that state is the present one from now on.
     Reset { mark: bool },
+    /// Copies every machine's files into a new directory, each while its machine holds still.
+    CopyDisks { to: Utf8PathBuf },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

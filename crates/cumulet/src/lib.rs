@@ -6,6 +6,7 @@
 //!                                └─ commands/run.rs: the daemon itself; log/, notify.rs: what it says
 //! ```
 
+pub mod archive;
 pub mod assemble;
 pub mod clouds_yaml;
 pub mod commands;

@@ -28,6 +28,10 @@ enum Command {
     Logs(commands::logs::LogsArgs),
     /// Stop the cloud; its data stays
     Down(commands::down::DownArgs),
+    /// Write the whole cloud to one file, whether it runs or not
+    Backup(commands::backup::BackupArgs),
+    /// Bring a cloud back from its archive, or a database from its backup
+    Restore(commands::restore::RestoreArgs),
     /// Return a simulated cloud to its first state
     Reset(commands::reset::ResetArgs),
     /// Remove the cloud and all its data
@@ -70,6 +74,8 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Doctor(args) => return commands::doctor::run(args).await,
         Command::Logs(args) => commands::logs::run(args).await?,
         Command::Down(args) => commands::down::run(&args).await?,
+        Command::Backup(args) => commands::backup::run(args).await?,
+        Command::Restore(args) => commands::restore::run(args).await?,
         Command::Reset(args) => commands::reset::run(args).await?,
         Command::Destroy(args) => commands::destroy::run(args).await?,
         Command::Image(command) => commands::image::run(command).await?,

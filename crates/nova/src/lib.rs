@@ -240,6 +240,15 @@ impl Nova {
     }
 }
 
+/// The cloud's data came from an archive and lies elsewhere now: machines that ran will run again at the next start.
+pub async fn moved(db: &Db, from: &str, to: &str) -> Result<()> {
+    db::write!(db, |tx| {
+        servers::store::rename_files(tx, from, to).await?;
+        servers::store::mark_resume(tx).await?;
+        Ok(())
+    })
+}
+
 /// How long `cumulet down` waits for a guest.
 const QUIESCE_GRACE: std::time::Duration = std::time::Duration::from_secs(20);
 

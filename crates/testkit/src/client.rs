@@ -54,6 +54,27 @@ impl Client {
         client
     }
 
+    /// A user by id, with the scope as it is in a login's body; null: unscoped.
+    pub async fn with_scope(url: &str, user_id: &str, password: &str, scope: Value) -> Client {
+        let mut client = Client {
+            http: reqwest::Client::new(),
+            url: url.into(),
+            token: String::new(),
+            project_id: String::new(),
+            user_id: user_id.into(),
+            compute_version: "2.96".into(),
+        };
+        let user = json!({"id": user_id, "password": password});
+        let mut auth = json!({"identity": {"methods": ["password"], "password": {"user": user}}});
+        if !scope.is_null() {
+            auth["scope"] = scope;
+        }
+        let answer = client.post("/identity/v3/auth/tokens", json!({ "auth": auth })).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        client.token = answer.headers["x-subject-token"].to_str().expect("a token of ASCII").into();
+        client
+    }
+
     /// Makes a project and a user of that name, with role `member` and the test's password.
     pub async fn make_member(&self, name: &str) {
         let project =

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod backup;
 pub mod cluster;
 pub mod config;
 pub mod destroy;
@@ -9,6 +10,7 @@ pub mod env;
 pub mod image;
 pub mod logs;
 pub mod reset;
+pub mod restore;
 pub mod run;
 pub mod status;
 pub mod systemd;

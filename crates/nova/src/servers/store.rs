@@ -312,6 +312,17 @@ pub(crate) async fn mark_resume(tx: &mut Tx) -> Result<Vec<String>> {
     Ok(sql("SELECT id FROM servers WHERE deleted_at IS NULL AND resume = 1").rows(tx).await?)
 }
 
+/// Whole paths of a data directory become those of another one.
+pub(crate) async fn rename_files(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
+    let (from, to) = (format!("{from}/"), format!("{to}/"));
+    sql("UPDATE server_specs SET image_file = replace(image_file, $1, $2), work = replace(work, $1, $2)")
+        .bind(from)
+        .bind(to)
+        .run(tx)
+        .await?;
+    Ok(())
+}
+
 /// Deleted before this instant; not more at once than one transaction should take.
 pub(crate) async fn deleted_before(conn: &mut AnyConnection, at: i64) -> Result<Vec<String>> {
     Ok(sql("SELECT id FROM servers WHERE deleted_at < $1 LIMIT 500").bind(at).rows(conn).await?)

@@ -1,0 +1,59 @@
+# A whole cloud in a file and back: a simulated one with a client's things in it, then one with a guest's disk.
+
+things() { python3 "$repo/crates/acceptance/kernel/things.py"; }
+refused() { local said; if said=$("${@:2}" 2>&1); then return 1; fi; grep -q -- "$1" <<<"$said"; }
+
+export OS_CLOUD=cumulet CUMULET_DATA_DIR=$work/one
+cumulet up --simulate >/dev/null
+head -c 3000000 /dev/urandom > "$work/picture"
+openstack image create picture --file "$work/picture" --disk-format raw --container-format bare -f value -c id >/dev/null
+openstack network create net -f value -c id >/dev/null
+openstack subnet create sub --network net --subnet-range 10.0.0.0/24 -f value -c id >/dev/null
+openstack user create tenant --password secret -f value -c id >/dev/null
+openstack role add --project admin --user tenant member
+openstack server create vm --flavor m1.tiny --image picture --network net --wait -f value -c status >/dev/null
+things > "$work/before"
+check "a running cloud is backed up" cumulet backup "$work/cloud.tar.zst"
+check "for its owner only" test "$(stat -c %a "$work/cloud.tar.zst")" = 600
+check "a file that is there is not overwritten" refused "exists already" cumulet backup "$work/cloud.tar.zst"
+check "a cloud that is there is not overwritten" refused "is not empty" cumulet restore "$work/cloud.tar.zst"
+head -c 1000000 "$work/cloud.tar.zst" > "$work/half.tar.zst"
+check "half an archive is refused" refused "cut off" cumulet restore "$work/half.tar.zst" --data-dir "$work/two"
+check "and leaves nothing" test -z "$(ls -A "$work/two")"
+cumulet destroy --yes 2>/dev/null
+check "the cloud comes back elsewhere" cumulet restore "$work/cloud.tar.zst" --data-dir "$work/two"
+export CUMULET_DATA_DIR=$work/two
+cumulet up --simulate >/dev/null
+things > "$work/after"
+check "with everything in it" diff "$work/before" "$work/after"
+openstack image save picture --file "$work/again"
+check "and its images byte for byte" cmp "$work/picture" "$work/again"
+check "its users log in" openstack --os-username tenant --os-password secret token issue -f value -c id
+cumulet destroy --yes 2>/dev/null
+
+export CUMULET_DATA_DIR=$work/data
+cumulet up >/dev/null
+cumulet image build tiny --upload >/dev/null
+openstack network create net -f value -c id >/dev/null
+openstack subnet create sub --network net --subnet-range 10.0.0.0/24 -f value -c id >/dev/null
+openstack router create r --external-gateway public -f value -c id >/dev/null
+openstack router add subnet r sub
+openstack security group rule create default --protocol tcp --dst-port 22 -f value -c id >/dev/null
+ssh-keygen -q -t ed25519 -N '' -f "$work/backup-key"
+openstack keypair create k --public-key "$work/backup-key.pub" -f value -c name >/dev/null
+openstack server create vm --flavor m1.tiny --image tiny --network net --key-name k --wait -f value -c status >/dev/null
+fip=$(openstack floating ip create public -f value -c floating_ip_address)
+openstack server add floating ip vm "$fip"
+guest() { ssh -i "$work/backup-key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+  -o ConnectTimeout=3 -o BatchMode=yes "cumulet@$fip" "$@"; }
+check "a guest answers" within 120 guest true
+guest 'echo precious | sudo tee /etc/kept >/dev/null; sync'
+boot=$(guest cat /proc/sys/kernel/random/boot_id)
+check "a cloud with a running guest is backed up" cumulet backup "$work/guests.tar.zst"
+check "the guest never noticed" test "$(guest cat /proc/sys/kernel/random/boot_id)" = "$boot"
+cumulet destroy --yes 2>/dev/null
+check "it comes back" cumulet restore "$work/guests.tar.zst"
+cumulet up >/dev/null
+has_its_disk() { [ "$(guest cat /etc/kept)" = precious ]; }
+check "its guest runs again and has its disk" within 120 has_its_disk
+cumulet destroy --yes 2>/dev/null
