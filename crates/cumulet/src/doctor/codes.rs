@@ -133,8 +133,8 @@ codes! {
         "The machine has less than 7 GiB of memory: too little for a Kubernetes cluster.",
         "Small servers run; give the machine 8 GiB before making clusters.";
     CGROUP = "CUM-CGR-01" Note false,
-        "There is no unified cgroup hierarchy: virtual machines are not limited by it.",
-        "Boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2 on /sys/fs/cgroup.";
+        "There are no control groups: virtual machines take what they get.",
+        "Mount cgroup2 on /sys/fs/cgroup; in a container, run it with its own writable one.";
     RESOLVER = "CUM-DNS-01" Note false,
         "/etc/resolv.conf names no server: guests resolve no names unless their subnet names one.",
         "Name one there, or make subnets with --dns-nameserver.";

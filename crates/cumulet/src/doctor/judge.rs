@@ -94,7 +94,7 @@ impl Findings {
         if !facts.br_netfilter {
             self.add(&codes::BR_NETFILTER, "");
         }
-        if !facts.cgroup2 {
+        if !facts.cgroups {
             self.add(&codes::CGROUP, "");
         }
     }

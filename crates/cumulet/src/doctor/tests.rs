@@ -33,7 +33,7 @@ fn good() -> Facts {
         available_memory_mib: 8 << 10,
         free_disk_gib: 100,
         processors: 4,
-        cgroup2: true,
+        cgroups: true,
         resolver: true,
     }
 }
@@ -92,7 +92,7 @@ const CASES: &[Case] = &[
     ("CUM-DSK-02", |f, _| f.free_disk_gib = 19),
     ("CUM-RAM-01", |f, _| f.available_memory_mib = 511),
     ("CUM-RAM-02", |f, _| f.memory_mib = 4096),
-    ("CUM-CGR-01", |f, _| f.cgroup2 = false),
+    ("CUM-CGR-01", |f, _| f.cgroups = false),
     ("CUM-DNS-01", |f, _| f.resolver = false),
 ];
 

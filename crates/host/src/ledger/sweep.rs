@@ -10,7 +10,7 @@ use super::{Ledger, Thing};
 use crate::link::netlink::Netlink;
 use crate::names::NetnsName;
 use crate::network::delete_links;
-use crate::process::file_error;
+use crate::process::{Groups, file_error};
 use crate::{Error, Result, netns, nft};
 
 /// What came of it.
@@ -45,8 +45,10 @@ enum Done {
 async fn remove(thing: &Thing, prefix: &str) -> Result<Done> {
     match thing {
         Thing::Machine { id } => {
-            let id = id.clone();
-            netns::on_own_thread(move || kill_machine(&id)).await
+            let machine = id.clone();
+            let done = netns::on_own_thread(move || kill_machine(&machine)).await?;
+            Groups::default().leave(id).await;
+            Ok(done)
         }
         Thing::Netns { name } => remove_namespace(name, prefix).await,
         Thing::NftTable { family, name } => {

@@ -38,7 +38,8 @@ pub struct Facts {
     pub available_memory_mib: u64,
     pub free_disk_gib: u64,
     pub processors: u32,
-    pub cgroup2: bool,
+    /// Unified, or of the older kind with the controllers that limit machines.
+    pub cgroups: bool,
     /// The machine knows whom to ask for names.
     pub resolver: bool,
 }
@@ -132,7 +133,7 @@ impl Facts {
             available_memory_mib,
             free_disk_gib: system::free_disk_gib(data),
             processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
-            cgroup2: std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+            cgroups: system::has_cgroups(),
             resolver: std::fs::read_to_string("/etc/resolv.conf")
                 .is_ok_and(|text| text.lines().any(|line| line.trim_start().starts_with("nameserver"))),
         }

@@ -55,6 +55,11 @@ pub(super) fn memory() -> (u64, u64) {
     (kib("MemTotal") / 1024, kib("MemAvailable") / 1024)
 }
 
+pub(super) fn has_cgroups() -> bool {
+    let there = |file: &str| Utf8Path::new("/sys/fs/cgroup").join(file).exists();
+    there("cgroup.controllers") || (there("cpu/cgroup.procs") && there("memory/cgroup.procs"))
+}
+
 /// Where `path` is or will be.
 pub(super) fn free_disk_gib(path: &Utf8Path) -> u64 {
     let there = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Utf8Path::new("/"));
