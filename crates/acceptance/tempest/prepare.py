@@ -95,6 +95,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--image", help="a guest's qcow2; without it an empty disk, enough for a simulated cloud")
     parser.add_argument("--ssh-user", help="guests are logged in to: the image must run sshd for this user")
+    parser.add_argument("--web", help="a server with image.raw and image.qcow2 that the cloud may import from")
     parser.add_argument("--public-cidr", default="172.24.4.0/24")
     args = parser.parse_args()
     out = os.path.abspath(args.out)
@@ -133,6 +134,8 @@ def main():
         if not os.path.exists(image):
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
     put("scenario", img_file=image)
+    if args.web:
+        put("image", http_image=f"{args.web}/image.raw", http_qcow2_image=f"{args.web}/image.qcow2")
     if "image" in types:
         put(
             "compute",

@@ -36,6 +36,18 @@ pub struct Cloud {
     pub demo: Option<DemoUser>,
 }
 
+/// One store in the data directory, and those that were asked for.
+fn images(config: &Config) -> glance::Config {
+    let mut images = glance::Config::at(config.data.images());
+    images.stores.extend(config.image_stores.iter().map(|(id, dir)| glance::Store {
+        id: id.clone(),
+        description: format!("files in {dir}"),
+        dir: dir.clone(),
+    }));
+    images.download.allowed.clone_from(&config.image_import_allow);
+    images
+}
+
 /// Opens the database, joins the services and makes the rows of a first start. Nothing is served and no reconciler
 /// runs yet: [`Cloud::start`].
 pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyhow::Result<Cloud> {
@@ -60,7 +72,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         },
     )
     .await?;
-    let glance = glance::Glance::new(db.clone(), config.data.images()).await?;
+    let glance = glance::Glance::open(db.clone(), images(config)).await?;
     let placement = placement::Placement::new(db.clone());
     let neutron = neutron::Neutron::new(
         db.clone(),

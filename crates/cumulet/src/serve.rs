@@ -79,15 +79,15 @@ pub fn whole(router: Router) -> Router {
     Router::new().fallback_service(trimmed)
 }
 
-/// Below its version Nova knows no path with a last slash, and clients expect a 404: an id that is empty by mistake must
-/// not become the list of all.
-const STRICT: &str = "/compute/v2.1/";
+/// Below their versions Nova and Glance know no path with a last slash, and clients expect a 404: an id that is empty by
+/// mistake must not become the list of all.
+const STRICT: [&str; 2] = ["/compute/v2.1/", "/image/v2/"];
 
 /// `/identity/v3/` is `/identity/v3`: clients write both, routes are listed once.
 fn trim_last_slash(mut request: Request) -> Request {
     let uri = request.uri();
     let path = uri.path();
-    let is_strict = path.len() > STRICT.len() && path.starts_with(STRICT);
+    let is_strict = STRICT.iter().any(|prefix| path.len() > prefix.len() && path.starts_with(prefix));
     if path.len() > 1 && path.ends_with('/') && !is_strict {
         let short = path.trim_end_matches('/');
         let short = if short.is_empty() { "/" } else { short };

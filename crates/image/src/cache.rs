@@ -6,6 +6,7 @@
 //!   parts/<name>-<key><suffix>.sha256     its checksum, in the format of sha256sum
 //!   parts/<name>-<key><suffix>.lock       held while it is made, so that two builders do not both make it
 //!   images/...                            the same, for finished images; `tiny.qcow2` points to the newest
+//!   downloads/                            half-made downloads, which the next run goes on with
 //!   work/<random>/                        builds under way; those of killed builds are swept by the next one
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Disk images built on this machine from Debian packages, without loop mounts.
+//! Disk images built on this machine from Debian packages, without loop mounts, and official ones fetched.
 //!
 //! ```text
 //! process   run a program; an error names the Debian package that has it, or the last lines it said
@@ -7,6 +7,7 @@
 //! disk      a root tree -> partitioned, GRUB-bootable, compressed qcow2
 //! tiny      the small test guest: busybox, dropbear, a metadata script; ssh in seconds under TCG
 //! node      the Kubernetes node: Debian, cloud-init, containerd, kubelet, kubeadm, container images
+//! fetch     official cloud images of CirrOS, Debian and Ubuntu, with their checksums
 //! ```
 //!
 //! How an image comes to be:
@@ -23,6 +24,7 @@ pub mod cache;
 pub mod debian;
 pub mod disk;
 mod error;
+pub mod fetch;
 pub mod node;
 pub mod process;
 mod progress;

@@ -25,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("chroot", "coreutils"),
     ("cpio", "cpio"),
     ("ctr", "containerd"),
+    ("curl", "curl"),
     ("dpkg-query", "dpkg"),
     ("fakeroot", "fakeroot"),
     ("gcc", "gcc"),

@@ -1,10 +1,10 @@
-//! `cumulet image build`: images made on this machine, put into a cloud on request.
+//! `cumulet image`: images made on this machine or fetched from their makers, put into a cloud on request.
 
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, Subcommand};
-use image::{BuiltImage, Cache, Step, node, tiny};
+use clap::{Args, Subcommand, ValueEnum};
+use image::{BuiltImage, Cache, Step, fetch, node, tiny};
 use openstack::{Client, CloudChoice, Deadline, NewImage};
 
 use crate::commands::up::CLOUD_NAME;
@@ -15,6 +15,28 @@ pub enum ImageCommand {
     /// Build an image from packages; finished parts are kept under ~/.cache/cumulet
     #[command(subcommand)]
     Build(BuildCommand),
+    /// Fetch an official cloud image from its makers' site, checked and kept under ~/.cache/cumulet
+    Fetch(FetchArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    what: Official,
+    /// As its makers write it: 0.6.3, 13, 24.04 [default: the newest that is known here]
+    #[arg(long, value_name = "VERSION")]
+    release: Option<String>,
+    /// Another server with the same paths as the official site
+    #[arg(long, env = fetch::MIRROR_VARIABLE, value_name = "URL")]
+    mirror: Option<String>,
+    #[command(flatten)]
+    upload: UploadArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Official {
+    Cirros,
+    Debian,
+    Ubuntu,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,12 +64,19 @@ pub struct UploadArgs {
 }
 
 pub async fn run(command: ImageCommand) -> anyhow::Result<()> {
-    let ImageCommand::Build(what) = command;
-    let (kubernetes, upload) = match what {
-        BuildCommand::Tiny(upload) => (None, upload),
-        BuildCommand::Node { kubernetes, upload } => (Some(kubernetes), upload),
+    let (built, upload) = match command {
+        ImageCommand::Build(BuildCommand::Tiny(upload)) => {
+            (tokio::task::spawn_blocking(|| build(None)).await??, upload)
+        }
+        ImageCommand::Build(BuildCommand::Node { kubernetes, upload }) => {
+            (tokio::task::spawn_blocking(|| build(Some(kubernetes))).await??, upload)
+        }
+        ImageCommand::Fetch(FetchArgs { what, release, mirror, upload }) => (
+            tokio::task::spawn_blocking(move || obtain(what, release.as_deref(), mirror.as_deref()))
+                .await??,
+            upload,
+        ),
     };
-    let built = tokio::task::spawn_blocking(move || build(kubernetes)).await??;
     if upload.upload {
         put(&built, upload.os_cloud).await?;
     }
@@ -68,6 +97,19 @@ fn build(kubernetes: Option<Option<String>>) -> anyhow::Result<BuiltImage> {
             node::build(&options, &cache, &tell)?
         }
     })
+}
+
+fn obtain(what: Official, release: Option<&str>, mirror: Option<&str>) -> anyhow::Result<BuiltImage> {
+    let image = match what {
+        Official::Cirros => fetch::Image::Cirros,
+        Official::Debian => fetch::Image::Debian,
+        Official::Ubuntu => fetch::Image::Ubuntu,
+    };
+    let release = match release {
+        Some(version) => image.release(version)?,
+        None => image.newest(),
+    };
+    Ok(fetch::fetch(&release, mirror, &Cache::open()?, &tell)?)
 }
 
 fn tell(step: Step<'_>) {

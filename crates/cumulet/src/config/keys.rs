@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use camino::Utf8PathBuf;
 use host::AcceleratorChoice;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 /// What a value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub enum Kind {
     Mebibytes,
     /// Levels, as the crate tracing-subscriber reads them.
     Filter,
+    /// `ID=DIR,...`: ids as of names, absolute directories.
+    Stores,
+    /// `CIDR,...`
+    Networks,
     Text,
 }
 
@@ -128,6 +133,16 @@ pub const KEYS: &[Key] = &[
         "Ignore guests' flushes: faster test clouds, whose disks a crash of this machine may damage",
     )
     .or("false"),
+    key("image-stores", Kind::Stores, "ID=DIR,...", "Stores of images besides `file`, which is in the data directory")
+        .or_says("none")
+        .kept(),
+    key(
+        "image-import-allow",
+        Kind::Networks,
+        "CIDR,...",
+        "Networks on this machine and near it that images may be imported from; the web may be in any case",
+    )
+    .or_says("none"),
     key("tls", Kind::Switch, "", "Serve the APIs over TLS, by a certificate of an authority made for this cloud")
         .or("false")
         .kept(),
@@ -167,6 +182,8 @@ impl Kind {
                 Ok(1..) => Ok(()),
                 _ => Err("write a whole number of MiB, 1 or more".into()),
             },
+            Kind::Stores => stores(text).map(drop),
+            Kind::Networks => networks(text).map(drop),
             Kind::Filter => tracing_subscriber::EnvFilter::try_new(text)
                 .map(drop)
                 .map_err(|e| format!("{e}; write a level, as in `info`, or `neutron=debug,info`")),
@@ -180,6 +197,33 @@ pub fn switch(text: &str) -> Option<bool> {
         "false" | "no" | "off" | "0" => Some(false),
         _ => None,
     }
+}
+
+pub fn stores(text: &str) -> Result<Vec<(String, Utf8PathBuf)>, String> {
+    let mut found: Vec<(String, Utf8PathBuf)> = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (id, dir) =
+            part.split_once('=').ok_or("write an id and a directory, as in archive=/srv/images")?;
+        name(id)?;
+        if !dir.starts_with('/') {
+            return Err(format!("the directory of {id} must begin with a slash"));
+        }
+        if id == "file" || found.iter().any(|(other, path)| other == id || path == dir) {
+            return Err(format!("the store {id} or its directory is there twice"));
+        }
+        found.push((id.to_owned(), dir.into()));
+    }
+    Ok(found)
+}
+
+pub fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            part.parse().map_err(|_| format!("{part} is no network; write them as in 10.0.0.0/8,fd00::/8"))
+        })
+        .collect()
 }
 
 /// It becomes part of namespaces', tables' and directories' names.
@@ -205,6 +249,17 @@ mod tests {
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
             assert_eq!(key.kind.check(key.default), Ok(()), "{}", key.name);
         }
+    }
+
+    #[test]
+    fn stores_have_ids_and_directories_of_their_own() {
+        let two = stores("fast=/srv/fast, archive=/mnt/archive").unwrap();
+        assert_eq!(two, [("fast".into(), "/srv/fast".into()), ("archive".into(), "/mnt/archive".into())]);
+        for bad in ["fast", "fast=srv", "Fast=/srv", "file=/srv", "a=/x,a=/y", "a=/x,b=/x"] {
+            assert!(stores(bad).is_err(), "{bad}");
+        }
+        assert_eq!(networks("127.0.0.0/8,fd00::/8").unwrap().len(), 2);
+        assert!(networks("10.0.0.0/33").is_err() && networks("here").is_err());
     }
 
     #[test]

@@ -17,11 +17,11 @@ mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use camino::Utf8PathBuf;
 use clap::Args;
 use host::AcceleratorChoice;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 pub use data_dir::DataDir;
 pub use given::{AllArgs, CloudArgs, Given};
@@ -54,6 +54,10 @@ pub struct Config {
     pub accelerator: AcceleratorChoice,
     pub unsafe_disk_cache: bool,
     pub demo: bool,
+    /// Stores of images besides the one in the data directory: ids and directories.
+    pub image_stores: Vec<(String, Utf8PathBuf)>,
+    /// Networks that images may be imported from, besides the web.
+    pub image_import_allow: Vec<IpNet>,
     pub tls: Option<Tls>,
     /// Machines run as users from this number on.
     pub first_user: u32,
@@ -131,6 +135,9 @@ impl Told {
             accelerator: settings.parse("accel")?,
             unsafe_disk_cache: settings.on("unsafe-disk-cache"),
             demo: settings.on("demo"),
+            image_stores: keys::stores(settings.text("image-stores")).map_err(|why| anyhow!(why))?,
+            image_import_allow: keys::networks(settings.text("image-import-allow"))
+                .map_err(|why| anyhow!(why))?,
             tls: tls(settings)?,
             first_user: self.identity.clone().unwrap_or_default().first_user,
             log: settings.text("log").to_owned(),

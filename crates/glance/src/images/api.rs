@@ -33,6 +33,7 @@ pub fn routes(routes: Routes<Arc<Glance>>) -> Routes<Arc<Glance>> {
 }
 
 async fn create(State(glance): Glances, Caller(ctx): Caller, Json(body): Json<Value>) -> Result {
+    rules::in_a_project(&ctx, &policy::CREATE)?;
     let image = rules::new_image(&ctx, &body)?;
     store::create(&glance.db, &ctx, &image).await?;
     let mut response = web::json(201, &view::View(&image));

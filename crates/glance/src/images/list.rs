@@ -6,7 +6,7 @@ use base::page::Direction;
 use base::{Ctx, Error, Page, Result};
 use web::Params;
 
-use super::{Image, Visibility, store};
+use super::{Image, Visibility, policy, rules, store};
 use crate::Glance;
 
 const MAX_PAGE: usize = 1000;
@@ -18,6 +18,7 @@ const SORT_KEYS: [&str; 8] =
 
 /// A page of what `ctx` may list, and whether more may follow.
 pub async fn page(glance: &Glance, ctx: &Ctx, params: &Params) -> Result<(Vec<Image>, bool)> {
+    rules::in_a_project(ctx, &policy::LIST)?;
     let page = read_page(params)?;
     let filter = Filter::parse(params)?;
     let limit = page.limit.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE);

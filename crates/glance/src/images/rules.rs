@@ -42,9 +42,21 @@ const RESERVED: [&str; 3] = ["location", "deleted", "deleted_at"];
 /// Each image's own limit of extra properties and tags (Glance's image_property_quota, image_tag_quota).
 const QUOTA: usize = 128;
 
+/// Images and tasks are a project's business: a token for the system or a domain is refused, whoever's it is.
+pub fn in_a_project(ctx: &Ctx, policy: &Policy) -> Result<()> {
+    match ctx.project() {
+        Some(_) => Ok(()),
+        None => Err(Error::forbidden(format!("You are not authorized to complete {} action.", policy.name))),
+    }
+}
+
 pub fn visible(ctx: &Ctx, image: &Image, member: bool) -> bool {
     let own = image.owner.as_deref().is_some_and(|o| ctx.owns(o));
-    ctx.is_admin() || own || member || matches!(image.visibility, Visibility::Public | Visibility::Community)
+    let is_seen = ctx.is_admin()
+        || own
+        || member
+        || matches!(image.visibility, Visibility::Public | Visibility::Community);
+    is_seen && ctx.project().is_some()
 }
 
 /// 403 for what a caller sees and may not do.

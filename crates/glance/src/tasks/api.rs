@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use web::{Caller, Json, Params, Path, Result, Routes, State};
 
 use super::{LEGACY, Task, store, view};
-use crate::images::{load_visible, policy};
+use crate::images::{load_visible, policy, rules as images};
 use crate::imports::rules;
 use crate::{Glance, imports};
 
@@ -29,7 +29,8 @@ async fn of_image(State(glance): Glances, Caller(ctx): Caller, Path(id): Path<St
     Ok(web::json(200, &json!({"tasks": tasks.iter().map(view::of_image).collect::<Vec<_>>()})))
 }
 
-async fn get(State(glance): Glances, Path(id): Path<String>) -> Result {
+async fn get(State(glance): Glances, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
+    images::in_a_project(&ctx, &policy::TASKS)?;
     let task = store::get(&mut *glance.db.read().await?, &id).await?;
     let task = task.ok_or_else(|| Error::not_found(format!("Task with the given id {id} was not found")))?;
     Ok(web::json(200, &view::whole(&task)))
@@ -47,7 +48,8 @@ async fn delete(Path(_): Path<String>) -> Result {
 const MAX_PAGE: usize = 1000;
 const DEFAULT_PAGE: usize = 25;
 
-async fn list(State(glance): Glances, params: Params) -> Result {
+async fn list(State(glance): Glances, Caller(ctx): Caller, params: Params) -> Result {
+    images::in_a_project(&ctx, &policy::TASKS)?;
     let choice = |key: &str, allowed: &[&str]| match params.get(key) {
         Some(v) if !allowed.contains(&v) => Err(Error::bad_request(format!("Invalid {key} value: {v}"))),
         other => Ok(other),
@@ -113,6 +115,7 @@ fn compare(a: &Task, b: &Task, key: &str) -> Ordering {
 
 /// The older way to import: the task makes the image.
 async fn create(State(glance): Glances, Caller(ctx): Caller, Json(body): Json<Value>) -> Result {
+    images::in_a_project(&ctx, &policy::TASKS)?;
     for key in ["type", "input"] {
         if body.get(key).is_none() {
             return Err(Error::bad_request(format!("Task '{key}' is required")).into());

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use web::Verify;
 use web::axum::body::Body;
 
-/// `admin`, `member@p1`, `reader@p2`: the token is its own description.
+/// `admin`, `member@p1`, `reader@p2`, `admin@system`: the token is its own description.
 struct Gate;
 
 #[async_trait]
@@ -29,7 +29,10 @@ impl Verify for Gate {
             other => vec![other.into()],
         };
         auth.is_admin = role == "admin";
-        auth.scope = Scope::Project(ProjectRef { id: project.into(), name: project.into(), domain });
+        auth.scope = match project {
+            "system" => Scope::System,
+            _ => Scope::Project(ProjectRef { id: project.into(), name: project.into(), domain }),
+        };
         Ok(Arc::new(auth))
     }
 }

@@ -152,3 +152,25 @@ async fn lists() {
         cloud.get("reader@p1", &format!("/v2/images?{bad}")).await.is(400);
     }
 }
+
+#[tokio::test]
+async fn a_token_of_the_system_has_no_images() {
+    let cloud = Cloud::start().await;
+    let path = cloud.image("member@p1", json!({"visibility": "community"})).await;
+    let system = "admin@system";
+    for (method, below, body, status) in [
+        ("GET", "/v2/images", None, 403),
+        ("POST", "/v2/images", Some(json!({"name": "x"})), 403),
+        ("GET", "/v2/tasks", None, 403),
+        ("GET", path.as_str(), None, 404),
+        ("DELETE", path.as_str(), None, 404),
+        ("POST", &format!("{path}/actions/deactivate"), None, 404),
+        ("GET", &format!("{path}/file"), None, 404),
+        ("GET", &format!("{path}/members"), None, 404),
+        ("POST", &format!("{path}/members"), Some(json!({"member": "p2"})), 404),
+    ] {
+        let answer = cloud.ask(system, method, below, body).await;
+        assert_eq!(answer.status, status, "{method} {below}");
+    }
+    cloud.get("member@p2", &path).await.is(200);
+}
