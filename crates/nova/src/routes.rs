@@ -16,7 +16,7 @@ use crate::hypervisors::{api as hypervisors, policy as hypervisor};
 use crate::images::{api as images, metadata_api as image_metadata, policy as image};
 use crate::instance_actions::{api as instance_actions, policy as instance_action};
 use crate::keypairs::{api as keypairs, policy as keypair};
-use crate::migrations::api as migrations;
+use crate::migrations::{api as migrations, policy as migration};
 use crate::networks::{api as networks, policy as network_policy};
 use crate::quotas::{api as quotas, policy as quota};
 use crate::security_groups::{api as security_groups, policy as security_group, rules_api as group_rules};
@@ -72,6 +72,8 @@ fn server_parts(routes: All) -> All {
         .delete("/v2.1/servers/{id}/tags/{tag}", &server::TAGS_DELETE, properties::delete_tag)
         .post("/v2.1/servers/{id}/remote-consoles", &console::CREATE, consoles::create)
         .get("/v2.1/os-console-auth-tokens/{token}", &console::TOKENS, consoles::show_token)
+        .get("/v2.1/servers/{id}/migrations", &migration::OF_SERVER, migrations::of_server)
+        .get("/v2.1/servers/{id}/migrations/{number}", &migration::OF_SERVER, migrations::show_of_server)
         .get("/v2.1/servers/{id}/diagnostics", &server::DIAGNOSTICS, servers::diagnostics_api::show)
         .get("/v2.1/servers/{id}/os-server-password", &server::PASSWORD, properties::password)
         .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)

@@ -132,7 +132,7 @@ impl Shared {
                 .inspect_err(|_| lock(&self.users).give_back(user))?;
         }
         if !files.disk().exists() {
-            link_image(&vm.root.image, &files.image())?;
+            link_image(&vm.root.image, &files.image()).await?;
             let image = self.inspect(&files.image(), &vm.root.image_format).await?;
             let bytes = disk_size(image.virtual_size, vm.root.size_gib)?;
             create_overlay(&files.disk(), &files.image(), &vm.root.image_format, bytes).await?;
@@ -142,7 +142,7 @@ impl Shared {
                 // The image that the server was made from may be deleted by now, but for our own name of it.
                 let same = rescue.image == vm.root.image;
                 let source = if same { launch::image_of(vm, &files) } else { rescue.image.clone() };
-                link_image(&source, &files.rescue_image())?;
+                link_image(&source, &files.rescue_image()).await?;
                 let image = self.inspect(&files.rescue_image(), &rescue.image_format).await?;
                 let bytes = disk_size(image.virtual_size, rescue.size_gib)?;
                 create_overlay(&files.rescue_disk(), &files.rescue_image(), &rescue.image_format, bytes)
@@ -220,14 +220,18 @@ pub(super) fn make_private_dir(path: &Utf8Path) -> Result<()> {
 }
 
 /// Another name for the image's file, which then outlives the image; on another file system a copy.
-fn link_image(image: &Utf8Path, own: &Utf8Path) -> Result<()> {
+async fn link_image(image: &Utf8Path, own: &Utf8Path) -> Result<()> {
     remove(own)?;
     std::fs::metadata(image).map_err(|error| file_error("opening the image", image, error))?;
     if std::fs::hard_link(image, own).is_ok() {
         return Ok(());
     }
     let part = own.with_extension("part");
-    std::fs::copy(image, &part).and_then(|_| std::fs::rename(&part, own)).map_err(|error| {
+    let copied = match tokio::fs::copy(image, &part).await {
+        Ok(_) => std::fs::rename(&part, own),
+        Err(error) => Err(error),
+    };
+    copied.map_err(|error| {
         // It may not even have been made.
         drop(std::fs::remove_file(&part));
         file_error("copying the image to", own, error)

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use base::{Ctx, Error};
 use serde_json::{Value, json};
-use web::{Caller, Origin, Params, Response, Result, State};
+use web::{Caller, Origin, Params, Path, Response, Result, State};
 
-use super::{Migration, store};
+use super::{Migration, policy, store};
+use crate::servers::store as servers;
 use crate::{Nova, query};
+
+/// The first microversion with live migrations under their server.
+const LIVE: u16 = 23;
 
 fn view(ctx: &Ctx, m: &Migration) -> Value {
     let mut out = json!({
@@ -92,4 +96,31 @@ pub async fn list(
         body["migrations_links"] = web::next_link(&params, &origin.0, &last.uuid);
     }
     Ok(web::json(200, &body))
+}
+
+/// Live migrations under way. A cloud of one host has none.
+pub async fn of_server(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    known(&nova, &ctx, &id).await?;
+    Ok(web::json(200, &json!({"migrations": []})))
+}
+
+pub async fn show_of_server(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path((id, number)): Path<(String, String)>,
+) -> Result<Response> {
+    known(&nova, &ctx, &id).await?;
+    Err(Error::not_found(format!("In-progress live migration {number} is not found for server {id}.")).into())
+}
+
+async fn known(nova: &Nova, ctx: &Ctx, id: &str) -> base::Result<()> {
+    if !ctx.at_least(2, LIVE) {
+        return Err(Error::not_found("The resource could not be found."));
+    }
+    let server = servers::find(&mut *nova.db.read().await?, ctx, id).await?;
+    ctx.authorize(&policy::OF_SERVER, Some(&server.project_id))
 }

@@ -5,6 +5,8 @@ mod store;
 
 pub(crate) use store::{insert, set_status};
 
+use base::{Policy, Rule};
+
 use crate::flavors::Flavor;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -24,4 +26,10 @@ pub(crate) struct Migration {
     pub new_flavor: Flavor,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+pub(crate) mod policy {
+    use super::{Policy, Rule};
+
+    pub const OF_SERVER: Policy = Policy::new("os_compute_api:servers:migrations:index", Rule::Admin);
 }

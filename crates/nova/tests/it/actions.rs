@@ -192,6 +192,11 @@ async fn there_is_no_other_host_to_go_to() {
     assert_eq!(cloud.hypervisor.state(&id).await.unwrap(), host::VmState::Running);
     let rows = admin.get("/os-migrations?migration_type=migration").await.expect(200);
     assert_eq!(rows["migrations"][0]["status"], "error");
+    let path = format!("/servers/{id}/migrations");
+    assert_eq!(admin.get(&path).await.expect(200), json!({"migrations": []}));
+    admin.get(&format!("{path}/1")).await.fault(404, "itemNotFound");
+    cloud.as_(ADMIN).at("2.22").get(&path).await.fault(404, "itemNotFound");
+    demo.get(&path).await.fault(403, "forbidden");
     for (body, told) in [
         (json!({"migrate": {"host": "simulated"}}), "Cannot migrate instance"),
         (json!({"migrate": {"host": "other"}}), "Compute host other could not be found."),

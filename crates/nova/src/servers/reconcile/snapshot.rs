@@ -90,7 +90,12 @@ impl Nova {
         };
         if found.status != glance::Status::Active {
             let copies = FORMATS.map(|format| (format, self.glance.scratch_file(image, format)));
-            let Some((format, copy)) = copies.iter().find(|(_, path)| path.exists()) else {
+            let finished = || copies.iter().find(|(_, path)| path.exists());
+            if finished().is_none() {
+                // A kill came between its way into the store and the image's row: the disk is still here to copy.
+                self.copy_disk(server, image).await?;
+            }
+            let Some((format, copy)) = finished() else {
                 return Err(Trouble::lasting("The copy of the server's disk is gone."));
             };
             self.glance.fill_image(&ctx, image, format, copy).await?;
