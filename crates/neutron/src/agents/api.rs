@@ -8,6 +8,7 @@ use super::{Agent, store};
 use crate::request::{Attr, Extent, Filter, Kind, Listing, Spec, attr, only_fields};
 use crate::{Neutron, fault};
 
+const LIST: Policy = Policy::new("get_agents", Rule::Authenticated);
 const GET: Policy = Policy::new("get_agent", Rule::Admin);
 const UPDATE: Policy = Policy::new("update_agent", Rule::Admin);
 
@@ -33,17 +34,23 @@ const SPEC: Spec = Spec {
 };
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
-    routes.get("/v2.0/agents", &GET, list).get("/v2.0/agents/{id}", &GET, show).put(
+    routes.get("/v2.0/agents", &LIST, list).get("/v2.0/agents/{id}", &GET, show).put(
         "/v2.0/agents/{id}",
         &UPDATE,
         update,
     )
 }
 
-async fn list(State(app): State<Arc<Neutron>>, Origin(origin): Origin, params: Params) -> web::Result {
+/// Who may see none of them gets an empty list, as policies filter lists in Neutron.
+async fn list(
+    State(app): State<Arc<Neutron>>,
+    Caller(ctx): Caller,
+    Origin(origin): Origin,
+    params: Params,
+) -> web::Result {
     let mut listing = Listing::read(&SPEC, &params)?;
     let agents = store::list(&mut *app.db.read().await?, std::mem::take(&mut listing.conditions)).await?;
-    let views = agents.iter().map(Agent::view).collect();
+    let views = agents.iter().filter(|_| ctx.is_admin()).map(Agent::view).collect();
     Ok(web::json(200, &listing.finish(&SPEC, &params, &origin, views)?))
 }
 

@@ -34,8 +34,11 @@ impl Neutron {
     pub async fn default_networks(&self, ctx: &Ctx) -> Result<Vec<NetworkBrief>> {
         let project = ctx.require_project()?;
         let mut conditions = Where::default();
-        conditions.and("project_id = ? OR shared = 1", [Bind::Text(project.into())]);
-        conditions.and("external = 0 OR shared = 1", []);
+        // Those that are only external are not to be attached to.
+        let shared = "id IN (SELECT object_id FROM rbac_policy WHERE action = 'access_as_shared' \
+                      AND target_project IN ('*', ?))";
+        conditions.and(&format!("project_id = ? OR {shared}"), vec![Bind::Text(project.into()); 2]);
+        conditions.and(&format!("external = 0 OR {shared}"), [Bind::Text(project.into())]);
         let networks: Vec<Network> =
             conditions.rows(&mut *self.db.read().await?, networks::SPEC.table).await?;
         Ok(networks.iter().map(brief).collect())

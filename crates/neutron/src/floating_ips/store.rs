@@ -201,7 +201,8 @@ pub async fn update(
         let policy = input.text("qos_policy_id").unwrap_or("");
         qos::store::usable(tx, ctx, policy).await?;
         if policy != ip.qos_policy_id {
-            wakes = Wakes::routers(ip.target.iter().map(|t| t.router_id.clone()));
+            let forwarder = Some(ip.forwarded_by.clone()).filter(|r| !r.is_empty());
+            wakes = Wakes::routers(ip.target.iter().map(|t| t.router_id.clone()).chain(forwarder));
         }
         ip.qos_policy_id = policy.into();
     }
@@ -253,6 +254,17 @@ pub async fn delete(tx: &mut Tx, ctx: &Ctx, ip: &FloatingIp) -> Result<Wakes> {
     tx.event(Event::new("network", "floatingip.delete", &s.id, &s.project_id, ctx)).await?;
     let carrier = Some(ip.carried_by.clone()).filter(|c| !c.is_empty());
     Ok(Wakes::routers(ip.target.iter().map(|t| t.router_id.clone()).chain(carrier).chain(forwarder)))
+}
+
+/// Deletes those of an external network that lead nowhere.
+pub async fn delete_unused(tx: &mut Tx, ctx: &Ctx, network_id: &str) -> Result<Wakes> {
+    let mut conditions = Where::of("floating_network_id", network_id);
+    conditions.and("port_id = '' AND router_id = ''", []);
+    let mut wakes = Wakes::default();
+    for ip in conditions.rows::<FloatingIp>(tx, SPEC.table).await? {
+        wakes.extend(delete(tx, ctx, &ip).await?);
+    }
+    Ok(wakes)
 }
 
 /// Lets go of the floating IPs of a port (of one of its addresses), as it is going.

@@ -6,7 +6,7 @@ use db::{AnyConnection, Event, FromRow, Row, Tx, sql};
 use super::{Network, SPEC};
 use crate::plane::Wakes;
 use crate::rows::{self, Where, texts};
-use crate::{fault, qos, quotas, rbac, request};
+use crate::{fault, floating_ips, qos, quotas, rbac, request};
 
 pub async fn find(conn: &mut AnyConnection, id: &str) -> Result<Option<Network>> {
     Ok(rows::find(conn, SPEC.table, id).await?)
@@ -146,6 +146,9 @@ pub async fn used_as_external(conn: &mut AnyConnection, id: &str) -> Result<bool
 /// Deletes it with its subnets and DHCP port; refused while other ports are on it.
 pub async fn delete(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<Wakes> {
     let s = &network.standard;
+    // Addresses that lead nowhere go with their network.
+    let mut wakes = Wakes::network(&s.id);
+    wakes.extend(floating_ips::store::delete_unused(tx, ctx, &s.id).await?);
     let ports: Vec<String> =
         sql("SELECT id FROM port WHERE network_id = $1 AND device_owner <> $2 ORDER BY created_at LIMIT 20")
             .bind(&s.id)
@@ -166,7 +169,7 @@ pub async fn delete(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<Wakes> 
     rbac::store::forget(tx, &s.id).await?;
     rows::delete(tx, SPEC.table, &s.id).await?;
     tx.event(Event::new("network", "network.delete", &s.id, &s.project_id, ctx)).await?;
-    Ok(Wakes::network(&s.id))
+    Ok(wakes)
 }
 
 /// Ids of the external networks: there are few.

@@ -86,7 +86,7 @@ const ATTRS: &[Attr] = &[
     attr("protocol", Kind::Any).post().by(Filter::View),
     attr("port_range_min", Kind::Any).post().by(Filter::View),
     attr("port_range_max", Kind::Any).post().by(Filter::View),
-    attr("remote_group_id", Kind::UuidOrNull).post().by(Filter::View),
+    attr("remote_group_id", Kind::TextOrNull(255)).post().by(Filter::View),
     attr("remote_ip_prefix", Kind::Any).post().by(Filter::View),
     attr("normalized_cidr", Kind::Any).filter(Filter::View),
     attr("remote_address_group_id", Kind::UuidOrNull).post().by(Filter::View),

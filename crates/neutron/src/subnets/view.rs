@@ -10,8 +10,7 @@ use crate::request::{Resource, Spec, View};
 use crate::rows::{Bind, Where};
 use crate::{Neutron, networks};
 
-/// A subnet is seen by its owner, by its network's owner, and by those that the network is shared with: what is behind
-/// an external network's gateway is nobody's business.
+/// A subnet is seen by its owner, by its network's owner, and by whoever may use the network in one way or the other.
 #[async_trait]
 impl Resource for Subnet {
     const SPEC: &'static Spec = &SPEC;
@@ -20,7 +19,7 @@ impl Resource for Subnet {
         if let Some(project) = limited_to(ctx) {
             conditions.and(
                 "project_id = ? OR network_id IN (SELECT id FROM network WHERE project_id = ?) OR network_id IN \
-                 (SELECT object_id FROM rbac_policy WHERE action = 'access_as_shared' AND target_project IN ('*', ?))",
+                 (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND target_project IN ('*', ?))",
                 vec![Bind::Text(project); 3],
             );
         }

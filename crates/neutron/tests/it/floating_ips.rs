@@ -121,3 +121,15 @@ async fn lists_are_filtered() {
     assert_eq!(made["floatingip"]["floating_ip_address"], "172.24.4.77");
     cloud.post("admin", "/v2.0/floatingips", asked).await.refused(409, "IpAddressInUse");
 }
+
+#[tokio::test]
+async fn those_that_lead_nowhere_go_with_their_network() {
+    let cloud = Cloud::start().await;
+    let network = json!({"name": "e", "router:external": true});
+    let network = id(&cloud.make_as("admin", "networks", "network", network).await);
+    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "192.0.2.0/24"});
+    cloud.make_as("admin", "subnets", "subnet", subnet).await;
+    let ip = cloud.make("floatingips", "floatingip", json!({"floating_network_id": network})).await;
+    cloud.delete("admin", &format!("/v2.0/networks/{network}")).await.ok(204);
+    assert_eq!(cloud.get("alice", &format!("/v2.0/floatingips/{}", id(&ip))).await.status, 404);
+}

@@ -22,7 +22,13 @@ async fn a_network_is_shared_by_a_policy_and_only_while_nobody_needs_it() {
     assert_eq!(policy["target_project"], "*");
     let seen = cloud.get("bob", &path).await.ok(200);
     assert_eq!(seen["network"]["shared"], true);
-    assert_eq!(cloud.get("bob", "/v2.0/subnets").await.ok(200)["subnets"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        cloud.get("bob", &format!("/v2.0/subnets?network_id={network}")).await.ok(200)["subnets"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     let port = id(&cloud.make_as("bob", "ports", "port", json!({"network_id": network})).await);
     let policy_path = format!("/v2.0/rbac-policies/{}", id(&policy));
     cloud.delete("admin", &policy_path).await.refused(409, "RbacPolicyInUse");
@@ -197,4 +203,20 @@ async fn new_groups_begin_with_the_default_rules() {
     assert_eq!(group["security_group_rules"].as_array().unwrap().len(), 2);
     let all = cloud.get("alice", "/v2.0/default-security-group-rules").await.ok(200);
     assert_eq!(ids(&all["default_security_group_rules"]).len(), 4);
+}
+
+#[tokio::test]
+async fn a_server_may_attach_to_what_is_shared_with_its_project_alone() {
+    let cloud = Cloud::start().await;
+    let network = cloud.network("n").await;
+    let bob = crate::cloud::ctx("bob");
+    let names = async || {
+        let networks = cloud.app.default_networks(&bob).await.unwrap();
+        networks.into_iter().map(|n| n.name).collect::<Vec<_>>()
+    };
+    assert!(names().await.is_empty());
+    let policy = share(&cloud, "network", &network).await;
+    assert_eq!(names().await, ["n"]);
+    cloud.delete("admin", &format!("/v2.0/rbac-policies/{}", id(&policy))).await.ok(204);
+    assert!(names().await.is_empty());
 }

@@ -150,10 +150,11 @@ async fn a_subnet_is_changed_and_goes_when_it_is_free() {
 }
 
 #[tokio::test]
-async fn the_external_subnet_is_the_operators_and_linked_to_the_host() {
+async fn the_external_subnet_is_seen_by_all_and_linked_to_the_host() {
     let cloud = Cloud::start().await;
     let seen = cloud.get("bob", &format!("/v2.0/subnets?network_id={}", cloud.public)).await.ok(200);
-    assert_eq!(seen["subnets"], json!([]));
+    assert_eq!(seen["subnets"][0]["cidr"], "172.24.4.0/24");
+    assert_eq!(seen["subnets"][0]["router:external"], true);
     cloud
         .until("linked", || async {
             cloud.host.network(&cloud.public).is_some_and(|n| !n.subnets.is_empty())
