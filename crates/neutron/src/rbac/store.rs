@@ -102,6 +102,14 @@ fn object(policy: &RbacPolicy) -> Result<&'static (&'static str, &'static str, &
 /// Refuses when somebody uses the object whom no policy lets any more, now that this one is gone.
 async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
     let (_, table, users) = object(gone)?;
+    let is_default = sql("SELECT id FROM network WHERE id = $1 AND is_default = 1");
+    if gone.action == EXTERNAL
+        && gone.target_project == EVERYBODY
+        && is_default.bind(&gone.object_id).exists(tx).await?
+    {
+        // Everybody's way out is not closed by the way.
+        return Err(rules::in_use(gone));
+    }
     let users = if gone.action == EXTERNAL { EXTERNAL_USERS } else { users };
     let mut using: Vec<String> = sql(users).bind(&gone.object_id).rows(tx).await?;
     using.retain(|p| !p.is_empty() && (gone.target_project == EVERYBODY || *p == gone.target_project));
@@ -127,9 +135,9 @@ async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
 async fn settle(tx: &mut Tx, policy: &RbacPolicy) -> Result<()> {
     let (_, table, _) = object(policy)?;
     if policy.action == EXTERNAL {
-        // A network stays external when the last policy goes; only admins see it then.
-        sql("UPDATE network SET external = 1 WHERE id = $1 AND EXISTS \
-             (SELECT 1 FROM rbac_policy r WHERE r.object_id = network.id AND r.action = $2)")
+        sql("UPDATE network SET external = CASE WHEN EXISTS \
+             (SELECT 1 FROM rbac_policy r WHERE r.object_id = network.id AND r.action = $2) THEN 1 ELSE 0 END \
+             WHERE id = $1")
         .bind(&policy.object_id)
         .bind(EXTERNAL)
         .run(tx)

@@ -124,6 +124,7 @@ const ATTRS: &[Attr] = &[
     attr("service_types", Kind::TextList).both(),
     attr("dns_publish_fixed_ip", Kind::Flag).both().by(Filter::Flag("dns_publish_fixed_ip")),
     attr("router:external", Kind::Flag).filter(Filter::Room),
+    attr("shared", Kind::Flag).filter(Filter::Room),
 ];
 
 pub const SPEC: Spec = Spec {

@@ -32,6 +32,12 @@ impl Resource for Subnet {
                 [Bind::Int(i64::from(external))],
             );
         }
+        if let Some(shared) = params.flag("shared") {
+            conditions.and(
+                "network_id IN (SELECT id FROM network WHERE shared = ?)",
+                [Bind::Int(i64::from(shared))],
+            );
+        }
         Ok(())
     }
 

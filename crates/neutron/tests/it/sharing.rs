@@ -220,3 +220,24 @@ async fn a_server_may_attach_to_what_is_shared_with_its_project_alone() {
     cloud.delete("admin", &format!("/v2.0/rbac-policies/{}", id(&policy))).await.ok(204);
     assert!(names().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_network_is_external_while_a_policy_says_so() {
+    let cloud = Cloud::start().await;
+    let network = id(&cloud.make_as("admin", "networks", "network", json!({"name": "e"})).await);
+    let policy = json!({
+        "object_type": "network", "object_id": network, "action": "access_as_external", "target_tenant": "*",
+    });
+    let policy = id(&cloud.make_as("admin", "rbac-policies", "rbac_policy", policy).await);
+    let path = format!("/v2.0/networks/{network}");
+    assert_eq!(cloud.get("bob", &path).await.ok(200)["network"]["router:external"], true);
+    cloud.delete("admin", &format!("/v2.0/rbac-policies/{policy}")).await.ok(204);
+    assert_eq!(cloud.get("bob", &path).await.status, 404);
+    assert_eq!(cloud.get("admin", &path).await.ok(200)["network"]["router:external"], false);
+    // That of the default external network stays.
+    let listed = cloud.get("admin", &format!("/v2.0/rbac-policies?object_id={}", cloud.public)).await.ok(200);
+    let policy = ids(&listed["rbac_policies"]).remove(0);
+    cloud.delete("admin", &format!("/v2.0/rbac-policies/{policy}")).await.refused(409, "RbacPolicyInUse");
+    let shared = cloud.get("bob", "/v2.0/subnets?shared=true").await.ok(200);
+    assert_eq!(shared["subnets"], json!([]));
+}
