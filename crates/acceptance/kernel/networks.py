@@ -12,13 +12,18 @@ public = net.find_network("public", ignore_missing=False)
 def network(name, third):
     made = net.create_network(name=name)
     v4 = net.create_subnet(network_id=made.id, name=name, ip_version=4, cidr=f"10.0.{third}.0/24")
-    return made, v4
+    v6 = net.create_subnet(
+        network_id=made.id, name=f"{name}-6", ip_version=6, cidr=f"fd00:0:0:{third}::/64",
+        ipv6_ra_mode="slaac", ipv6_address_mode="slaac",
+    )
+    return made, v4, v6
 
 
 router = net.create_router(name="r", external_gateway_info={"network_id": public.id})
-left, left_v4 = network("left", 1)
-right, right_v4 = network("right", 2)
-for subnet in (left_v4, right_v4):
+left, left_v4, left_v6 = network("left", 1)
+right, right_v4, right_v6 = network("right", 2)
+subnets = (left_v4, left_v6, right_v4, right_v6)
+for subnet in subnets:
     net.add_interface_to_router(router, subnet_id=subnet.id)
 
 # Anybody may ssh to a door; only fellow members may ping or ssh a member.
@@ -31,6 +36,9 @@ for protocol in ("icmp", "tcp"):
     net.create_security_group_rule(
         security_group_id=members.id, direction="ingress", protocol=protocol, remote_group_id=members.id
     )
+net.create_security_group_rule(
+    security_group_id=members.id, direction="ingress", ether_type="IPv6", protocol="ipv6-icmp", remote_group_id=members.id
+)
 
 j.keypair()
 one = j.server("one", [{"uuid": left.id}], wait=False, config_drive=True, metadata={"colour": "blue"})
@@ -39,7 +47,13 @@ one, two = (j.cloud.compute.wait_for_server(server, interval=0.2, wait=120) for 
 port_one, port_two = j.port_of(one, left), j.port_of(two, right)
 net.update_port(port_one, security_group_ids=[door.id, members.id])
 net.update_port(port_two, security_group_ids=[members.id])
-address_one, address_two = (port.fixed_ips[0]["ip_address"] for port in (port_one, port_two))
+
+
+def address(port, version):
+    return next(ip["ip_address"] for ip in port.fixed_ips if (":" in ip["ip_address"]) == (version == 6))
+
+
+address_two = address(port_two, 4)
 
 floating = net.create_ip(floating_network_id=public.id, port_id=port_one.id)
 fip = floating.floating_ip_address
@@ -55,6 +69,13 @@ def ping(address, options=""):
 
 j.within(120, "guest one answers ssh at its floating IP", lambda: in_one("hostname") == "one")
 j.within(60, "guest one reaches guest two through the router", lambda: ping(address_two))
+
+# IPv6: addresses by router advertisement, and across the router.
+j.within(
+    60, "the guest has the IPv6 address that the API says",
+    lambda: address(port_one, 6) in (in_one("ip -6 addr show dev eth0 scope global") or ""),
+)
+j.within(60, "guest one reaches guest two by IPv6 through the router", lambda: ping(address(port_two, 6), "-6"))
 
 # Groups.
 net.update_port(port_two, security_group_ids=[])
@@ -101,10 +122,25 @@ net.update_port(port_two, security_group_ids=[door.id, members.id])
 net.update_ip(floating, port_id=port_two.id)
 j.within(120, "the floating IP moves to guest two", lambda: j.guest(fip, "hostname") == "two")
 
+# One address, two guests: each behind a port of its own.
+net.update_ip(floating, port_id=None)
+forwardings = [
+    net.create_port_forwarding(
+        floatingip_id=floating.id, internal_port_id=port.id, internal_ip_address=address(port, 4),
+        internal_port=22, external_port=outside, protocol="tcp",
+    )
+    for outside, port in ((2201, port_one), (2202, port_two))
+]
+for outside, name in ((2201, "one"), (2202, "two")):
+    j.within(60, f"port {outside} is forwarded to guest {name}", lambda: j.guest(fip, "hostname", port=outside) == name)
+for forwarding in forwardings:
+    net.delete_port_forwarding(forwarding, floating)
+j.within(20, "a deleted forwarding forwards no more", lambda: not j.guest(fip, "true", port=2201))
+
 net.delete_ip(floating)
 for server in (one, two):
     j.delete_server(server)
-for subnet in (left_v4, right_v4):
+for subnet in subnets:
     net.remove_interface_from_router(router, subnet_id=subnet.id)
 net.delete_router(router)
 for made in (left, right):
