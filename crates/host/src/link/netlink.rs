@@ -19,6 +19,10 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use crate::{Error, Result};
 
+/// How often and how long to wait for the kernel to give a link's name free: 2 s in all.
+const VETH_TRIES: u32 = 100;
+const VETH_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
@@ -148,11 +152,22 @@ impl Netlink {
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
         ]));
-        self.acknowledged(
-            RouteNetlinkMessage::NewLink(message),
-            NLM_F_CREATE | NLM_F_EXCL,
-            &format!("add link {} with its peer {}", here.name, there.name),
-        )
+        // The kernel clears a deleted namespace some time later; until then the other ends of its links keep their names.
+        let mut tries = VETH_TRIES;
+        loop {
+            let message = RouteNetlinkMessage::NewLink(message.clone());
+            match self.exchange(message, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) && tries > 0 => {
+                    tries -= 1;
+                    std::thread::sleep(VETH_PAUSE);
+                }
+                Err(error) => {
+                    let what = format!("add link {} with its peer {}", here.name, there.name);
+                    return Err(failure(&what, &error));
+                }
+            }
+        }
     }
 
     pub fn change_link(&mut self, index: u32, change: &LinkChange) -> Result<()> {

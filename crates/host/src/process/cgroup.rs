@@ -96,7 +96,14 @@ impl Groups {
 type Settings = Vec<(&'static str, String)>;
 
 fn make(dir: &Utf8Path, settings: &Settings) -> io::Result<OwnedFd> {
-    std::fs::create_dir_all(dir)?;
+    // A machine that ends takes the empty directory above along, perhaps between its making and that of `dir`.
+    let mut tries = PATIENCE;
+    while let Err(error) = std::fs::create_dir_all(dir) {
+        tries -= 1;
+        if error.kind() != io::ErrorKind::NotFound || tries == 0 {
+            return Err(error);
+        }
+    }
     if let Some(ours) = dir.parent()
         && ours.join("cgroup.controllers").exists()
     {
