@@ -22,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("glance", &["base", "db", "host", "reconcile", "web"]),
     ("neutron", &["base", "db", "host", "reconcile", "web"]),
     ("nova", &["base", "db", "host", "reconcile", "web", "placement", "glance", "neutron"]),
-    ("testkit", &["base", "cumulet", "host"]),
+    ("testkit", &["base", "cumulet", "host", "web"]),
     ("acceptance", &["testkit"]),
     ("xtask", &[]),
 ];

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use base::{Auth, Error, Policy, Rule};
-use host::fake::Fault;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use web::{Json, Router, Routes, Service, State, Style, Verify};
 
-use super::{Call, Simulation};
+use super::{Call, Faults, Simulation};
 
 static SERVICE: Service =
     Service { name: "simulate", style: Style::Keystone, microversions: None, legacy_header: None };
@@ -18,16 +16,6 @@ const FAULTS: Policy = Policy::new("cumulet:simulate:faults", Rule::Admin);
 const RESET: Policy = Policy::new("cumulet:simulate:reset", Rule::Admin);
 
 type Sim = State<Arc<Simulation>>;
-
-/// What is slow and what fails. PUT replaces all of it.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Faults {
-    /// Calls to the fake host: machines, networks, routers.
-    host: Vec<Fault>,
-    /// Calls to the APIs.
-    calls: Vec<Call>,
-}
 
 pub fn routes<S: Clone + Send + Sync + 'static>(simulation: Arc<Simulation>) -> Router<S> {
     let gate = Arc::new(Present(simulation.clone()));
@@ -51,29 +39,18 @@ impl Verify for Present {
     }
 }
 
-async fn present(simulation: &Simulation) -> Faults {
-    let host = simulation.cloud().await.drivers.fakes.as_ref().map(|f| f.rules()).unwrap_or_default();
-    Faults { host, calls: simulation.calls.rules() }
-}
-
 async fn show(State(simulation): Sim) -> web::Result {
-    Ok(web::json(200, &present(&simulation).await))
+    Ok(web::json(200, &simulation.faults().await))
 }
 
 async fn replace(State(simulation): Sim, Json(faults): Json<Faults>) -> web::Result {
     faults.calls.iter().try_for_each(Call::check)?;
-    simulation.calls.set(faults.calls);
-    if let Some(fakes) = &simulation.cloud().await.drivers.fakes {
-        fakes.set_rules(&faults.host);
-    }
-    Ok(web::json(200, &present(&simulation).await))
+    simulation.set_faults(faults).await;
+    show(State(simulation)).await
 }
 
 async fn clear(State(simulation): Sim) -> web::Result {
-    simulation.calls.set(Vec::new());
-    if let Some(fakes) = &simulation.cloud().await.drivers.fakes {
-        fakes.set_rules(&[]);
-    }
+    simulation.set_faults(Faults::default()).await;
     Ok(web::no_content(204))
 }
 

@@ -26,6 +26,8 @@ use anyhow::bail;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use host::fake::Fault;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, RwLock};
 use tower::ServiceExt;
 use web::Router;
@@ -35,6 +37,16 @@ pub use calls::{Call, Calls};
 use crate::assemble::{self, Cloud};
 use crate::config::Config;
 use crate::drivers;
+
+/// What is slow and what fails.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Calls to the fake host: machines, networks, routers.
+    pub host: Vec<Fault>,
+    /// Calls to the APIs.
+    pub calls: Vec<Call>,
+}
 
 pub struct Simulation {
     config: Config,
@@ -63,6 +75,19 @@ impl Simulation {
 
     pub async fn cloud(&self) -> Arc<Cloud> {
         self.current.read().await.clone()
+    }
+
+    pub async fn faults(&self) -> Faults {
+        let host = self.cloud().await.drivers.fakes.as_ref().map(|fakes| fakes.rules()).unwrap_or_default();
+        Faults { host, calls: self.calls.rules() }
+    }
+
+    /// Instead of all those before.
+    pub async fn set_faults(&self, faults: Faults) {
+        self.calls.set(faults.calls);
+        if let Some(fakes) = &self.cloud().await.drivers.fakes {
+            fakes.set_rules(&faults.host);
+        }
     }
 
     /// The present state becomes the one that a reset returns to.
