@@ -17,7 +17,6 @@ struct Up {
 
 /// In the child: `cumulet up --foreground --simulate`.
 pub fn run(runtime: &tokio::runtime::Runtime, dir: &str, listen: &str) -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter("info").with_writer(std::io::stderr).with_ansi(false).init();
     let up = Up::parse_from(["up", "--foreground", "--simulate", "--data-dir", dir, "--listen", listen]);
     match runtime.block_on(cumulet::commands::up::run(up.args)) {
         Ok(()) => ExitCode::SUCCESS,

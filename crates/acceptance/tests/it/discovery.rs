@@ -40,7 +40,7 @@ async fn microversions_are_negotiated() {
         ("2.1", 200, "2.1"),
         ("2.60", 200, "2.60"),
         ("latest", 200, "2.104"),
-        ("2.97", 406, ""),
+        ("2.105", 406, ""),
         ("3", 400, ""),
     ] {
         admin.compute_version = asked.into();
