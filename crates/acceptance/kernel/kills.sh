@@ -17,7 +17,7 @@ check "it is still ACTIVE" test "$(openstack server show witness -f value -c sta
 openstack server delete witness --wait
 check "no machine's files are left" test -z "$(ls "$CUMULET_DATA_DIR/vms" 2>/dev/null)"
 check "no port is left" test -z "$(openstack port list --device-owner compute:nova -f value -c ID)"
-usages=$(curl -sf -H "X-Auth-Token: $(openstack token issue -f value -c id)" \
+usages=$(curl -sf -H "X-Auth-Token: $(openstack token issue -f value -c id)" -H "OpenStack-API-Version: placement 1.9" \
   "$(cumulet status --json | jq -r .url)/placement/usages?project_id=$(openstack project show admin -f value -c id)")
 check "no allocation is left" jq -e '.usages | all(.[]; . == 0)' <<<"$usages"
 cumulet down

@@ -14,6 +14,7 @@ journey restart_after
 
 daemon=$(cumulet status --json | jq -r .pid)
 kill -9 "$daemon" $(pgrep -f qemu-system)
+within 10 sh -c "! kill -0 $daemon"
 for namespace in $(ip netns list | awk '{print $1}'); do ip netns delete "$namespace"; done
 nft flush ruleset
 check "after the machine's sudden end, up" cumulet up
