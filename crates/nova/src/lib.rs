@@ -184,8 +184,7 @@ impl Nova {
 
     async fn ensure_host(&self) -> Result<()> {
         let name = self.hypervisor.capacity().await.map_err(base::Error::internal)?.hostname;
-        let providers = placement::providers::store::list(&mut self.db.read().await?).await?;
-        let provider = providers.into_iter().find(|p| p.name == name).map(|p| p.uuid);
+        let provider = self.placement.provider_named(&name).await?;
         services::store::ensure(&self.db, &self.config.host, provider).await
     }
 

@@ -147,6 +147,12 @@ impl Placement {
         })
     }
 
+    /// The id of the resource provider of this name.
+    pub async fn provider_named(&self, name: &str) -> base::Result<Option<String>> {
+        let providers = providers::store::list(&mut self.db.read().await?).await?;
+        Ok(providers.into_iter().find(|provider| provider.name == name).map(|provider| provider.uuid))
+    }
+
     /// What all consumers together have taken.
     pub async fn usage(&self) -> base::Result<Resources> {
         Ok(allocations::store::usage(&mut self.db.read().await?).await?)
