@@ -16,6 +16,7 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     }
     let ledger = Arc::new(Ledger::open(&config.data.ledger())?);
     let options = host::qemu::Options {
+        label: config.label(),
         accelerator: config.accelerator,
         unsafe_disk_cache: config.unsafe_disk_cache,
         first_user: config.first_user,

@@ -47,7 +47,7 @@ async fn remove(thing: &Thing, prefix: &str) -> Result<Done> {
         Thing::Machine { id } => {
             let machine = id.clone();
             let done = netns::on_own_thread(move || kill_machine(&machine)).await?;
-            Groups::default().leave(id).await;
+            Groups::new(prefix).clear(id).await;
             Ok(done)
         }
         Thing::Netns { name } => remove_namespace(name, prefix).await,

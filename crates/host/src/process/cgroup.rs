@@ -1,16 +1,17 @@
 //! Control groups: how much of this host a machine's process may use. Version 2 where the host has it, else version 1,
 //! else nothing: a host without them (a container, say) runs machines all the same.
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::plan::Limits;
 
-const OURS: &str = "cumulet";
 const CONTROLLERS: &str = "+cpu +memory";
 const LOOK: Duration = Duration::from_millis(20);
 /// Looks before an unused group is left to the machine's next end.
@@ -23,21 +24,29 @@ const LEAST_SHARES: u64 = 2;
 const MOST_SHARES: u64 = 262_144;
 const DEFAULT_PERIOD: u64 = 100_000;
 
-/// The tree of control groups of this host.
-#[derive(Debug, Clone)]
+/// The control groups of a cloud's machines.
+#[derive(Debug)]
 pub(crate) struct Groups {
     root: Utf8PathBuf,
-}
-
-impl Default for Groups {
-    fn default() -> Self {
-        Self { root: "/sys/fs/cgroup".into() }
-    }
+    /// The directory of ours: two clouds on this host may have machines of one id, say after a restore.
+    ours: String,
+    /// Machines whose group stays, though no process may be in it yet.
+    entered: Mutex<HashSet<String>>,
 }
 
 impl Groups {
+    pub(crate) fn new(ours: &str) -> Self {
+        Self { root: "/sys/fs/cgroup".into(), ours: ours.to_owned(), entered: Mutex::default() }
+    }
+
+    fn entered(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.entered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes the groups of a machine with its limits. The files are where its process writes `0` to join.
     pub(crate) fn enter(&self, name: &str, limits: &Limits, memory: u64) -> Vec<OwnedFd> {
+        let mut entered = self.entered();
+        entered.insert(name.to_owned());
         let wanted = if self.is_unified() {
             // Limits can be set in our groups once the groups above pass the controllers on. A refusal shows then.
             drop(std::fs::write(self.root.join("cgroup.subtree_control"), CONTROLLERS));
@@ -49,7 +58,7 @@ impl Groups {
             cpu.into_iter().chain(memory).collect()
         };
         let made = wanted.into_iter().filter_map(|(dir, settings)| {
-            let dir = dir.join(OURS).join(name);
+            let dir = dir.join(&self.ours).join(name);
             make(&dir, &settings)
                 .inspect_err(|error| tracing::debug!(%dir, %error, "no control group for a machine"))
                 .ok()
@@ -57,8 +66,13 @@ impl Groups {
         made.collect()
     }
 
-    /// The groups of a machine that has ended go. A process counts until its parent has taken note of its end.
-    pub(crate) async fn leave(&self, name: &str) {
+    /// A machine has ended. From here on `clear` may take its groups, unless it enters again.
+    pub(crate) fn leave(&self, name: &str) {
+        self.entered().remove(name);
+    }
+
+    /// The groups of a machine that has left go. A process counts until its parent has taken note of its end.
+    pub(crate) async fn clear(&self, name: &str) {
         for _ in 0..PATIENCE {
             if self.remove(name) {
                 return;
@@ -70,9 +84,13 @@ impl Groups {
 
     /// False: a group is not empty.
     fn remove(&self, name: &str) -> bool {
+        let entered = self.entered();
+        if entered.contains(name) {
+            return true;
+        }
         let dirs = [Some(self.root.clone()), self.controller("cpu"), self.controller("memory")];
         let mut gone = true;
-        for ours in dirs.into_iter().flatten().map(|dir| dir.join(OURS)) {
+        for ours in dirs.into_iter().flatten().map(|dir| dir.join(&self.ours)) {
             match std::fs::remove_dir(ours.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => gone = false,
                 // The last one to go takes the directory above along.
@@ -150,7 +168,7 @@ mod tests {
     fn tree() -> (tempfile::TempDir, Groups) {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(dir.path()).unwrap().to_owned();
-        (dir, Groups { root })
+        (dir, Groups { root, ..Groups::new("cumulet") })
     }
 
     const LIMITS: Limits = Limits { cpu_shares: Some(1024), cpu_quota: Some(50_000), cpu_period: None };
@@ -159,7 +177,7 @@ mod tests {
     async fn a_host_without_them_limits_nothing() {
         let (_dir, groups) = tree();
         assert!(groups.enter("a", &LIMITS, 1 << 30).is_empty());
-        groups.leave("a").await;
+        groups.clear("a").await;
         assert_eq!(std::fs::read_dir(&groups.root).unwrap().count(), 0);
     }
 
@@ -191,6 +209,25 @@ mod tests {
         assert_eq!(read("cpu/cumulet/a/cpu.shares"), "1024");
         assert_eq!(read("cpu/cumulet/a/cpu.cfs_quota_us"), "50000");
         assert_eq!(read("memory/cumulet/a/memory.limit_in_bytes"), "4096");
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_starts_again_keeps_its_group() {
+        let (_dir, groups) = tree();
+        std::fs::write(groups.root.join("cgroup.controllers"), "cpu memory").unwrap();
+        let own = groups.root.join("cumulet/a");
+        std::fs::create_dir_all(&own).unwrap();
+        groups.leave("a");
+        groups.enter("a", &LIMITS, 4096);
+        // The kernel lets go of a group whatever files are in it.
+        for file in std::fs::read_dir(&own).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        groups.clear("a").await;
+        assert!(own.exists());
+        groups.leave("a");
+        groups.clear("a").await;
+        assert!(!own.exists());
     }
 
     #[test]

@@ -14,9 +14,10 @@ use tokio::process::Command;
 use super::argv::{self, Inherited, Settings};
 use super::paths::VmFiles;
 use super::record::Record;
+use super::shared::Shared;
 use crate::plan::VmPlan;
 use crate::probe::Accelerator;
-use crate::process::{Confinement, Groups, Process, confine, file_error, is_root, memory_limit};
+use crate::process::{Confinement, Process, confine, file_error, is_root, memory_limit};
 use crate::{Error, Result};
 
 pub(super) const MONITOR: &str = "qmp.sock";
@@ -29,14 +30,18 @@ pub(super) const SOCKETS: [&str; 3] = [MONITOR, SERIAL, AGENT];
 ///
 /// Sockets are made and listened on here, so that a connection can be made at once, before QEMU is up.
 pub(super) async fn launch(
-    binary: &str,
+    shared: &Shared,
     vm: &VmPlan,
     files: &VmFiles,
     record: &Record,
     taps: Vec<OwnedFd>,
     state: Option<OwnedFd>,
-    settings: Settings,
 ) -> Result<Process> {
+    let binary = &shared.options.binary;
+    let settings = Settings {
+        accelerator: shared.verdict().await.accelerator,
+        unsafe_disk_cache: shared.options.unsafe_disk_cache,
+    };
     let user = is_root().then_some(record.user);
     let mut confinement = Confinement { user, ..Confinement::default() };
     if settings.accelerator == Accelerator::Kvm {
@@ -45,7 +50,7 @@ pub(super) async fn launch(
     confinement.limits = vec![(Resource::Nofile, 4096)];
     if is_root() {
         let memory = memory_limit(vm.memory_mib, argv::translation_mib(vm.memory_mib));
-        confinement.groups_to_join = Groups::default().enter(&vm.id, &vm.limits, memory);
+        confinement.groups_to_join = shared.groups.enter(&vm.id, &vm.limits, memory);
     }
 
     let monitor = listen(files, MONITOR).await?;
@@ -71,6 +76,10 @@ pub(super) async fn launch(
     let log = open(&files.log(), OpenOptions::new().write(true).create(true).truncate(true))?;
     let pid_file = open(&files.pid(), OpenOptions::new().write(true).create(true).truncate(true))?;
     confinement.pid_file = Some(pid_file.into());
+    let held = open(&files.pid(), OpenOptions::new().read(true))?;
+    // Refused when a process that nobody knows of is there: two of them would ruin the disk.
+    held.try_lock().map_err(|error| file_error("locking", &files.pid(), error.into()))?;
+    confinement.keep(&held);
 
     let inherited = Inherited {
         monitor: confinement.keep(&monitor),

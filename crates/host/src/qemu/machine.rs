@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
@@ -14,12 +14,14 @@ use super::paths::VmFiles;
 use super::shared::Shared;
 use crate::process::{Process, file_error};
 use crate::qmp::{Client, Event};
-use crate::{Result, VmState};
+use crate::{Error, Result, VmState};
 
 /// A machine that was asked to power off is asked again: while it boots nobody listens to the button.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// QEMU writes its disk's metadata when it quits.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
+/// From a fork to the exec, on a machine with too much to do.
+const EXEC_LIMIT: Duration = Duration::from_secs(10);
 const TRIM_PERIOD: Duration = Duration::from_secs(10);
 
 pub(super) struct Machine {
@@ -37,7 +39,24 @@ impl Machine {
     }
 
     /// What the files say: a process that is this machine's. A number in a file alone proves nothing.
-    pub(super) fn find(id: &str, files: VmFiles) -> Result<Option<Self>> {
+    pub(super) async fn find(id: &str, files: VmFiles) -> Result<Option<Self>> {
+        let start = Instant::now();
+        loop {
+            if let Some(machine) = Self::look(id, &files)? {
+                return Ok(Some(machine));
+            }
+            // A daemon was killed between its fork and the child's exec: the child goes on by itself.
+            if !files.is_held() {
+                return Ok(None);
+            }
+            if start.elapsed() > EXEC_LIMIT {
+                return Err(Error::Monitor(format!("the process of machine {id} does not become QEMU")));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn look(id: &str, files: &VmFiles) -> Result<Option<Self>> {
         let Ok(text) = std::fs::read_to_string(files.pid()) else { return Ok(None) };
         let Ok(pid) = text.trim().parse() else { return Ok(None) };
         let failed = |error| file_error("looking at the process in", &files.pid(), error);
@@ -45,7 +64,7 @@ impl Machine {
         let arguments = process.arguments().map_err(failed)?;
         let ours = arguments.windows(2).any(|pair| pair[0] == "-uuid" && pair[1] == id);
         let running = ours && !process.has_ended();
-        Ok(running.then(|| Self::new(id, files, process)))
+        Ok(running.then(|| Self::new(id, files.clone(), process)))
     }
 
     /// The one connection, made anew if it broke.

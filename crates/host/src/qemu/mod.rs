@@ -46,7 +46,6 @@ use serde_json::json;
 use tokio::sync::{OnceCell, broadcast};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::argv::Settings;
 use self::machine::Machine;
 use self::paths::VmFiles;
 use self::record::{Record, Users};
@@ -82,6 +81,7 @@ impl QemuHypervisor {
         let version = version(&options.binary).await?;
         let closing = CancellationToken::new();
         let shared = Arc::new(Shared {
+            groups: Arc::new(Groups::new(&options.label)),
             users: Mutex::new(Users::scan(options.first_user, &vms)),
             running: Mutex::default(),
             images: Mutex::default(),
@@ -94,7 +94,7 @@ impl QemuHypervisor {
             options,
         });
         for id in ids(&shared.vms)? {
-            match Machine::find(&id, VmFiles::new(&shared.vms, &id)?) {
+            match Machine::find(&id, VmFiles::new(&shared.vms, &id)?).await {
                 Ok(Some(machine)) => drop(shared.adopt(machine)),
                 Ok(None) => shared.look_at_remains(&id)?,
                 Err(error) => tracing::warn!(machine = id, %error, "a machine could not be looked at"),
@@ -130,18 +130,13 @@ impl QemuHypervisor {
         };
         record.slots = before.arrange(&slots::devices(vm), saved);
         record.write(&files)?;
-        let settings = Settings {
-            accelerator: shared.verdict().await.accelerator,
-            unsafe_disk_cache: shared.options.unsafe_disk_cache,
-        };
         let mut taps = Vec::with_capacity(vm.nics.len());
         for nic in &vm.nics {
             taps.push(self.taps.open_tap(nic).await?);
         }
         let state = if saved { Some(suspend::send(&files.memory())?) } else { None };
         let growth = resize::growth(vm, &files)?;
-        let binary = &shared.options.binary;
-        let process = launch::launch(binary, vm, &files, &record, taps, state, settings).await?;
+        let process = launch::launch(shared, vm, &files, &record, taps, state).await?;
         let machine = Machine::new(&vm.id, files, process);
         let up = async {
             let monitor = machine.monitor(GREETING_LIMIT).await?;
@@ -235,7 +230,8 @@ impl Hypervisor for QemuHypervisor {
             machine.kill().await?;
             self.shared.ended(&machine);
         }
-        Groups::default().leave(id).await;
+        self.shared.groups.leave(id);
+        self.shared.groups.clear(id).await;
         let record = Record::read(&files);
         match tokio::fs::remove_dir_all(files.dir()).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

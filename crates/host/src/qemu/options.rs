@@ -19,6 +19,8 @@ use crate::{NicCounters, Result, names, netns};
 pub struct Options {
     /// Machines live in `vms` below; the KVM test's verdict in `accelerator.json`.
     pub data_dir: Utf8PathBuf,
+    /// Of this cloud; its machines' control groups are below a group of this name.
+    pub label: String,
     pub binary: String,
     pub accelerator: AcceleratorChoice,
     /// Machines run as users from this number on.
@@ -37,6 +39,7 @@ impl Options {
     pub fn new(data_dir: impl Into<Utf8PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            label: "cumulet".into(),
             binary: "qemu-system-x86_64".into(),
             accelerator: AcceleratorChoice::Auto,
             first_user: 0x63_0000,

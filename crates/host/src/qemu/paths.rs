@@ -1,6 +1,6 @@
 //! The files of one machine. All belong to root: its QEMU gets them open and can reach nothing by name.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::os::fd::AsRawFd;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -75,8 +75,14 @@ impl VmFiles {
         self.dir.join("qemu.log")
     }
 
+    /// The process's number; the process holds a lock on it as long as it lives.
     pub(super) fn pid(&self) -> Utf8PathBuf {
         self.dir.join("pid")
+    }
+
+    /// Whether some process holds the lock: QEMU, or the child of a daemon that is about to become QEMU.
+    pub(super) fn is_held(&self) -> bool {
+        File::open(self.pid()).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     pub(super) fn record(&self) -> Utf8PathBuf {

@@ -29,6 +29,7 @@ pub(super) struct Shared {
     pub(super) version: String,
     pub(super) verdict: OnceCell<Verdict>,
     pub(super) running: Mutex<HashMap<String, Arc<Machine>>>,
+    pub(super) groups: Arc<Groups>,
     pub(super) users: Mutex<Users>,
     pub(super) images: Mutex<HashMap<Utf8PathBuf, (SystemTime, ImageInfo)>>,
     /// Machines whose process was killed while no driver watched.
@@ -89,9 +90,11 @@ impl Shared {
         }
         forget_process(&machine.files);
         running.remove(&machine.id);
+        // Before the machine can be started again.
+        self.groups.leave(&machine.id);
         drop(running);
-        let id = machine.id.clone();
-        tokio::spawn(async move { Groups::default().leave(&id).await });
+        let (groups, id) = (Arc::clone(&self.groups), machine.id.clone());
+        tokio::spawn(async move { groups.clear(&id).await });
         if !machine.is_quiet() {
             tracing::info!(machine = machine.id, "a machine ended by itself");
             self.tell(&machine.id);

@@ -39,6 +39,7 @@ async fn daemon() {
     let Ok(data_dir) = std::env::var(DAEMON) else { return };
     let house = camino::Utf8PathBuf::from(data_dir);
     let mut options = host::qemu::Options::new(house.join("data"));
+    options.label = super::label(&house);
     options.accelerator = host::AcceleratorChoice::Tcg;
     let host = host::qemu::QemuHypervisor::new(options, std::sync::Arc::new(NoTaps)).await.unwrap();
     let vm = host::plan::VmPlan {
@@ -101,6 +102,28 @@ async fn a_daemon_killed_at_any_moment_of_a_start_leaves_nothing_unknown() {
         host.destroy(ID).await.unwrap();
         assert!(processes(&house).is_empty() && host.list().await.unwrap().is_empty());
     }
+}
+
+/// A daemon that is killed between its fork and the child's exec leaves a process without a number for a moment.
+#[tokio::test]
+async fn a_process_that_is_not_qemu_yet_is_waited_for() {
+    let Some(house) = House::new() else { return };
+    let first = house.host().await;
+    first.start(&house.vm()).await.unwrap();
+    let (pid, number) = (house.pid(), std::fs::read(house.vm_path("pid")).unwrap());
+    drop(first);
+    std::fs::write(house.vm_path("pid"), "").unwrap();
+    let file = house.vm_path("pid");
+    let later = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        std::fs::write(file, number).unwrap();
+    });
+    let host = house.host().await;
+    assert_eq!(host.state(ID).await.unwrap(), VmState::Running);
+    later.join().unwrap();
+    assert_eq!(house.pid(), pid);
+    host.destroy(ID).await.unwrap();
+    assert!(!is_alive(pid));
 }
 
 #[tokio::test]

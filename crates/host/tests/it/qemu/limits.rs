@@ -40,7 +40,7 @@ async fn a_flavors_limits_are_the_processs() {
     vm.limits = Limits { cpu_shares: Some(512), cpu_quota: Some(90_000), cpu_period: Some(100_000) };
     host.start(&vm).await.unwrap();
     let read = |path: &str| std::fs::read_to_string(path).unwrap().trim().to_owned();
-    let group = format!("/cumulet/{ID}");
+    let group = format!("/{}/{ID}", house.label());
     let joined = read(&format!("/proc/{}/cgroup", house.pid()));
     assert!(joined.lines().filter(|line| line.ends_with(&group)).count() >= 2, "{joined}");
     let own = format!("{cpu}{group}");

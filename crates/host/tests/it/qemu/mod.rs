@@ -61,8 +61,14 @@ impl House {
         self.path("data/vms").join(ID).join(name)
     }
 
+    /// Machines of all houses have one id and run side by side.
+    pub fn label(&self) -> String {
+        label(&self.path(""))
+    }
+
     pub fn options(&self) -> Options {
         let mut options = Options::new(self.path("data"));
+        options.label = self.label();
         options.accelerator = AcceleratorChoice::Tcg;
         options.reboot_grace = Duration::from_secs(30);
         options
@@ -96,6 +102,10 @@ impl House {
     }
 }
 
+pub fn label(house: &Utf8Path) -> String {
+    format!("cumulet-test{}", house.file_name().unwrap())
+}
+
 impl Drop for House {
     fn drop(&mut self) {
         let Ok(machines) = std::fs::read_dir(self.path("data/vms")) else { return };
@@ -103,6 +113,18 @@ impl Drop for House {
             let Ok(text) = std::fs::read_to_string(machine.path().join("pid")) else { continue };
             if let Some(pid) = text.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
                 rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+            }
+        }
+        for hierarchy in ["", "cpu", "memory"] {
+            let ours = Utf8Path::new("/sys/fs/cgroup").join(hierarchy).join(self.label());
+            // A group is in use until the last process in it has been waited for.
+            for _ in 0..100 {
+                if !ours.exists() {
+                    break;
+                }
+                std::fs::remove_dir(ours.join(ID)).ok();
+                std::fs::remove_dir(&ours).ok();
+                std::thread::sleep(Duration::from_millis(10));
             }
         }
     }
