@@ -221,15 +221,24 @@ impl Nova {
         }
     }
 
-    /// Returns when the server wishes something else than it did when it was read.
-    pub(crate) async fn preempted(&self, server: &servers::Server) {
+    /// What `work` comes to; None when the server wishes something else than it did when it was read.
+    pub(crate) async fn unless_preempted<T>(
+        &self,
+        server: &servers::Server,
+        work: impl Future<Output = T> + Send,
+    ) -> Option<T> {
         let notify = Arc::new(Notify::new());
         let notified = notify.notified();
         let _forget = Waiting { nova: self, id: &server.id };
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(server.id.clone(), notify.clone());
-        // Listening began before this look, so that a wish between the two is not missed.
-        if self.task_of(&server.id).await.is_ok_and(|task| task == server.task_state) {
-            notified.await;
+        // Listening began before this look, so that a wish between the two is not missed. The work begins after it: its
+        // own steps change the task too, and are no other wish.
+        if self.task_of(&server.id).await.is_ok_and(|task| task != server.task_state) {
+            return None;
+        }
+        tokio::select! {
+            done = work => Some(done),
+            () = notified => None,
         }
     }
 

@@ -20,10 +20,8 @@ impl Nova {
     }
 
     pub(super) async fn power_off(&self, server: &Server) -> Result<Outcome> {
-        let stopped = tokio::select! {
-            stopped = self.hypervisor.stop(&server.id, Some(GRACE)) => stopped,
-            () = self.preempted(server) => return Ok(Outcome::Done),
-        };
+        let stop = self.hypervisor.stop(&server.id, Some(GRACE));
+        let Some(stopped) = self.unless_preempted(server, stop).await else { return Ok(Outcome::Done) };
         let done = match stopped {
             Ok(()) => self.ports_down(server).await,
             Err(error) => Err(error.into()),
@@ -35,10 +33,9 @@ impl Nova {
         let done = if hard {
             self.power_cycle(server).await
         } else {
-            tokio::select! {
-                done = self.ask_to_reboot(server) => done,
-                () = self.preempted(server) => return Ok(Outcome::Done),
-            }
+            let asked = self.unless_preempted(server, self.ask_to_reboot(server)).await;
+            let Some(done) = asked else { return Ok(Outcome::Done) };
+            done
         };
         self.finish(server, done, VmState::Active, PowerState::Running).await
     }

@@ -11,9 +11,8 @@ use crate::servers::store;
 
 impl Nova {
     pub(super) async fn rebuild(&self, server: &Server) -> Result<Outcome> {
-        let rebuilt = tokio::select! {
-            rebuilt = self.try_rebuild(server.clone()) => rebuilt,
-            () = self.preempted(server) => return Ok(Outcome::Done),
+        let Some(rebuilt) = self.unless_preempted(server, self.try_rebuild(server.clone())).await else {
+            return Ok(Outcome::Done);
         };
         match rebuilt {
             Ok(()) => Ok(Outcome::Done),

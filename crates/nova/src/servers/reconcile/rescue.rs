@@ -10,9 +10,8 @@ use crate::servers::{Spec, store};
 
 impl Nova {
     pub(super) async fn rescue(&self, server: &Server) -> Result<Outcome> {
-        let rescued = tokio::select! {
-            rescued = self.try_rescue(server) => rescued,
-            () = self.preempted(server) => return Ok(Outcome::Done),
+        let Some(rescued) = self.unless_preempted(server, self.try_rescue(server)).await else {
+            return Ok(Outcome::Done);
         };
         match rescued {
             Ok(spec) => {

@@ -17,9 +17,8 @@ impl Nova {
         let Some(resize) = spec.work.resize.clone() else {
             return self.give_up(server, &Trouble::lasting("What to resize to is not known any more.")).await;
         };
-        let done = tokio::select! {
-            done = self.try_resize(server.clone(), &resize) => done,
-            () = self.preempted(server) => return Ok(Outcome::Done),
+        let Some(done) = self.unless_preempted(server, self.try_resize(server.clone(), &resize)).await else {
+            return Ok(Outcome::Done);
         };
         let Err(trouble) = done else { return Ok(Outcome::Done) };
         let Some(now) = store::get(&mut *self.db.read().await?, &server.id).await? else {

@@ -13,9 +13,8 @@ impl Nova {
     pub(super) async fn shelve(&self, server: &Server) -> Result<Outcome> {
         let spec = store::spec(&mut *self.db.read().await?, &server.id).await?;
         let image = spec.work.shelved.clone().unwrap_or_default();
-        let done = tokio::select! {
-            done = self.try_shelve(server.clone(), &image) => done,
-            () = self.preempted(server) => return Ok(Outcome::Done),
+        let Some(done) = self.unless_preempted(server, self.try_shelve(server.clone(), &image)).await else {
+            return Ok(Outcome::Done);
         };
         let Err(trouble) = done else { return Ok(Outcome::Done) };
         let Some(now) = store::get(&mut *self.db.read().await?, &server.id).await? else {

@@ -19,9 +19,9 @@ impl Nova {
             let lost = Trouble::lasting("Which image was to be filled is not known any more.");
             return self.end_as_before(server, &lost, None).await;
         };
-        let done = tokio::select! {
-            done = self.try_snapshot(server.clone(), &snapshot) => done,
-            () = self.preempted(server) => return Ok(Outcome::Done),
+        let Some(done) = self.unless_preempted(server, self.try_snapshot(server.clone(), &snapshot)).await
+        else {
+            return Ok(Outcome::Done);
         };
         let Some(now) = store::get(&mut *self.db.read().await?, &server.id).await? else {
             return Ok(Outcome::Done);
