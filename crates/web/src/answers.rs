@@ -119,7 +119,8 @@ mod tests {
         }
         assert!(answers.get(0, "49").is_some());
         put(&answers, 0, "49", 25);
-        assert_eq!(answers.shelf().bytes, answers.shelf().answers.values().map(Bytes::len).sum::<usize>());
+        let shelf = answers.shelf();
+        assert_eq!(shelf.bytes, shelf.answers.values().map(Bytes::len).sum::<usize>());
     }
 
     #[test]
