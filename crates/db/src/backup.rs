@@ -8,7 +8,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::{Db, Error, Result, sql};
+use crate::{Db, Error, Result};
 
 /// So many backups stay; older ones go when a new one is made.
 const KEPT: usize = 7;
@@ -22,8 +22,9 @@ impl Db {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
             _ => {}
         }
-        let copied = sql("VACUUM INTO $1").bind(part.to_string()).run(&mut *self.read().await?).await;
-        if let Err(error) = copied {
+        let (conn, to) = (self.read().await?, part.to_string());
+        let copied = tokio::task::spawn_blocking(move || conn.sqlite.execute("VACUUM INTO ?1", [to]));
+        if let Err(error) = copied.await.map_err(|e| failed(e.into()))?.map_err(Error::Sql) {
             // What there is of it helps nobody.
             let _ = std::fs::remove_file(&part);
             return Err(error);

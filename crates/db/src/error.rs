@@ -1,13 +1,17 @@
 //! Database errors, and how services see them.
 
 use camino::Utf8PathBuf;
+use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the database refused a statement")]
-    Sql(#[from] sqlx::Error),
+    Sql(#[from] rusqlite::Error),
+    #[error("the database is closed")]
+    Closed,
     #[error("column {column} does not hold the JSON it should")]
     Json {
         column: String,
@@ -53,39 +57,31 @@ pub(crate) enum Trouble {
     Damaged,
 }
 
-pub(crate) fn trouble(error: &sqlx::Error) -> Option<Trouble> {
-    let sqlx::Error::Database(e) = error else { return None };
-    let code = e.code()?;
-    // PostgreSQL: serialization failure, deadlock; disk full.
-    match code.as_ref() {
-        "40001" | "40P01" => return Some(Trouble::Busy),
-        "53100" => return Some(Trouble::Full),
-        _ => {}
-    }
-    // SQLite: the low byte of an extended code is the code.
-    match code.parse::<u32>().ok()? & 0xff {
-        5 | 6 => Some(Trouble::Busy),
-        8 => Some(Trouble::ReadOnly),
-        10 | 14 => Some(Trouble::Io),
-        11 | 26 => Some(Trouble::Damaged),
-        13 => Some(Trouble::Full),
+pub(crate) fn trouble(error: &rusqlite::Error) -> Option<Trouble> {
+    match error.sqlite_error_code()? {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(Trouble::Busy),
+        ErrorCode::ReadOnly => Some(Trouble::ReadOnly),
+        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => Some(Trouble::Io),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(Trouble::Damaged),
+        ErrorCode::DiskFull => Some(Trouble::Full),
         _ => None,
     }
 }
 
-pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     trouble(error) == Some(Trouble::Busy)
 }
 
 /// A row that must be unique was there already. Services turn it into their own 409.
 pub fn is_unique(error: &Error) -> bool {
-    matches!(error, Error::Sql(sqlx::Error::Database(e)) if e.is_unique_violation())
+    let Error::Sql(rusqlite::Error::SqliteFailure(failure, _)) = error else { return false };
+    matches!(failure.extended_code, SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 impl From<Error> for base::Error {
     fn from(error: Error) -> Self {
         let told = match &error {
-            Error::Sql(sqlx::Error::PoolClosed) => "The cloud is being reset or shut down; try again later.",
+            Error::Closed => "The cloud is being reset or shut down; try again later.",
             Error::Sql(e) => match trouble(e) {
                 Some(Trouble::Busy) => "The database is busy; try again.",
                 Some(Trouble::Full) => {

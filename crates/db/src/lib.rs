@@ -24,6 +24,5 @@ pub use backup::newest_backup;
 pub use error::{Error, Result, is_unique};
 pub use event::Event;
 pub use migrate::Migration;
-pub use pool::{Conn, Db, Tx};
-pub use sql::{FromRow, Row, Sql, json_text, sql, sql_built};
-pub use sqlx::AnyConnection;
+pub use pool::{AnyConnection, Conn, Db, Tx};
+pub use sql::{FromRow, Row, Sql, Value, json_text, sql, sql_built};

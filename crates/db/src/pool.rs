@@ -1,52 +1,102 @@
 //! The pool, reading and writing.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sqlx::any::{Any, AnyPoolOptions};
-use sqlx::pool::PoolConnection;
-use sqlx::{AnyConnection, Connection as _, Row as _};
-use sqlx::{AnyPool, Transaction};
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Mutex as Turns, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::spawn_blocking;
 
 use crate::error::{Trouble, is_busy, trouble};
 use crate::{Error, Result, backup};
 
 /// How often a busy transaction is run again before the caller is told.
 const ATTEMPTS: u32 = 8;
+/// Connections at most. A request holds one only while it reads.
+const CONNECTIONS: u32 = 16;
+/// Prepared statements that a connection remembers.
+const STATEMENTS: usize = 256;
 
 /// Cheap to clone through `Arc`; one for the whole process.
 pub struct Db {
-    pool: AnyPool,
-    path: Utf8PathBuf,
+    pool: Arc<Pool>,
     /// SQLite has one writer. Queueing here is fair and costs nothing; queueing in SQLite is polling.
-    writer: Arc<Mutex<()>>,
+    writer: Arc<Turns<()>>,
     commits: watch::Sender<u64>,
     generation: Arc<AtomicU64>,
 }
 
+struct Pool {
+    path: Utf8PathBuf,
+    /// The last one that came back goes first, so that few are warm.
+    idle: Mutex<Vec<AnyConnection>>,
+    slots: Arc<Semaphore>,
+    closed: AtomicBool,
+}
+
+/// A connection of the database, whichever it is; statements take it.
+pub struct AnyConnection {
+    pub(crate) sqlite: Connection,
+}
+
 /// A connection for reading.
-pub struct Conn(PoolConnection<Any>);
+pub struct Conn {
+    /// None only while it is given back.
+    inner: Option<AnyConnection>,
+    pool: Arc<Pool>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    fn idle(&self) -> MutexGuard<'_, Vec<AnyConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take(self: &Arc<Self>) -> Result<Conn> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
+        let idle = self.idle().pop();
+        let inner = match idle {
+            Some(inner) => inner,
+            None => AnyConnection { sqlite: open(&self.path)? },
+        };
+        Ok(Conn { inner: Some(inner), pool: self.clone(), _slot: slot })
+    }
+}
 
 impl Deref for Conn {
     type Target = AnyConnection;
+    #[allow(clippy::expect_used)]
     fn deref(&self) -> &AnyConnection {
-        &self.0
+        self.inner.as_ref().expect("taken by drop only")
     }
 }
 
 impl DerefMut for Conn {
+    #[allow(clippy::expect_used)]
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.0
+        self.inner.as_mut().expect("taken by drop only")
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take()
+            && !self.pool.closed.load(Ordering::SeqCst)
+        {
+            self.pool.idle().push(inner);
+        }
     }
 }
 
 /// A transaction that writes.
 pub struct Tx {
-    inner: Transaction<'static, Any>,
+    conn: Conn,
     pub(crate) has_events: bool,
     _turn: OwnedMutexGuard<()>,
 }
@@ -54,37 +104,51 @@ pub struct Tx {
 impl Deref for Tx {
     type Target = AnyConnection;
     fn deref(&self) -> &AnyConnection {
-        &self.inner
+        &self.conn
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.inner
+        &mut self.conn
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if !self.conn.sqlite.is_autocommit()
+            && let Err(error) = self.conn.sqlite.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "a transaction could not be undone");
+        }
     }
 }
 
 impl Db {
     /// Opens or makes the SQLite file. A damaged one is refused: going on with half of the rows would lose the rest.
     pub async fn open_file(path: &Utf8Path) -> Result<Db> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let url = format!("sqlite://{path}?mode=rwc");
-        // One connection looks first: a pool would try again for half a minute what cannot succeed.
-        match look(&url).await {
-            Ok(None) => {}
-            Ok(Some(detail)) => return Err(damaged(path, &detail)),
+        let file = path.to_owned();
+        let first = spawn_blocking(move || {
+            let conn = open(&file)?;
+            let mut check = conn.prepare("PRAGMA quick_check(1)")?;
+            let told = check.query_map([], |row| row.get::<_, String>(0))?;
+            let found = told.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().find(|line| line != "ok");
+            drop(check);
+            Ok((conn, found))
+        });
+        let first = match first.await.map_err(|e| unusable(path, &e.to_string()))? {
+            Ok((sqlite, None)) => AnyConnection { sqlite },
+            Ok((_, Some(detail))) => return Err(damaged(path, &detail)),
             Err(e) => return Err(refusal(path, e)),
-        }
-        let pool = AnyPoolOptions::new()
-            .max_connections(8)
-            .min_connections(1)
-            .after_connect(|conn, _| Box::pin(set_up(conn)))
-            .connect(&url)
-            .await?;
-        Ok(Db {
-            pool,
+        };
+        let pool = Pool {
             path: path.to_owned(),
+            idle: Mutex::new(vec![first]),
+            slots: Arc::new(Semaphore::new(CONNECTIONS as usize)),
+            closed: AtomicBool::new(false),
+        };
+        Ok(Db {
+            pool: Arc::new(pool),
             writer: Arc::default(),
             commits: watch::Sender::new(0),
             generation: Arc::default(),
@@ -92,12 +156,12 @@ impl Db {
     }
 
     pub fn path(&self) -> &Utf8Path {
-        &self.path
+        &self.pool.path
     }
 
     /// A connection for reading; give it back soon.
     pub async fn read(&self) -> Result<Conn> {
-        Ok(Conn(self.pool.acquire().await?))
+        self.pool.take().await
     }
 
     /// Another number after every transaction that may have changed a row, before its writer goes on: what was read
@@ -109,8 +173,17 @@ impl Db {
     /// Begins a transaction that writes; [`write!`](crate::write) is how services do it.
     pub async fn begin(&self) -> Result<Tx> {
         let turn = self.writer.clone().lock_owned().await;
-        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Tx { inner, has_events: false, _turn: turn })
+        let conn = self.pool.take().await?;
+        let mut attempt = 0;
+        // Another process may write (a verb of the command line).
+        while let Err(error) = conn.sqlite.execute_batch("BEGIN IMMEDIATE") {
+            attempt += 1;
+            if attempt == ATTEMPTS || !is_busy(&error) {
+                return Err(error.into());
+            }
+            tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
+        }
+        Ok(Tx { conn, has_events: false, _turn: turn })
     }
 
     /// Commits what came out well, undoes what did not. None: the database was busy, run it again.
@@ -134,12 +207,11 @@ impl Db {
                         }
                         Ok(value)
                     }
-                    Err(e) => Err(E::from(Error::Sql(e))),
+                    Err(e) => Err(E::from(e)),
                 }
             }
             Err(e) => {
-                // Rolled back here and not by drop, so that the next writer does not wait for it.
-                let _ = tx.inner.rollback().await;
+                drop(tx);
                 Err(e)
             }
         };
@@ -154,17 +226,16 @@ impl Db {
         }
     }
 
-    /// A commit under way goes on when the caller is dropped (a client that hung up), so it is counted in a task of
-    /// its own: what has been read before must not pass for true after it.
-    async fn commit(&self, tx: Tx) -> std::result::Result<(), sqlx::Error> {
+    /// Waits for the disk, so on a thread where that hurts nobody. It goes on when the caller is dropped (a client that
+    /// hung up) and counts there: what has been read before must not pass for true after it.
+    async fn commit(&self, tx: Tx) -> Result<()> {
         let generation = self.generation.clone();
-        let committed = tokio::spawn(async move {
-            let Tx { inner, _turn, .. } = tx;
-            let committed = inner.commit().await;
+        let committed = spawn_blocking(move || {
+            let committed = tx.conn.sqlite.execute_batch("COMMIT");
             generation.fetch_add(1, Ordering::SeqCst);
             committed
         });
-        committed.await.unwrap_or_else(|e| Err(sqlx::Error::Io(std::io::Error::other(e))))
+        Ok(committed.await.map_err(|_| Error::Closed)??)
     }
 
     /// Changes with every commit that appended events.
@@ -174,33 +245,33 @@ impl Db {
 
     /// Waits for running statements and closes the files.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.pool.closed.store(true, Ordering::SeqCst);
+        if let Ok(all) = self.pool.slots.acquire_many(CONNECTIONS).await {
+            all.forget();
+        }
+        self.pool.slots.close();
+        let idle = std::mem::take(&mut *self.pool.idle());
+        // The last one to go folds the log of writes into the file.
+        if let Err(error) = spawn_blocking(move || drop(idle)).await {
+            tracing::warn!(%error, "closing the database");
+        }
     }
 }
 
-async fn set_up(conn: &mut AnyConnection) -> std::result::Result<(), sqlx::Error> {
+fn open(path: &Utf8Path) -> rusqlite::Result<Connection> {
+    // One connection is used by one thread at a time, so SQLite need not lock.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Readers never wait, and writers of this process take turns: this is for other processes.
+    conn.busy_timeout(Duration::from_millis(250))?;
     // WAL lets readers run beside the writer. NORMAL may lose the last commits on power loss of the machine, never on a
     // crash of the process; FULL keeps an accepted request through both.
-    for pragma in [
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA foreign_keys = ON",
-        "PRAGMA busy_timeout = 5000",
-        "PRAGMA cache_size = -4096",
-    ] {
-        sqlx::query(pragma).execute(&mut *conn).await?;
+    for pragma in ["journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -4096"] {
+        conn.execute_batch(&format!("PRAGMA {pragma}"))?;
     }
-    Ok(())
-}
-
-/// Can it be written, and is it whole? What is wrong with the file, if anything is.
-async fn look(url: &str) -> std::result::Result<Option<String>, sqlx::Error> {
-    let mut conn = AnyConnection::connect(url).await?;
-    set_up(&mut conn).await?;
-    let rows = sqlx::query("PRAGMA quick_check(1)").fetch_all(&mut conn).await?;
-    let told = rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<Vec<String>, _>>()?;
-    conn.close().await?;
-    Ok(told.into_iter().find(|line| line != "ok"))
+    Ok(conn)
 }
 
 fn damaged(path: &Utf8Path, detail: &str) -> Error {
@@ -209,18 +280,21 @@ fn damaged(path: &Utf8Path, detail: &str) -> Error {
     Error::Damaged { path: path.to_owned(), detail, backup: backup::newest_backup(path) }
 }
 
+fn unusable(path: &Utf8Path, why: &str) -> Error {
+    Error::Unusable { path: path.to_owned(), detail: why.into() }
+}
+
 /// Why the database cannot be used, in one sentence.
-fn refusal(path: &Utf8Path, error: sqlx::Error) -> Error {
+fn refusal(path: &Utf8Path, error: rusqlite::Error) -> Error {
     let detail = match &error {
-        sqlx::Error::Database(e) => e.message().to_owned(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
     };
-    let unusable = |why: &str| Error::Unusable { path: path.to_owned(), detail: why.into() };
     match trouble(&error) {
         Some(Trouble::Damaged) => damaged(path, &detail),
-        Some(Trouble::Full) => unusable("there is no space left on its disk"),
-        Some(Trouble::ReadOnly) => unusable("it cannot be written; is its disk mounted read-only?"),
-        Some(Trouble::Io) => unusable(&detail),
+        Some(Trouble::Full) => unusable(path, "there is no space left on its disk"),
+        Some(Trouble::ReadOnly) => unusable(path, "it cannot be written; is its disk mounted read-only?"),
+        Some(Trouble::Io) => unusable(path, &detail),
         Some(Trouble::Busy) | None => Error::Sql(error),
     }
 }
@@ -229,7 +303,7 @@ fn refusal(path: &Utf8Path, error: sqlx::Error) -> Error {
 fn busy<E: std::error::Error + 'static>(error: &E) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(e) = next {
-        if let Some(sql) = e.downcast_ref::<sqlx::Error>() {
+        if let Some(sql) = e.downcast_ref::<rusqlite::Error>() {
             return is_busy(sql);
         }
         next = e.source();

@@ -1,74 +1,223 @@
-//! One statement: bind, run, read. It is sqlx underneath; here are only the types that both databases share.
+//! One statement: bind, run, read.
+//!
+//! Statements run where they are called and not on a thread of their own: the database is in this process, most take
+//! microseconds, and a hop to another thread and back takes longer than that. What takes its time (a commit that waits
+//! for the disk, a backup) is moved to such a thread by whoever does it.
 
-use sqlx::any::{Any, AnyArguments, AnyRow};
-use sqlx::{AnyConnection, Encode, Row as _, Type};
+use std::borrow::Cow;
+use std::cell::Cell;
 
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+use crate::pool::AnyConnection;
 use crate::{Error, Result};
 
 /// `db::sql("SELECT .. WHERE id = $1").bind(id)`, then one of `run`, `rows`, `row`, `optional`, `number`.
 ///
 /// The text is a literal or was put together from literals ([`sql_built`]); values are bound, never spliced in.
-pub struct Sql<'q>(sqlx::query::Query<'q, Any, AnyArguments>);
+pub struct Sql<'q> {
+    text: Cow<'static, str>,
+    values: Vec<Value<'q>>,
+}
+
+/// What can be bound.
+#[derive(Debug, Clone)]
+pub enum Value<'q> {
+    Null,
+    Text(Cow<'q, str>),
+    Integer(i64),
+    Real(f64),
+    Bytes(Vec<u8>),
+}
+
+impl<'q> From<&'q str> for Value<'q> {
+    fn from(text: &'q str) -> Self {
+        Value::Text(text.into())
+    }
+}
+
+impl<'q> From<&'q String> for Value<'q> {
+    fn from(text: &'q String) -> Self {
+        Value::Text(text.as_str().into())
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Text(text.into())
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Integer(number)
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(number: f64) -> Self {
+        Value::Real(number)
+    }
+}
+
+impl From<Vec<u8>> for Value<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Value::Bytes(bytes)
+    }
+}
+
+impl<'q, T: Into<Value<'q>>> From<Option<T>> for Value<'q> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+impl<'q> From<&'q Option<String>> for Value<'q> {
+    fn from(text: &'q Option<String>) -> Self {
+        text.as_ref().into()
+    }
+}
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Integer(number) => ValueRef::Integer(*number),
+            Value::Real(number) => ValueRef::Real(*number),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
 
 pub fn sql(text: &'static str) -> Sql<'static> {
-    Sql(sqlx::query(text))
+    Sql { text: text.into(), values: Vec::new() }
 }
 
 /// For lists with optional filters: `text` must be made of literals and `$n` only.
 pub fn sql_built(text: String) -> Sql<'static> {
-    Sql(sqlx::query(sqlx::AssertSqlSafe(text)))
+    Sql { text: text.into(), values: Vec::new() }
 }
 
 impl<'q> Sql<'q> {
     /// `&str`, `String`, `i64`, `f64`, `Vec<u8>` and `Option`s of them; booleans as `i64::from(b)`.
-    pub fn bind<T: 'q + Encode<'q, Any> + Type<Any>>(self, value: T) -> Self {
-        Sql(self.0.bind(value))
+    pub fn bind<'v>(self, value: impl Into<Value<'v>>) -> Sql<'v>
+    where
+        'q: 'v,
+    {
+        let mut values: Vec<Value<'v>> = self.values;
+        values.push(value.into());
+        Sql { text: self.text, values }
     }
 
     /// How many rows were changed. Zero after a compare-and-swap means that somebody was faster.
     pub async fn run(self, conn: &mut AnyConnection) -> Result<u64> {
-        Ok(self.0.execute(conn).await?.rows_affected())
+        let mut statement = conn.sqlite.prepare_cached(&self.text)?;
+        self.give(&mut statement)?;
+        Ok(statement.raw_execute()? as u64)
     }
 
     pub async fn rows<T: FromRow>(self, conn: &mut AnyConnection) -> Result<Vec<T>> {
-        self.0.fetch_all(conn).await?.into_iter().map(|row| T::from_row(&Row(row))).collect()
+        let mut all = Vec::new();
+        self.each(conn, |row| {
+            all.push(T::from_row(row)?);
+            Ok(true)
+        })?;
+        Ok(all)
     }
 
     pub async fn optional<T: FromRow>(self, conn: &mut AnyConnection) -> Result<Option<T>> {
-        self.0.fetch_optional(conn).await?.map(|row| T::from_row(&Row(row))).transpose()
+        let mut first = None;
+        self.each(conn, |row| {
+            first = Some(T::from_row(row)?);
+            Ok(false)
+        })?;
+        Ok(first)
     }
 
     /// The first column of the only row, e.g. of a COUNT.
     pub async fn number(self, conn: &mut AnyConnection) -> Result<i64> {
-        Ok(self.0.fetch_one(conn).await?.try_get(0)?)
+        let mut number = None;
+        self.each(conn, |row| {
+            number = Some(row.row.get(0)?);
+            Ok(false)
+        })?;
+        Ok(number.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
     }
 
     pub async fn exists(self, conn: &mut AnyConnection) -> Result<bool> {
-        Ok(self.0.fetch_optional(conn).await?.is_some())
+        let mut found = false;
+        self.each(conn, |_| {
+            found = true;
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `take` with row after row until it says false.
+    fn each(self, conn: &mut AnyConnection, mut take: impl FnMut(&Row<'_>) -> Result<bool>) -> Result<()> {
+        let mut statement = conn.sqlite.prepare_cached(&self.text)?;
+        self.give(&mut statement)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            if !take(&Row { row, next: Cell::new(0) })? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// SQLite takes `$7` for a name and numbers parameters as they come; PostgreSQL, whose syntax this is, does not.
+    fn give(&self, statement: &mut rusqlite::CachedStatement<'_>) -> Result<()> {
+        for at in 1..=statement.parameter_count() {
+            let name = statement.parameter_name(at).unwrap_or_default();
+            let number: usize = name.get(1..).and_then(|digits| digits.parse().ok()).unwrap_or_default();
+            let unbound = || rusqlite::Error::InvalidParameterName(name.to_owned());
+            let value = number.checked_sub(1).and_then(|n| self.values.get(n)).ok_or_else(unbound)?;
+            statement.raw_bind_parameter(at, value)?;
+        }
+        Ok(())
     }
 }
 
-pub struct Row(AnyRow);
+pub struct Row<'a> {
+    row: &'a rusqlite::Row<'a>,
+    /// Columns are mostly asked for in the order that they come in, so looking for one begins here.
+    next: Cell<usize>,
+}
 
-impl Row {
+impl Row<'_> {
+    fn at(&self, column: &str) -> Result<usize> {
+        let names = self.row.as_ref();
+        let count = names.column_count();
+        let from = self.next.get();
+        for at in (from..count).chain(0..from.min(count)) {
+            if names.column_name(at)? == column {
+                self.next.set(at + 1);
+                return Ok(at);
+            }
+        }
+        Err(rusqlite::Error::InvalidColumnName(column.to_owned()).into())
+    }
+
     pub fn text(&self, column: &str) -> Result<String> {
-        Ok(self.0.try_get(column)?)
+        Ok(self.row.get(self.at(column)?)?)
     }
 
     pub fn opt_text(&self, column: &str) -> Result<Option<String>> {
-        Ok(self.0.try_get(column)?)
+        Ok(self.row.get(self.at(column)?)?)
     }
 
     pub fn int(&self, column: &str) -> Result<i64> {
-        Ok(self.0.try_get(column)?)
+        Ok(self.row.get(self.at(column)?)?)
     }
 
     pub fn opt_int(&self, column: &str) -> Result<Option<i64>> {
-        Ok(self.0.try_get(column)?)
+        Ok(self.row.get(self.at(column)?)?)
     }
 
     pub fn float(&self, column: &str) -> Result<f64> {
-        Ok(self.0.try_get(column)?)
+        Ok(self.row.get(self.at(column)?)?)
     }
 
     pub fn bool(&self, column: &str) -> Result<bool> {
@@ -76,32 +225,32 @@ impl Row {
     }
 
     pub fn bytes(&self, column: &str) -> Result<Vec<u8>> {
-        Ok(self.0.try_get(column)?)
+        Ok(self.row.get(self.at(column)?)?)
     }
 
     /// A TEXT column holding JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
-        serde_json::from_str(&self.text(column)?)
-            .map_err(|source| Error::Json { column: column.into(), source })
+        let text = self.row.get_ref(self.at(column)?)?.as_str().map_err(rusqlite::Error::from)?;
+        serde_json::from_str(text).map_err(|source| Error::Json { column: column.into(), source })
     }
 }
 
 /// How a row becomes a value; written once per table, next to its SQL.
 pub trait FromRow: Sized {
-    fn from_row(row: &Row) -> Result<Self>;
+    fn from_row(row: &Row<'_>) -> Result<Self>;
 }
 
 /// A single TEXT column.
 impl FromRow for String {
-    fn from_row(row: &Row) -> Result<Self> {
-        Ok(row.0.try_get(0)?)
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok(row.row.get(0)?)
     }
 }
 
 /// Two TEXT columns, for maps.
 impl FromRow for (String, String) {
-    fn from_row(row: &Row) -> Result<Self> {
-        Ok((row.0.try_get(0)?, row.0.try_get(1)?))
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok((row.row.get(0)?, row.row.get(1)?))
     }
 }
 

@@ -42,7 +42,7 @@ impl Standard {
         standard
     }
 
-    pub fn read(row: &Row) -> db::Result<Self> {
+    pub fn read(row: &Row<'_>) -> db::Result<Self> {
         Ok(Standard {
             id: row.text("id")?,
             project_id: row.text("project_id")?,

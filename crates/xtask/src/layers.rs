@@ -45,17 +45,17 @@ const RULES: &[Rule] = &[
     },
     Rule {
         file: "api.rs",
-        forbidden: &["sqlx", "db::sql", "host::"],
+        forbidden: &["rusqlite", "db::sql", "host::"],
         because: "HTTP touches neither SQL nor drivers",
     },
     Rule {
         file: "view.rs",
-        forbidden: &["sqlx", "db::sql", "host::"],
+        forbidden: &["rusqlite", "db::sql", "host::"],
         because: "JSON out is made from values",
     },
     Rule {
         file: "rules.rs",
-        forbidden: &["axum", "sqlx", "db::sql"],
+        forbidden: &["axum", "rusqlite", "db::sql"],
         because: "decisions are made on loaded values",
     },
     Rule {

@@ -6,7 +6,7 @@ use db::{AnyConnection, Conn, Db, Event, FromRow, Row, Tx, json_text, sql};
 use super::{Image, Status, Visibility, not_found};
 
 impl FromRow for Image {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Image {
             id: row.text("id")?,
             name: row.opt_text("name")?,
@@ -52,7 +52,7 @@ pub async fn is_member(conn: &mut Conn, id: &str, project: &str) -> db::Result<b
 pub async fn list(conn: &mut Conn, project: Option<&str>) -> db::Result<Vec<(Image, Option<String>)>> {
     struct Listed(Image, Option<String>);
     impl FromRow for Listed {
-        fn from_row(row: &Row) -> db::Result<Self> {
+        fn from_row(row: &Row<'_>) -> db::Result<Self> {
             Ok(Listed(Image::from_row(row)?, row.opt_text("member_status")?))
         }
     }

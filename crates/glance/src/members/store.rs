@@ -6,7 +6,7 @@ use db::{Conn, Db, Event, FromRow, Row, sql};
 use super::Member;
 
 impl FromRow for Member {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Member {
             image_id: row.text("image_id")?,
             member_id: row.text("member_id")?,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Namespace, not_found};
 
 impl FromRow for Namespace {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Namespace {
             namespace: row.text("namespace")?,
             display_name: row.opt_text("display_name")?,
@@ -80,7 +80,7 @@ pub struct Item {
 }
 
 impl FromRow for Item {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Item {
             namespace: row.text("namespace")?,
             name: row.text("name")?,
@@ -103,7 +103,7 @@ pub struct Association {
 }
 
 impl FromRow for Association {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Association {
             namespace: row.text("namespace")?,
             resource_type: row.text("resource_type")?,
@@ -327,7 +327,7 @@ async fn clear_in(tx: &mut Tx, kind: Kind, namespace: &str) -> db::Result<u64> {
 pub async fn resource_types(conn: &mut Conn) -> db::Result<Vec<(String, i64, i64)>> {
     struct Type(String, i64, i64);
     impl FromRow for Type {
-        fn from_row(row: &Row) -> db::Result<Self> {
+        fn from_row(row: &Row<'_>) -> db::Result<Self> {
             Ok(Type(row.text("name")?, row.int("created_at")?, row.int("updated_at")?))
         }
     }

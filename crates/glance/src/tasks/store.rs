@@ -10,7 +10,7 @@ use super::{Status, Task};
 const KEEP_MICROS: i64 = 48 * 3600 * 1_000_000;
 
 impl FromRow for Task {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let result = match row.opt_text("result")? {
             None => None,
             Some(text) => Some(

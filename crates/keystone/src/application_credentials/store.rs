@@ -5,7 +5,7 @@ use db::{AnyConnection, FromRow, Row, json_text, sql};
 use super::{AccessRule, ApplicationCredential};
 
 impl FromRow for ApplicationCredential {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(ApplicationCredential {
             id: row.text("id")?,
             name: row.text("name")?,
@@ -22,7 +22,7 @@ impl FromRow for ApplicationCredential {
 }
 
 impl FromRow for AccessRule {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(AccessRule {
             id: row.text("id")?,
             service: row.text("service")?,

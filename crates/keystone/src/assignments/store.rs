@@ -6,7 +6,7 @@ use super::{Actor, Assignment, Place};
 use crate::projects::Project;
 
 impl FromRow for Assignment {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let (actor_id, target_id) = (row.text("actor_id")?, row.text("target_id")?);
         Ok(Assignment {
             actor: if row.text("actor_kind")? == "user" {

@@ -6,7 +6,7 @@ use super::{Catalog, Endpoint, Region, ServiceEntry};
 use crate::endpoint_filter;
 
 impl FromRow for Region {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Region {
             id: row.text("id")?,
             parent_region_id: row.opt_text("parent_region_id")?,
@@ -17,7 +17,7 @@ impl FromRow for Region {
 }
 
 impl FromRow for ServiceEntry {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(ServiceEntry {
             id: row.text("id")?,
             kind: row.text("type")?,
@@ -30,7 +30,7 @@ impl FromRow for ServiceEntry {
 }
 
 impl FromRow for Endpoint {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Endpoint {
             id: row.text("id")?,
             service_id: row.text("service_id")?,

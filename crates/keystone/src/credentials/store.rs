@@ -5,7 +5,7 @@ use db::{AnyConnection, FromRow, Row, json_text, sql};
 use super::Credential;
 
 impl FromRow for Credential {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Credential {
             id: row.text("id")?,
             user_id: row.text("user_id")?,

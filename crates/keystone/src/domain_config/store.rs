@@ -5,7 +5,7 @@ use db::{AnyConnection, FromRow, Row, sql};
 use super::DomainOption;
 
 impl FromRow for DomainOption {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(DomainOption {
             group: row.text("group_name")?,
             name: row.text("option_name")?,

@@ -6,7 +6,7 @@ use super::EndpointGroup;
 use crate::projects::Project;
 
 impl FromRow for EndpointGroup {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(EndpointGroup {
             id: row.text("id")?,
             name: row.text("name")?,

@@ -6,7 +6,7 @@ use super::Group;
 use crate::users::User;
 
 impl FromRow for Group {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Group {
             id: row.text("id")?,
             name: row.text("name")?,

@@ -5,7 +5,7 @@ use db::{AnyConnection, FromRow, Row, sql};
 use super::{Limit, Owner, RegisteredLimit};
 
 impl FromRow for RegisteredLimit {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(RegisteredLimit {
             id: row.text("id")?,
             service_id: row.text("service_id")?,
@@ -18,7 +18,7 @@ impl FromRow for RegisteredLimit {
 }
 
 impl FromRow for Limit {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let owner_id = row.text("owner_id")?;
         Ok(Limit {
             id: row.text("limit_id")?,
@@ -41,7 +41,7 @@ pub struct Placed {
 }
 
 impl FromRow for Placed {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Placed { limit: Limit::from_row(row)?, domain_id: row.text("owner_domain")? })
     }
 }

@@ -14,7 +14,7 @@ impl Kind {
 }
 
 impl FromRow for Consumer {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Consumer {
             id: row.text("id")?,
             encrypted_secret: row.text("encrypted_secret")?,
@@ -25,7 +25,7 @@ impl FromRow for Consumer {
 }
 
 impl FromRow for OauthToken {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(OauthToken {
             id: row.text("id")?,
             kind: if row.text("kind")? == "access" { Kind::Access } else { Kind::Request },

@@ -5,7 +5,7 @@ use db::{AnyConnection, FromRow, Row, json_text, sql};
 use super::{Association, PolicyBlob, Subject};
 
 impl FromRow for PolicyBlob {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(PolicyBlob {
             id: row.text("id")?,
             kind: row.text("type")?,
@@ -16,7 +16,7 @@ impl FromRow for PolicyBlob {
 }
 
 impl FromRow for Association {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let subject = Subject {
             endpoint_id: row.text("endpoint_id")?,
             service_id: row.text("service_id")?,

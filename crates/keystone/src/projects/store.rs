@@ -6,7 +6,7 @@ use super::Project;
 use crate::errors::not_found;
 
 impl FromRow for Project {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Project {
             id: row.text("id")?,
             name: row.text("name")?,

@@ -5,7 +5,7 @@ use db::{AnyConnection, FromRow, Row, json_text, sql};
 use super::Role;
 
 impl FromRow for Role {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Role {
             id: row.text("id")?,
             name: row.text("name")?,

@@ -24,7 +24,7 @@ pub struct Revoked {
 }
 
 impl FromRow for Revoked {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Revoked {
             kind: row.text("kind")?,
             subject: row.text("subject")?,

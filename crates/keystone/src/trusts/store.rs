@@ -5,7 +5,7 @@ use db::{AnyConnection, FromRow, Row, json_text, sql};
 use super::Trust;
 
 impl FromRow for Trust {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Trust {
             id: row.text("id")?,
             trustor_user_id: row.text("trustor_user_id")?,

@@ -24,7 +24,7 @@ pub struct AddressGroup {
 }
 
 impl FromRow for AddressGroup {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(AddressGroup {
             standard: Standard::read(row)?,
             addresses: row.json("addresses")?,

@@ -21,7 +21,7 @@ pub struct AddressScope {
 }
 
 impl FromRow for AddressScope {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(AddressScope {
             standard: Standard::read(row)?,
             ip_version: row.int("ip_version")?,

@@ -26,7 +26,7 @@ pub struct Agent {
 }
 
 impl FromRow for Agent {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Agent {
             id: row.text("id")?,
             agent_type: row.text("agent_type")?,

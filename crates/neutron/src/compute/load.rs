@@ -18,7 +18,7 @@ struct Floating {
 }
 
 impl db::FromRow for Floating {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Floating {
             port: row.text("port_id")?,
             fixed: row.text("fixed_ip_address")?,

@@ -34,7 +34,7 @@ pub struct DefaultRule {
 }
 
 impl FromRow for DefaultRule {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(DefaultRule {
             id: row.text("id")?,
             description: row.text("description")?,

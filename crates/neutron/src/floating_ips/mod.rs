@@ -49,7 +49,7 @@ pub struct Target {
 }
 
 impl FromRow for FloatingIp {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         // Only parsed addresses are written.
         let address = |column| -> db::Result<Ipv4Addr> {
             Ok(row.text(column)?.parse().unwrap_or(Ipv4Addr::UNSPECIFIED))

@@ -17,7 +17,7 @@ use crate::{Neutron, ipam};
 pub struct Availability(Network);
 
 impl FromRow for Availability {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Network::from_row(row).map(Availability)
     }
 }
@@ -28,7 +28,7 @@ struct Used {
 }
 
 impl FromRow for Used {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Used { subnet: row.text("subnet_id")?, count: row.int("used")? })
     }
 }

@@ -38,7 +38,7 @@ pub struct Network {
 }
 
 impl FromRow for Network {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Network {
             standard: Standard::read(row)?,
             admin_state_up: row.bool("admin_state_up")?,

@@ -47,7 +47,7 @@ struct SubnetOf {
 }
 
 impl FromRow for SubnetOf {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(SubnetOf {
             network: row.text("network_id")?,
             subnet: row.text("id")?,

@@ -46,7 +46,7 @@ struct QosRow {
 }
 
 impl db::FromRow for QosRow {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let number = |column| Ok::<_, db::Error>(u32::try_from(row.int(column)?).unwrap_or_default());
         Ok(Self {
             of: row.text("of")?,
@@ -79,7 +79,7 @@ fn policies(rows: Vec<QosRow>) -> HashMap<String, QosPlan> {
 struct Three(String, String, String);
 
 impl db::FromRow for Three {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Self(row.text("a")?, row.text("b")?, row.text("c")?))
     }
 }
@@ -147,7 +147,7 @@ struct Forwarding {
 }
 
 impl db::FromRow for Forwarding {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let port = |column| Ok::<_, db::Error>(u16::try_from(row.int(column)?).unwrap_or_default());
         let address = |column| Ok::<_, db::Error>(row.text(column)?.parse::<Ipv4Addr>().ok());
         let protocol = row.text("protocol")?;

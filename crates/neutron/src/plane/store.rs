@@ -67,7 +67,7 @@ struct Member {
 }
 
 impl db::FromRow for Member {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Member { group: row.text("group_id")?, port: row.text("port_id")?, address: row.text("address")? })
     }
 }

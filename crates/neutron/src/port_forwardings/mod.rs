@@ -38,7 +38,7 @@ pub struct PortForwarding {
 }
 
 impl FromRow for PortForwarding {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(PortForwarding {
             id: row.text("id")?,
             floating_ip_id: row.text("floating_ip_id")?,

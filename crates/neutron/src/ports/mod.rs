@@ -108,7 +108,7 @@ pub struct FullPort {
 }
 
 impl FromRow for Port {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Port {
             standard: Standard::read(row)?,
             network_id: row.text("network_id")?,

@@ -16,7 +16,7 @@ struct Allocation {
 }
 
 impl FromRow for Allocation {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let address: String = row.text("address")?;
         Ok(Allocation {
             port_id: row.text("port_id")?,

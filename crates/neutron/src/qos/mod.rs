@@ -23,7 +23,7 @@ pub struct QosPolicy {
 }
 
 impl FromRow for QosPolicy {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(QosPolicy {
             standard: Standard::read(row)?,
             shared: row.bool("shared")?,
@@ -68,7 +68,7 @@ pub struct QosRule {
 }
 
 impl FromRow for QosRule {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(QosRule {
             id: row.text("id")?,
             qos_policy_id: row.text("qos_policy_id")?,

@@ -14,7 +14,7 @@ struct Amount {
 }
 
 impl FromRow for Amount {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Amount {
             project: row.text("project_id")?,
             resource: row.text("resource")?,

@@ -32,7 +32,7 @@ pub struct RbacPolicy {
 }
 
 impl FromRow for RbacPolicy {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(RbacPolicy {
             id: row.text("id")?,
             project_id: row.text("project_id")?,

@@ -44,7 +44,7 @@ pub struct FullRouter {
 }
 
 impl FromRow for Router {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Router {
             standard: Standard::read(row)?,
             admin_state_up: row.bool("admin_state_up")?,

@@ -36,7 +36,7 @@ pub struct Rule {
 }
 
 impl FromRow for Rule {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Rule {
             id: row.text("id")?,
             project_id: row.text("project_id")?,

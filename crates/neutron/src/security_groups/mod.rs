@@ -24,7 +24,7 @@ pub struct SecurityGroup {
 pub const DEFAULT: &str = "default";
 
 impl FromRow for SecurityGroup {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(SecurityGroup {
             standard: Standard::read(row)?,
             is_default: row.bool("is_default")?,

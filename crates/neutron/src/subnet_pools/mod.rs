@@ -30,7 +30,7 @@ pub struct SubnetPool {
 }
 
 impl FromRow for SubnetPool {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(SubnetPool {
             standard: Standard::read(row)?,
             ip_version: row.int("ip_version")?,

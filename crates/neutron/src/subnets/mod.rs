@@ -61,7 +61,7 @@ fn optional<T: std::str::FromStr>(text: &str) -> Option<T> {
 }
 
 impl FromRow for Subnet {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let cidr: String = row.text("cidr")?;
         Ok(Subnet {
             standard: Standard::read(row)?,

@@ -29,7 +29,7 @@ pub struct Trunk {
 }
 
 impl FromRow for Trunk {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Trunk {
             standard: Standard::read(row)?,
             admin_state_up: row.bool("admin_state_up")?,
@@ -50,7 +50,7 @@ pub struct Subport {
 }
 
 impl FromRow for Subport {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Subport {
             trunk_id: row.text("trunk_id")?,
             port_id: row.text("port_id")?,

@@ -6,7 +6,7 @@ use db::{AnyConnection, Db, Event, FromRow, Row, Tx, json_text, sql};
 use super::Aggregate;
 
 impl FromRow for Aggregate {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Aggregate {
             number: row.int("number")?,
             id: row.text("id")?,

@@ -13,7 +13,7 @@ pub(super) struct Grant {
 }
 
 impl FromRow for Grant {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         // Words are written below only.
         let kind = Kind::parse(&row.text("console")?).unwrap_or(Kind::Serial);
         Ok(Grant { server_id: row.text("server_id")?, kind })

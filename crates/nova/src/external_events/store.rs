@@ -11,7 +11,7 @@ struct Placed {
 }
 
 impl FromRow for Placed {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Placed { id: row.text("id")?, on_host: row.opt_text("host")?.is_some() })
     }
 }

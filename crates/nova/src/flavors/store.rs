@@ -9,7 +9,7 @@ const COLUMNS: &str = "id, name, vcpus, memory_mib, root_gib, ephemeral_gib, swa
                        description, extra_specs";
 
 impl FromRow for Flavor {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Flavor {
             id: row.text("id")?,
             name: row.text("name")?,

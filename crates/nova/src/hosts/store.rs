@@ -11,7 +11,7 @@ pub(super) struct Taken {
 }
 
 impl FromRow for Taken {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let flavor: crate::flavors::Flavor = row.json("flavor")?;
         Ok(Taken {
             project: row.text("project_id")?,

@@ -6,7 +6,7 @@ use db::{Conn, FromRow, Row, Tx, sql};
 use super::Action;
 
 impl FromRow for Action {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Action {
             server_id: row.text("server_id")?,
             request_id: row.text("request_id")?,

@@ -6,7 +6,7 @@ use db::{Conn, Db, Event, FromRow, Row, sql};
 use super::Keypair;
 
 impl FromRow for Keypair {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Keypair {
             user_id: row.text("user_id")?,
             name: row.text("name")?,

@@ -10,7 +10,7 @@ const COLUMNS: &str = "number, uuid, server_id, project_id, user_id, kind, statu
     new_flavor, created_at, updated_at";
 
 impl FromRow for Migration {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Migration {
             number: row.int("number")?,
             uuid: row.text("uuid")?,

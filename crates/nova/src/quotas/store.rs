@@ -13,7 +13,7 @@ struct Limit {
 }
 
 impl FromRow for Limit {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Limit { resource: row.text("resource")?, limit: row.int("hard_limit")? })
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn class_scope(name: &str) -> String {
 pub(crate) async fn usage(conn: &mut AnyConnection, project: &str, user: Option<&str>) -> Result<Usage> {
     struct Sums(Usage);
     impl FromRow for Sums {
-        fn from_row(row: &Row) -> db::Result<Self> {
+        fn from_row(row: &Row<'_>) -> db::Result<Self> {
             Ok(Sums(Usage { instances: row.int("n")?, cores: row.int("cores")?, ram: row.int("ram")? }))
         }
     }

@@ -8,7 +8,7 @@ use db::{Conn, Db, Event, FromRow, Row, sql};
 use super::ServerGroup;
 
 impl FromRow for ServerGroup {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(ServerGroup {
             id: row.text("id")?,
             project_id: row.text("project_id")?,
@@ -52,7 +52,7 @@ struct Member {
 }
 
 impl FromRow for Member {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Member { group: row.text("group_id")?, server: row.text("id")? })
     }
 }

@@ -11,7 +11,7 @@ pub(crate) const COLUMNS: &str = "id, project_id, user_id, name, description, ho
     boot_id, created_at, updated_at, launched_at, terminated_at, deleted_at, generation";
 
 impl FromRow for Server {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Server {
             id: row.text("id")?,
             project_id: row.text("project_id")?,
@@ -179,7 +179,7 @@ pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Se
 }
 
 impl FromRow for Spec {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Spec {
             user_data: row.opt_text("user_data")?,
             files: row.json("files")?,
@@ -289,7 +289,7 @@ pub(crate) struct Brief {
 }
 
 impl FromRow for Brief {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Brief {
             id: row.text("id")?,
             vm_state: VmState::parse(&row.text("vm_state")?),

@@ -6,7 +6,7 @@ use db::{Conn, Db, Event, FromRow, Row, sql};
 use super::HostRow;
 
 impl FromRow for HostRow {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(HostRow {
             name: row.text("name")?,
             hypervisor_id: row.text("hypervisor_id")?,

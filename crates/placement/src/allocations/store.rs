@@ -32,7 +32,7 @@ pub struct Consumer {
 }
 
 impl FromRow for Consumer {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Consumer {
             generation: row.int("consumer_generation")?,
             project_id: row.text("project_id")?,
@@ -43,7 +43,7 @@ impl FromRow for Consumer {
 }
 
 impl FromRow for Allocation {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Allocation {
             consumer: row.text("consumer")?,
             provider: row.text("provider")?,
@@ -319,7 +319,7 @@ pub async fn rename(tx: &mut Tx, from: &str, to: &str, kind: &str) -> db::Result
 struct Sum(String, i64);
 
 impl FromRow for Sum {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Sum(row.text("resource_class")?, row.int("used")?))
     }
 }

@@ -15,7 +15,7 @@ pub const WITH_USE: &str = "SELECT i.*, CAST(COALESCE(a.used, 0) AS BIGINT) AS u
      ON a.provider = i.provider AND a.resource_class = i.resource_class {where}";
 
 impl FromRow for Inventory {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Inventory {
             resource_class: row.text("resource_class")?,
             total: row.int("total")?,

@@ -18,7 +18,7 @@ pub struct ProviderRow {
 }
 
 impl FromRow for ProviderRow {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(ProviderRow {
             uuid: row.text("uuid")?,
             name: row.text("name")?,

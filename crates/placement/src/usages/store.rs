@@ -12,7 +12,7 @@ pub struct Usage {
 }
 
 impl FromRow for Usage {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Usage {
             resource_class: row.text("resource_class")?,
             consumer_type: row.opt_text("consumer_type")?,
@@ -37,7 +37,7 @@ pub async fn of_project(conn: &mut Conn, project: &str, user: &str) -> db::Resul
 pub async fn consumers(conn: &mut Conn, project: &str, user: &str) -> db::Result<Vec<(Option<String>, i64)>> {
     struct Count(Option<String>, i64);
     impl FromRow for Count {
-        fn from_row(row: &Row) -> db::Result<Self> {
+        fn from_row(row: &Row<'_>) -> db::Result<Self> {
             Ok(Count(row.opt_text("consumer_type")?, row.int("number")?))
         }
     }

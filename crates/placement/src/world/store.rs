@@ -12,7 +12,7 @@ use crate::providers;
 struct Of<T>(String, T);
 
 impl FromRow for Of<Inventory> {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         Ok(Of(row.text("provider")?, Inventory::from_row(row)?))
     }
 }
