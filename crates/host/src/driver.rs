@@ -220,8 +220,25 @@ pub struct MetadataAnswer {
     pub body: Vec<u8>,
 }
 
+/// What became of something that a guest posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetadataPosted {
+    Kept,
+    /// There is one already.
+    Conflict,
+    TooLarge,
+    /// Nothing can be posted there.
+    Refused,
+    NotFound,
+    Failed,
+}
+
 #[async_trait]
 pub trait MetadataSource: Send + Sync + 'static {
     /// `path` as in the request line, e.g. `/openstack/latest/meta_data.json`. None is a 404.
     async fn get(&self, caller: &MetadataCaller, path: &str) -> Option<MetadataAnswer>;
+
+    async fn post(&self, _caller: &MetadataCaller, _path: &str, _body: &[u8]) -> MetadataPosted {
+        MetadataPosted::Refused
+    }
 }

@@ -35,6 +35,6 @@ pub mod survey;
 
 pub use driver::{
     Capacity, Console, Diagnostics, DiskCounters, DiskImage, Drift, Error, Hypervisor, MetadataAnswer,
-    MetadataCaller, MetadataSource, Network, NicCounters, Present, Result, VmState,
+    MetadataCaller, MetadataPosted, MetadataSource, Network, NicCounters, Present, Result, VmState,
 };
 pub use probe::{Accelerator, AcceleratorChoice, Verdict};

@@ -18,6 +18,9 @@ pub struct VmPlan {
     pub root: RootDisk,
     /// Booted instead of `root`, which then is the second disk.
     pub rescue: Option<RootDisk>,
+    /// Empty disks of the machine's own, gone with it; 0: none.
+    pub ephemeral_mib: u64,
+    pub swap_mib: u64,
     /// Further disks, in device order.
     pub disks: Vec<DiskPlan>,
     /// In device order.

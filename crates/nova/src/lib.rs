@@ -85,6 +85,10 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0020_console_tokens.sql"),
     },
     Migration { name: "nova/0021_server_lists", sql: include_str!("../migrations/0021_server_lists.sql") },
+    Migration {
+        name: "nova/0022_guest_password",
+        sql: include_str!("../migrations/0022_guest_password.sql"),
+    },
 ];
 
 static SERVICE: Service = Service {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Faults, Operation};
 use crate::plan::{NetworkPlan, RouterPlan};
-use crate::{MetadataAnswer, MetadataCaller, MetadataSource, Network, Present, Result};
+use crate::{MetadataAnswer, MetadataCaller, MetadataPosted, MetadataSource, Network, Present, Result};
 
 /// Orders by metadata are a server's.
 static NO_HINTS: BTreeMap<String, String> = BTreeMap::new();
@@ -58,15 +58,28 @@ impl FakeNetwork {
     /// Asks for metadata as a guest on this network with this source address would. None when no port of the
     /// applied plan has the address, or the source has no answer.
     pub async fn metadata(&self, network_id: &str, address: IpAddr, path: &str) -> Option<MetadataAnswer> {
-        let (source, caller) = {
-            let inner = self.inner();
-            let mut ports = inner.networks.get(network_id)?.ports.iter();
-            let port = ports.find(|port| port.fixed_ips.iter().any(|(_, fixed)| *fixed == address))?;
-            let caller =
-                MetadataCaller { port_id: port.id.clone(), network_id: network_id.to_owned(), address };
-            (Arc::clone(inner.metadata.as_ref()?), caller)
-        };
+        let (source, caller) = self.guest(network_id, address)?;
         source.get(&caller, path).await
+    }
+
+    /// What that guest posts.
+    pub async fn post_metadata(
+        &self,
+        network_id: &str,
+        address: IpAddr,
+        path: &str,
+        body: &[u8],
+    ) -> Option<MetadataPosted> {
+        let (source, caller) = self.guest(network_id, address)?;
+        Some(source.post(&caller, path, body).await)
+    }
+
+    fn guest(&self, network_id: &str, address: IpAddr) -> Option<(Arc<dyn MetadataSource>, MetadataCaller)> {
+        let inner = self.inner();
+        let mut ports = inner.networks.get(network_id)?.ports.iter();
+        let port = ports.find(|port| port.fixed_ips.iter().any(|(_, fixed)| *fixed == address))?;
+        let caller = MetadataCaller { port_id: port.id.clone(), network_id: network_id.to_owned(), address };
+        Some((Arc::clone(inner.metadata.as_ref()?), caller))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
@@ -18,12 +18,14 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::callers::{Callers, Place};
 use crate::dhcp::METADATA;
-use crate::{Error, MetadataSource, Result};
+use crate::{Error, MetadataCaller, MetadataPosted, MetadataSource, Result};
 
 /// One guest cannot make the daemon hold more than this.
 const CONNECTIONS: usize = 64;
 /// From the connection's first byte to its last.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Of what a guest posts, which is refused as too large long before.
+const MOST: usize = 64 << 10;
 
 /// In the namespace of the calling thread, which must have the address.
 pub fn listen() -> Result<std::net::TcpListener> {
@@ -106,7 +108,7 @@ async fn serve(listener: TcpListener, context: Arc<Context>) {
 async fn converse(stream: TcpStream, peer: IpAddr, context: Arc<Context>) {
     let service = service_fn(|request: Request<Incoming>| {
         let context = Arc::clone(&context);
-        async move { Ok::<_, Infallible>(respond(&request, peer, &context).await) }
+        async move { Ok::<_, Infallible>(respond(request, peer, &context).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .half_close(true)
@@ -117,17 +119,19 @@ async fn converse(stream: TcpStream, peer: IpAddr, context: Arc<Context>) {
     }
 }
 
-async fn respond(request: &Request<Incoming>, peer: IpAddr, context: &Context) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+async fn respond(request: Request<Incoming>, peer: IpAddr, context: &Context) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
+        return not_allowed("GET, HEAD, POST");
     }
     let Some(caller) = context.callers.find(&context.place, peer) else {
         tracing::debug!(%peer, place = ?context.place, "metadata for an address of no port");
         return status(StatusCode::NOT_FOUND);
     };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    if request.method() == Method::POST {
+        let path = path.to_owned();
+        return posted(request, &caller, &path, context).await;
+    }
     match context.source.get(&caller, path).await {
         Some(answer) => {
             let mut response = Response::new(Full::new(Bytes::from(answer.body)));
@@ -136,6 +140,31 @@ async fn respond(request: &Request<Incoming>, peer: IpAddr, context: &Context) -
         }
         None => status(StatusCode::NOT_FOUND),
     }
+}
+
+async fn posted(
+    request: Request<Incoming>,
+    caller: &MetadataCaller,
+    path: &str,
+    context: &Context,
+) -> Response<Full<Bytes>> {
+    let Ok(body) = Limited::new(request.into_body(), MOST).collect().await else {
+        return status(StatusCode::BAD_REQUEST);
+    };
+    match context.source.post(caller, path, &body.to_bytes()).await {
+        MetadataPosted::Kept => Response::new(Full::default()),
+        MetadataPosted::Conflict => status(StatusCode::CONFLICT),
+        MetadataPosted::TooLarge => status(StatusCode::BAD_REQUEST),
+        MetadataPosted::Refused => not_allowed("GET, HEAD"),
+        MetadataPosted::NotFound => status(StatusCode::NOT_FOUND),
+        MetadataPosted::Failed => status(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn status(status: StatusCode) -> Response<Full<Bytes>> {

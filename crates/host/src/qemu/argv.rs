@@ -4,6 +4,7 @@ use std::os::fd::RawFd;
 
 use serde_json::{Value, json};
 
+use super::blank::{self, Blank};
 use super::slots::{self, Slots};
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Accelerator;
@@ -23,6 +24,8 @@ pub(super) struct Inherited {
     pub image: RawFd,
     /// The rescue disk and its image.
     pub rescue: Option<(RawFd, RawFd)>,
+    /// One for each of [`blank::of`].
+    pub blank: Vec<RawFd>,
     pub config_drive: Option<RawFd>,
     /// One for each further disk of the plan.
     pub volumes: Vec<RawFd>,
@@ -142,6 +145,9 @@ impl Line<'_> {
         self.overlay("root", (inherited.disk, inherited.image), &vm.root.image_format, no_flush);
         let serial = serial(&vm.id);
         self.device("virtio-blk-pci", "disk-root", &format!("drive=root,serial={serial}{boot}"));
+        for ((blank, _), file) in blank::of(vm).zip(&inherited.blank) {
+            self.blank(blank, *file, no_flush);
+        }
         if let Some(file) = inherited.config_drive {
             let file = self.set(file);
             self.block(&json!({
@@ -156,6 +162,19 @@ impl Line<'_> {
         self.device("virtio-rng-pci", "rng", "rng=entropy");
         self.device("virtio-serial-pci", "serial", "");
         self.add("-device", "virtserialport,bus=serial.0,chardev=agent,name=org.qemu.guest_agent.0");
+    }
+
+    fn blank(&mut self, blank: Blank, file: RawFd, no_flush: bool) {
+        let name = blank.name();
+        let (file, cache) = (self.set(file), json!({ "no-flush": no_flush }));
+        self.block(&json!({
+            "driver": "file", "node-name": format!("{name}-file"), "filename": file, "discard": "unmap",
+            "cache": cache,
+        }));
+        self.block(&json!({
+            "driver": "raw", "node-name": name, "file": format!("{name}-file"), "discard": "unmap", "cache": cache,
+        }));
+        self.device("virtio-blk-pci", &slots::disk(blank), &format!("drive={name},serial={name}"));
     }
 
     /// A qcow2 file over an image. The backing file is named here, open: what the overlay's header says of it is never

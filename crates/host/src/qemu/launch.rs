@@ -12,6 +12,7 @@ use rustix::process::Resource;
 use tokio::process::Command;
 
 use super::argv::{self, Inherited, Settings};
+use super::blank;
 use super::paths::VmFiles;
 use super::record::Record;
 use super::shared::Shared;
@@ -66,6 +67,9 @@ pub(super) async fn launch(
         )),
         None => None,
     };
+    let blank = blank::of(vm)
+        .map(|(blank, _)| open(&blank.file(files), OpenOptions::new().read(true).write(true)))
+        .collect::<Result<Vec<File>>>()?;
     let drive = match vm.config_drive {
         Some(_) => Some(open(&files.drive_for(vm), OpenOptions::new().read(true))?),
         None => None,
@@ -89,6 +93,7 @@ pub(super) async fn launch(
         disk: confinement.keep(&disk),
         image: confinement.keep(&image),
         rescue: rescue.as_ref().map(|(disk, image)| (confinement.keep(disk), confinement.keep(image))),
+        blank: blank.iter().map(|file| confinement.keep(file)).collect(),
         config_drive: drive.as_ref().map(|file| confinement.keep(file)),
         volumes: volumes.iter().map(|file| confinement.keep(file)).collect(),
         state: state.as_ref().map(|socket| confinement.keep(socket)),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   <data_dir>/vms/<id>/   vm.json (who it runs as, its slots)  image  disk.qcow2  config.img  console.log  qemu.log
+//!                          ephemeral0.img, swap0.img: if the flavor has them
 //!                          pid  *.sock; rescue*: while in rescue; disk-before.qcow2: until a resize is confirmed;
 //!                          memory.img: while suspended
 //!
@@ -17,6 +18,7 @@
 
 mod agent;
 mod argv;
+mod blank;
 mod console;
 mod diagnostics;
 mod drive;
@@ -46,6 +48,7 @@ use serde_json::json;
 use tokio::sync::{OnceCell, broadcast};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::blank::Blank;
 use self::machine::Machine;
 use self::paths::VmFiles;
 use self::record::{Record, Users};
@@ -290,6 +293,8 @@ impl Hypervisor for QemuHypervisor {
             files.rescue_image(),
             files.rescue_drive(),
             files.config_drive(),
+            Blank::Ephemeral.file(&files),
+            Blank::Swap.file(&files),
             files.disk(),
             files.image(),
         ];

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::paths::{self, VmFiles};
 use super::record::{Record, Users};
 use super::slots::Slots;
-use super::{GIB, argv, drive, launch};
+use super::{GIB, argv, blank, drive, launch};
 use crate::files::{ImageInfo, create_overlay, inspect_image, remove};
 use crate::ledger::Thing;
 use crate::plan::VmPlan;
@@ -158,6 +158,7 @@ impl Shared {
             }
             _ => {}
         }
+        blank::prepare(vm, &files)?;
         if let Some(content) = &vm.config_drive
             && !files.drive_for(vm).exists()
         {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::blank::{self, Blank};
 use crate::plan::VmPlan;
 use crate::{Error, Result};
 
@@ -22,6 +23,10 @@ pub(super) fn nic(port_id: &str) -> String {
     format!("nic-{port_id}")
 }
 
+pub(super) fn disk(blank: Blank) -> String {
+    format!("disk-{}", blank.name())
+}
+
 pub(super) fn volume(id: &str) -> String {
     format!("volume-{id}")
 }
@@ -31,8 +36,9 @@ pub(super) fn devices(vm: &VmPlan) -> Vec<String> {
     // The rescue disk is the guest's first, as Nova has it.
     let rescue = vm.rescue.is_some().then_some("disk-rescue");
     let config = vm.config_drive.is_some().then_some("disk-config");
-    let fixed = rescue.into_iter().chain(["disk-root"]).chain(config).chain(["rng", "serial"]);
-    let mut devices: Vec<String> = fixed.map(str::to_owned).collect();
+    let mut devices: Vec<String> = rescue.into_iter().chain(["disk-root"]).map(str::to_owned).collect();
+    devices.extend(blank::of(vm).map(|(blank, _)| disk(blank)));
+    devices.extend(config.into_iter().chain(["rng", "serial"]).map(str::to_owned));
     devices.extend(vm.nics.iter().map(|n| nic(&n.port_id)));
     devices.extend(vm.disks.iter().map(|d| volume(&d.id)));
     devices

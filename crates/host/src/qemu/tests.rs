@@ -38,6 +38,7 @@ fn inherited() -> Inherited {
         disk: 14,
         image: 15,
         rescue: None,
+        blank: Vec::new(),
         config_drive: Some(16),
         volumes: Vec::new(),
         taps: vec![17],
@@ -81,7 +82,14 @@ fn the_command_line_of_a_machine_in_rescue_that_goes_on() {
     vm.rescue = Some(image);
     let id = "cccccccc-52a7-4a2b-9d0f-0a63b6c4a004".into();
     vm.disks = vec![DiskPlan { id, file: "/volumes/c".into(), format: "raw".into(), read_only: true }];
-    let inherited = Inherited { rescue: Some((20, 21)), volumes: vec![22], state: Some(23), ..inherited() };
+    (vm.ephemeral_mib, vm.swap_mib) = (1024, 64);
+    let inherited = Inherited {
+        rescue: Some((20, 21)),
+        volumes: vec![22],
+        state: Some(23),
+        blank: vec![24, 25],
+        ..inherited()
+    };
     let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
     insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
 }

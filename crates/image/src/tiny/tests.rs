@@ -130,6 +130,29 @@ fn classless_routes_replace_the_router() {
     assert!(!calls.contains("10.0.0.1 "), "{calls}");
 }
 
+/// Runs the guest's curl with a `wget` that only says how it was called.
+fn curl(arguments: &[&str]) -> Option<String> {
+    let (_dir, dir) = temporary();
+    let script = guest_file("usr/bin/curl").replace("exec wget", "echo wget");
+    std::fs::write(dir.join("curl"), script).unwrap();
+    let script = dir.join("curl");
+    Command::new("sh").args([&[script.as_str()], arguments].concat()).output().ok()
+}
+
+#[test]
+fn curl_asks_and_posts() {
+    let asked = |arguments: &[&str]| curl(arguments).unwrap();
+    assert_eq!(asked(&["http://x/y"]), "wget -q -O - http://x/y\n");
+    assert_eq!(asked(&["-sS", "-m", "5", "-o", "f", "http://x"]), "wget -q -O f -T 5 http://x\n");
+    assert_eq!(
+        asked(&["-X", "POST", "-d", "a b", "http://x"]),
+        "wget -q -O - --post-data a b http://x\n"
+    );
+    assert!(curl(&["-X", "PUT", "http://x"]).is_none());
+    assert!(curl(&["--proxy", "p", "http://x"]).is_none());
+    assert!(curl(&["-s"]).is_none());
+}
+
 #[test]
 fn key_is_stable_within_a_build() {
     assert_eq!(key().hex(), key().hex());

@@ -25,6 +25,7 @@ const PROGRAMS: &[(&str, u32, &[&str])] = &[
     ("usr/bin/dbclient", 0o755, &["ssh"]),
     ("usr/bin/doas", 0o4755, &[]),
     ("usr/sbin/blkid", 0o755, &[]),
+    ("usr/bin/lsblk", 0o755, &[]),
     ("usr/sbin/mke2fs", 0o755, &["mkfs.ext2", "mkfs.ext3", "mkfs.ext4"]),
     ("usr/sbin/resize2fs", 0o755, &[]),
 ];
@@ -101,6 +102,7 @@ pub(super) const FILES: &[(&str, u32, &str)] = &[
     ("usr/lib/tiny/metadata", 0o755, include_str!("guest/metadata")),
     ("usr/lib/tiny/power-button", 0o755, include_str!("guest/power-button")),
     ("usr/lib/tiny/ready", 0o755, include_str!("guest/ready")),
+    ("usr/bin/curl", 0o755, include_str!("guest/curl")),
     ("usr/bin/sudo", 0o755, include_str!("guest/sudo")),
     ("etc/group", 0o644, include_str!("guest/group")),
     ("etc/inittab", 0o644, include_str!("guest/inittab")),

@@ -5,6 +5,7 @@
 //! | `/openstack/<version>/meta_data.json` | who the guest is, its keys and the user's metadata |
 //! | `/openstack/<version>/network_data.json` | links, addresses, routes, DNS |
 //! | `/openstack/<version>/user_data` | as given with the server |
+//! | `/openstack/<version>/password` | posted by the guest, once; `/servers/{id}/os-server-password` shows it |
 //! | `/openstack/content/<n>` | injected files |
 //! | `/<version>/meta-data/..` | EC2's tree |
 //!
@@ -17,7 +18,9 @@ mod openstack;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use host::{MetadataAnswer, MetadataCaller, MetadataSource};
+use base::Ctx;
+use db::Event;
+use host::{MetadataAnswer, MetadataCaller, MetadataPosted, MetadataSource};
 use neutron::PortView;
 
 use crate::Nova;
@@ -50,8 +53,7 @@ impl Guest<'_> {
 
     /// The answer for a path of the metadata service.
     pub fn answer(&self, path: &str) -> Option<MetadataAnswer> {
-        let path = path.split(['?', '#']).next().unwrap_or_default();
-        let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+        let parts = parts(path);
         match parts.split_first() {
             Some((&"openstack", rest)) => openstack::answer(self, rest),
             Some((&"ec2", rest)) => ec2::answer(self, rest),
@@ -65,6 +67,14 @@ impl Guest<'_> {
         files.extend(ec2::drive(self));
         files
     }
+}
+
+/// A password of more bytes is refused.
+const LONGEST_PASSWORD: usize = 1020;
+
+fn parts(path: &str) -> Vec<&str> {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split('/').filter(|p| !p.is_empty()).collect()
 }
 
 fn json(value: &serde_json::Value) -> MetadataAnswer {
@@ -105,8 +115,51 @@ impl Nova {
     }
 }
 
+impl Nova {
+    async fn guest_posted(
+        &self,
+        caller: &MetadataCaller,
+        path: &str,
+        body: &[u8],
+    ) -> base::Result<MetadataPosted> {
+        if !openstack::takes_password(&parts(path)) {
+            return Ok(MetadataPosted::Refused);
+        }
+        let Some(port) = self.neutron.port_for_metadata(&caller.port_id).await? else {
+            return Ok(MetadataPosted::NotFound);
+        };
+        // Encrypted and in base64: other bytes are no password.
+        let Some(password) = std::str::from_utf8(body).ok().filter(|p| p.len() <= LONGEST_PASSWORD) else {
+            return Ok(MetadataPosted::TooLarge);
+        };
+        let ctx = Ctx::internal("metadata");
+        db::write!(self.db, |tx| {
+            let Some(server) = store::get(tx, &port.device_id).await?.filter(|s| s.deleted_at.is_none())
+            else {
+                return Ok(MetadataPosted::NotFound);
+            };
+            if !store::keep_guest_password(tx, &server.id, password).await? {
+                return Ok(MetadataPosted::Conflict);
+            }
+            tx.event(Event::new("nova", "server.password.post", &server.id, &server.project_id, &ctx))
+                .await?;
+            Ok::<_, base::Error>(MetadataPosted::Kept)
+        })
+    }
+}
+
 #[async_trait]
 impl MetadataSource for Nova {
+    async fn post(&self, caller: &MetadataCaller, path: &str, body: &[u8]) -> MetadataPosted {
+        match self.guest_posted(caller, path, body).await {
+            Ok(became) => became,
+            Err(error) => {
+                tracing::warn!(port = caller.port_id, path, ?error, "a guest's password could not be kept");
+                MetadataPosted::Failed
+            }
+        }
+    }
+
     async fn get(&self, caller: &MetadataCaller, path: &str) -> Option<MetadataAnswer> {
         match self.guest_answer(caller, path).await {
             Ok(answer) => answer,

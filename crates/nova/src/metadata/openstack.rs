@@ -37,6 +37,11 @@ pub(super) fn answer(guest: &Guest<'_>, path: &[&str]) -> Option<MetadataAnswer>
     }
 }
 
+/// Is this where a guest may post the password that it made?
+pub(super) fn takes_password(path: &[&str]) -> bool {
+    matches!(path, ["openstack", version, "password"] if resolve(version).is_some_and(|v| v >= GRIZZLY))
+}
+
 fn files(guest: &Guest<'_>, version: &str) -> Vec<&'static str> {
     let mut files = vec!["meta_data.json"];
     if guest.spec.user_data.is_some() {
@@ -62,8 +67,7 @@ fn content(guest: &Guest<'_>, version: &str, file: &str) -> Option<MetadataAnswe
         "vendor_data.json" => Some(super::json(&json!({}))),
         "vendor_data2.json" => Some(super::json(&json!({"static": {}}))),
         "user_data" => guest.user_data().map(text),
-        // Guests that generate a password would post it here; none was.
-        "password" => Some(text("")),
+        "password" => Some(text(guest.spec.guest_password.clone().unwrap_or_default())),
         _ => None,
     }
 }

@@ -18,17 +18,23 @@ use self::python::{bare, quoted, repr};
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Any,
+    Null,
     /// Printable, 1 to 255 characters, no white space around.
     Name,
     /// A string of (least, most) characters that the test accepts; the text is the pattern told to the client.
     Text(usize, usize, fn(char) -> bool, &'static str),
     TextOrNull(usize, usize, fn(char) -> bool, &'static str),
+    /// Any text but none, or an integer.
+    TextOrInteger,
     /// A DNS label of 2 to 63 characters.
     Label,
+    /// `/` and the length of a prefix, as the scheduler hint `cidr` has it.
+    Prefix,
     /// true, "True", "on" and so on.
     Bool,
     /// An integer or its decimal digits, in (least, most).
     Integer(i64, i64),
+    IntegerOrNull(i64, i64),
     Number,
     Uuid,
     UuidOrEmpty,
@@ -47,10 +53,14 @@ pub enum Kind {
     },
     /// Items and the (least, most) number of them.
     List(&'static Kind, usize, usize),
+    /// The same with items that all differ, or null.
+    SetOrNull(&'static Kind, usize, usize),
     Object(&'static [Field]),
     /// Known fields are checked, others pass.
     Open(&'static [Field]),
     OneOf(&'static [Kind]),
+    /// A string, or what the other kind (a list or an object) asks of its like.
+    TextOr(&'static Kind),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -108,18 +118,25 @@ pub fn body<'a>(
     fields: &'static [Field],
     minor: u16,
 ) -> Result<&'a Map<String, Value>> {
-    let inner = root(body, &[key])?
-        .get(key)
-        .ok_or_else(|| Error::bad_request(format!("{} is a required property", quoted(key))))?;
-    check(&Kind::Object(fields), inner, key, minor)?;
-    object(inner, key)
+    let map = outer(body)?;
+    // What is inside is looked at first, then what is missing, and then what there should not be.
+    if let Some(inner) = map.get(key) {
+        check(&Kind::Object(fields), inner, key, minor)?;
+    }
+    object(required(map, key)?, key).and_then(|inner| root(body, &[key]).map(|_| inner))
+}
+
+fn outer(body: &Value) -> Result<&Map<String, Value>> {
+    body.as_object().ok_or_else(|| Error::bad_request(format!("{} is not of type 'object'", repr(body))))
+}
+
+pub fn required<'a>(map: &'a Map<String, Value>, key: &str) -> Result<&'a Value> {
+    map.get(key).ok_or_else(|| Error::bad_request(format!("{} is a required property", quoted(key))))
 }
 
 /// The outer object, which may have only these keys.
 pub fn root<'a>(body: &'a Value, keys: &[&str]) -> Result<&'a Map<String, Value>> {
-    let Some(map) = body.as_object() else {
-        return Err(Error::bad_request(format!("{} is not of type 'object'", repr(body))));
-    };
+    let map = outer(body)?;
     let extra: Vec<&str> = map.keys().map(String::as_str).filter(|k| !keys.contains(k)).collect();
     if extra.is_empty() { Ok(map) } else { Err(Error::bad_request(unexpected(&extra))) }
 }
@@ -127,6 +144,9 @@ pub fn root<'a>(body: &'a Value, keys: &[&str]) -> Result<&'a Map<String, Value>
 /// One value under its name.
 pub fn check(kind: &Kind, value: &Value, name: &str, minor: u16) -> Result<()> {
     walk(kind, value, name, minor).map_err(|wrong| {
+        if wrong.whole {
+            return Error::bad_request(wrong.message);
+        }
         Error::bad_request(format!(
             "Invalid input for field/attribute {}. Value: {}. {}",
             wrong.field,

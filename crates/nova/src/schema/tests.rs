@@ -27,7 +27,7 @@ fn told(value: &Value, minor: u16) -> String {
 fn messages_are_novas() {
     let is = |value: Value, minor, text: &str| assert_eq!(told(&value, minor), text);
     is(json!({"name": "a", "count": "2"}), 1, "fine");
-    is(json!({"name": ""}), 1, "Invalid input for field/attribute name. Value: . '' is too short");
+    is(json!({"name": ""}), 1, "Invalid input for field/attribute name. Value: . '' should be non-empty");
     is(json!({"name": 3}), 1, "Invalid input for field/attribute name. Value: 3. 3 is not of type 'string'");
     is(
         json!({"count": 0, "name": "a"}),
@@ -56,7 +56,8 @@ fn messages_are_novas() {
     is(
         json!({"name": "a", "networks": [{"uuid": "x"}]}),
         37,
-        "Invalid input for field/attribute uuid. Value: x. 'x' is not a 'uuid'",
+        "Invalid input for field/attribute networks. Value: [{'uuid': 'x'}]. [{'uuid': 'x'}] is not valid under any \
+         of the given schemas",
     );
     assert_eq!(
         root(&json!({"a": 1, "b": 2, "server": {}}), &["server"]).unwrap_err().message,

@@ -255,6 +255,8 @@ pub(crate) struct Spec {
     /// Where the image's data was when the disk was made: the disk may be an overlay over it for ever.
     pub image_file: Option<String>,
     pub image_format: Option<String>,
+    /// Written by `store::keep_guest_password` alone.
+    pub guest_password: Option<String>,
     pub work: Work,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Ctx, Error};
+use db::Event;
 use http::HeaderValue;
 use http::header::LOCATION;
 use serde_json::{Value, json};
@@ -139,14 +140,16 @@ pub async fn delete_metadata_item(
     Ok(no_content(204))
 }
 
-/// Guests may post a password that they made to the metadata service of other clouds; this one takes none.
+/// What the guest posted to the metadata service.
 pub async fn password(
     State(nova): State<Arc<Nova>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    find(&nova, &ctx, &id).await?;
-    Ok(web::json(200, &json!({"password": ""})))
+    let mut conn = nova.db.read().await?;
+    store::find(&mut conn, &ctx, &id).await?;
+    let password = store::spec(&mut conn, &id).await?.guest_password.unwrap_or_default();
+    Ok(web::json(200, &json!({"password": password})))
 }
 
 pub async fn clear_password(
@@ -154,7 +157,13 @@ pub async fn clear_password(
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    find(&nova, &ctx, &id).await?;
+    db::write!(nova.db, |tx| {
+        let server = store::find(tx, &ctx, &id).await?;
+        ctx.authorize(&policy::PASSWORD_CLEAR, Some(&server.project_id))?;
+        store::clear_guest_password(tx, &id).await?;
+        tx.event(Event::new("nova", "server.password.clear", &id, &server.project_id, &ctx)).await?;
+        Ok::<_, Error>(())
+    })?;
     Ok(no_content(204))
 }
 

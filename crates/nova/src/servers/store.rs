@@ -190,6 +190,7 @@ impl FromRow for Spec {
             admin_pass: row.opt_text("admin_pass")?,
             image_file: row.opt_text("image_file")?,
             image_format: row.opt_text("image_format")?,
+            guest_password: row.opt_text("guest_password")?,
             work: match row.opt_text("work")? {
                 Some(_) => row.json("work")?,
                 None => Work::default(),
@@ -200,7 +201,7 @@ impl FromRow for Spec {
 
 pub(crate) async fn spec(conn: &mut AnyConnection, id: &str) -> Result<Spec> {
     sql("SELECT user_data, files, networks, security_groups, key_type, public_key, admin_pass, image_file, \
-         image_format, work FROM server_specs WHERE server_id = $1")
+         image_format, guest_password, work FROM server_specs WHERE server_id = $1")
     .bind(id)
     .optional(conn)
     .await?
@@ -228,11 +229,27 @@ pub(crate) async fn save_spec(tx: &mut Tx, id: &str, spec: &Spec) -> Result<()> 
 
 /// Secrets and scripts of a deleted server are of no more use.
 pub(crate) async fn forget_spec(tx: &mut Tx, id: &str) -> Result<()> {
-    sql("UPDATE server_specs SET user_data = NULL, files = '[]', public_key = NULL, admin_pass = NULL \
-         WHERE server_id = $1")
+    sql("UPDATE server_specs SET user_data = NULL, files = '[]', public_key = NULL, admin_pass = NULL, \
+         guest_password = NULL WHERE server_id = $1")
     .bind(id)
     .run(tx)
     .await?;
+    Ok(())
+}
+
+/// Keeps what the guest posted, unless there is something already: then false.
+pub(crate) async fn keep_guest_password(tx: &mut Tx, id: &str, password: &str) -> Result<bool> {
+    let kept =
+        sql("UPDATE server_specs SET guest_password = $1 WHERE server_id = $2 AND guest_password IS NULL")
+            .bind(password)
+            .bind(id)
+            .run(tx)
+            .await?;
+    Ok(kept > 0)
+}
+
+pub(crate) async fn clear_guest_password(tx: &mut Tx, id: &str) -> Result<()> {
+    sql("UPDATE server_specs SET guest_password = NULL WHERE server_id = $1").bind(id).run(tx).await?;
     Ok(())
 }
 

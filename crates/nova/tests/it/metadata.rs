@@ -63,3 +63,37 @@ async fn guests_read_openstacks_and_ec2s_trees() {
     assert_eq!(drive["openstack/latest/user_data"], b"#cloud-config\n");
     assert!(drive.contains_key("ec2/latest/meta-data.json"));
 }
+
+#[tokio::test]
+async fn a_guest_posts_a_password_once() {
+    use host::MetadataPosted::{Conflict, Kept, Refused, TooLarge};
+    let cloud = Cloud::start().await;
+    let demo = cloud.as_("demo");
+    let (image, network) = (cloud.image("demo").await, cloud.network("demo", "net", 0).await);
+    let id = demo
+        .server(json!({"name": "a", "imageRef": image, "flavorRef": "1", "networks": [{"uuid": network}]}))
+        .await;
+    let server = demo.wait(&id, "ACTIVE").await;
+    let address: IpAddr = server["addresses"]["net"][0]["addr"].as_str().unwrap().parse().unwrap();
+    let post = async |path: &str, body: &[u8]| {
+        cloud.network.post_metadata(&network, address, path, body).await.unwrap()
+    };
+    let shown =
+        async |who: &crate::cloud::Client<'_>| who.get(&format!("/servers/{id}/os-server-password")).await;
+    const PATH: &str = "/openstack/2013-10-17/password";
+
+    assert_eq!(shown(&demo).await.expect(200)["password"], "");
+    assert_eq!(post("/openstack/2012-08-10/password", b"x").await, Refused, "older than passwords");
+    assert_eq!(post("/openstack/latest/meta_data.json", b"x").await, Refused);
+    assert_eq!(post(PATH, &[b'x'; 1021]).await, TooLarge);
+    assert_eq!(post(PATH, b"c2VjcmV0").await, Kept);
+    assert_eq!(post(PATH, b"another").await, Conflict);
+    assert_eq!(shown(&demo).await.expect(200)["password"], "c2VjcmV0");
+    assert_eq!(shown(&cloud.as_("other")).await.status, 404);
+    let read = cloud.network.metadata(&network, address, PATH).await.unwrap();
+    assert_eq!(read.body, b"c2VjcmV0");
+
+    demo.delete(&format!("/servers/{id}/os-server-password")).await.expect(204);
+    assert_eq!(shown(&demo).await.expect(200)["password"], "");
+    assert_eq!(post("/openstack/latest/password", b"again").await, Kept);
+}

@@ -94,7 +94,7 @@ async fn bad_requests_are_told_in_novas_words() {
     let told = async |extra: Value| refused(&demo, with(extra)).await;
     assert_eq!(
         told(json!({"name": ""})).await,
-        "Invalid input for field/attribute name. Value: . '' is too short"
+        "Invalid input for field/attribute name. Value: . '' should be non-empty"
     );
     assert_eq!(told(json!({"imageRef": ""})).await, "Missing imageRef attribute");
     let unknown = "11111111-1111-4111-8111-111111111111";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use host::plan::*;
-use host::{MetadataAnswer, MetadataCaller, MetadataSource, Network};
+use host::{MetadataAnswer, MetadataCaller, MetadataPosted, MetadataSource, Network};
 
 use super::plans::*;
 use super::sandbox::have;
@@ -37,6 +37,14 @@ impl MetadataSource for Echo {
             content_type: "text/plain",
             body: format!("{} {} {path}", caller.port_id, caller.address).into_bytes(),
         })
+    }
+
+    async fn post(&self, _: &MetadataCaller, path: &str, body: &[u8]) -> MetadataPosted {
+        match (path, body) {
+            ("/openstack/latest/password", b"secret") => MetadataPosted::Kept,
+            ("/openstack/latest/password", _) => MetadataPosted::Conflict,
+            _ => MetadataPosted::Refused,
+        }
     }
 }
 
@@ -97,6 +105,16 @@ fn a_machine_gets_its_address_and_metadata() {
         let posted =
             a.run("curl", &["-sS", "-d", "x", "-w", " %{http_code}", "http://169.254.169.254/openstack/"]);
         assert!(posted.await.contains("405"));
+        let post = async |body: &str| {
+            let url = "http://169.254.169.254/openstack/latest/password";
+            a.run("curl", &["-sS", "-o", "/dev/null", "-d", body, "-w", "%{http_code}", url]).await
+        };
+        assert_eq!(post("secret").await, "200");
+        assert_eq!(post("another").await, "409");
+        assert_eq!(post(&"x".repeat(100_000)).await, "400");
+        let put =
+            a.run("curl", &["-sS", "-X", "PUT", "-w", " %{http_code}", "http://169.254.169.254/openstack/"]);
+        assert!(put.await.contains("405"));
 
         // An address of no port has no metadata, whatever its headers say.
         let c = Guest::start(&network, &plan, &plan.ports[2]).await;

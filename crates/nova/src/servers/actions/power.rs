@@ -55,8 +55,7 @@ pub(super) async fn crash_dump(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -
     })
 }
 
-const CONSOLE: &[Field] =
-    &[Field::new("length", Kind::OneOf(&[Kind::Integer(-1, i64::MAX), Kind::UuidOrNull]))];
+const CONSOLE: &[Field] = &[Field::new("length", Kind::IntegerOrNull(-1, i64::MAX))];
 
 pub(super) async fn console(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> Result<Response> {
     let fields = schema::body(body, "os-getConsoleOutput", CONSOLE, ctx.microversion.minor)?;

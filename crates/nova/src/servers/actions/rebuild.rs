@@ -19,7 +19,7 @@ use crate::servers::view::Shape;
 use crate::servers::{Server, Spec, TaskState, VmState, policy, rules, store};
 use crate::{Nova, quotas};
 
-const KEY: Kind = Kind::OneOf(&[Kind::Name, Kind::UuidOrNull]);
+const KEY: Kind = Kind::OneOf(&[Kind::Text(1, 255, schema::ANY_CHAR, ""), Kind::Null]);
 const REBUILD: &[Field] = &[
     Field::new("name", Kind::Name),
     Field::new("imageRef", Kind::Uuid).required(),
@@ -32,8 +32,8 @@ const REBUILD: &[Field] = &[
     Field::new("personality", Kind::List(&Kind::Object(parse::FILE), 0, usize::MAX)).until(56),
     Field::new("description", Kind::TextOrNull(0, 255, PRINTABLE, "")).from(19),
     Field::new("key_name", KEY).from(54),
-    Field::new("user_data", Kind::OneOf(&[Kind::Base64(65535), Kind::UuidOrNull])).from(57),
-    Field::new("trusted_image_certificates", Kind::Any).from(63),
+    Field::new("user_data", Kind::OneOf(&[Kind::Base64(65535), Kind::Null])).from(57),
+    Field::new("trusted_image_certificates", parse::CERTIFICATES).from(63),
     Field::new("hostname", Kind::Label).from(90).until(93),
     Field::new("hostname", parse::FQDN).from(94),
 ];

@@ -12,11 +12,7 @@ use crate::servers::{Resize, Server, TaskState, VmState, policy, rules, store};
 use crate::{Nova, migrations};
 
 const RESIZE: &[Field] = &[
-    Field::new(
-        "flavorRef",
-        Kind::OneOf(&[Kind::Text(1, usize::MAX, schema::ANY_CHAR, ""), Kind::Integer(0, i64::MAX)]),
-    )
-    .required(),
+    Field::new("flavorRef", Kind::TextOrInteger).required(),
     Field::new("OS-DCF:diskConfig", Kind::Enum(&["AUTO", "MANUAL"])),
 ];
 

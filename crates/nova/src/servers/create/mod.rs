@@ -2,6 +2,8 @@
 
 pub(crate) mod parse;
 pub(crate) mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -177,6 +179,7 @@ fn spec(request: &Request, resolved: &Resolved, password: &str) -> Spec {
         admin_pass: Some(password.to_owned()),
         image_file: None,
         image_format: None,
+        guest_password: None,
         work: super::Work::default(),
     }
 }

@@ -16,24 +16,36 @@ pub(crate) const FQDN: Kind =
 const NETWORK: &[Field] = &[
     Field::new("fixed_ip", Kind::Ip),
     Field::new("port", Kind::UuidOrNull),
-    Field::new("uuid", Kind::Text(0, 255, schema::ANY_CHAR, "")).until(36),
+    Field::new("uuid", Kind::Text(0, usize::MAX, schema::ANY_CHAR, "")).until(36),
     Field::new("uuid", Kind::Uuid).from(37),
     Field::new("tag", TAG).from(32).until(36),
     Field::new("tag", TAG).from(42),
 ];
 
+const VIRTUAL_NAME: Field = Field::new("virtual_name", Kind::Text(0, 255, schema::ANY_CHAR, ""));
+const VOLUME: Field = Field::new("volume_id", Kind::Uuid);
+const SNAPSHOT: Field = Field::new("snapshot_id", Kind::Uuid);
+const VOLUME_SIZE: Field = Field::new("volume_size", Kind::Integer(1, MAX_INT));
+const DEVICE_NAME: Field = Field::new(
+    "device_name",
+    Kind::Text(1, 255, |c| c.is_ascii_alphanumeric() || "._/-".contains(c), "^[a-zA-Z0-9._/-]*$"),
+);
+const DELETED_AS_WELL: Field = Field::new("delete_on_termination", Kind::Bool);
+const NO_DEVICE: Field = Field::new("no_device", Kind::Any);
+const CONNECTION: Field = Field::new("connection_info", Kind::Text(0, 16_777_215, schema::ANY_CHAR, ""));
+
+const OLD_BLOCK_DEVICE: &[Field] =
+    &[VIRTUAL_NAME, VOLUME, SNAPSHOT, VOLUME_SIZE, DEVICE_NAME, DELETED_AS_WELL, NO_DEVICE, CONNECTION];
+
 const BLOCK_DEVICE: &[Field] = &[
-    Field::new("virtual_name", Kind::Text(0, 255, schema::ANY_CHAR, "")),
-    Field::new("volume_id", Kind::Uuid),
-    Field::new("snapshot_id", Kind::Uuid),
-    Field::new("volume_size", Kind::Integer(1, MAX_INT)),
-    Field::new(
-        "device_name",
-        Kind::Text(1, 255, |c| c.is_ascii_alphanumeric() || "._/-".contains(c), "^[a-zA-Z0-9._/-]*$"),
-    ),
-    Field::new("delete_on_termination", Kind::Bool),
-    Field::new("no_device", Kind::Any),
-    Field::new("connection_info", Kind::Text(0, 16_777_215, schema::ANY_CHAR, "")),
+    VIRTUAL_NAME,
+    VOLUME,
+    SNAPSHOT,
+    VOLUME_SIZE,
+    DEVICE_NAME,
+    DELETED_AS_WELL,
+    NO_DEVICE,
+    CONNECTION,
     Field::new("source_type", Kind::Enum(&["volume", "image", "snapshot", "blank"])),
     Field::new("uuid", ID),
     Field::new("image_id", Kind::Uuid),
@@ -41,7 +53,7 @@ const BLOCK_DEVICE: &[Field] = &[
     Field::new("guest_format", Kind::Text(0, 255, schema::ANY_CHAR, "")),
     Field::new("device_type", Kind::Text(0, 255, schema::ANY_CHAR, "")),
     Field::new("disk_bus", Kind::Text(0, 255, schema::ANY_CHAR, "")),
-    Field::new("boot_index", Kind::OneOf(&[Kind::Integer(-1, MAX_INT), Kind::UuidOrNull])),
+    Field::new("boot_index", Kind::IntegerOrNull(i64::MIN, i64::MAX)),
     Field::new("tag", TAG).from(32).until(32),
     Field::new("tag", TAG).from(42),
     Field::new("volume_type", Kind::TextOrNull(0, 255, schema::ANY_CHAR, "")).from(67),
@@ -55,11 +67,7 @@ pub(crate) const FILE: &[Field] = &[
 const SERVER: &[Field] = &[
     Field::new("name", Kind::Name).required(),
     Field::new("imageRef", Kind::UuidOrEmpty),
-    Field::new(
-        "flavorRef",
-        Kind::OneOf(&[Kind::Text(1, usize::MAX, schema::ANY_CHAR, ""), Kind::Integer(0, i64::MAX)]),
-    )
-    .required(),
+    Field::new("flavorRef", Kind::TextOrInteger).required(),
     Field::new("adminPass", Kind::Text(0, usize::MAX, schema::ANY_CHAR, "")),
     Field::new("metadata", METADATA),
     Field::new("networks", Kind::List(&Kind::Object(NETWORK), 0, usize::MAX)).until(36),
@@ -74,7 +82,7 @@ const SERVER: &[Field] = &[
     Field::new("accessIPv6", Kind::Ipv6),
     Field::new("personality", Kind::List(&Kind::Object(FILE), 0, usize::MAX)).until(56),
     Field::new("availability_zone", Kind::Name),
-    Field::new("block_device_mapping", Kind::List(&Kind::Object(BLOCK_DEVICE), 0, usize::MAX)),
+    Field::new("block_device_mapping", Kind::List(&Kind::Object(OLD_BLOCK_DEVICE), 0, usize::MAX)),
     Field::new("block_device_mapping_v2", Kind::List(&Kind::Object(BLOCK_DEVICE), 0, usize::MAX)),
     Field::new("config_drive", Kind::Bool),
     Field::new("key_name", Kind::Name),
@@ -88,15 +96,28 @@ const SERVER: &[Field] = &[
     Field::new("user_data", Kind::Base64(65535)),
     Field::new("description", Kind::TextOrNull(0, 255, PRINTABLE, "")).from(19),
     Field::new("tags", Kind::List(&TAG, 0, 50)).from(52),
-    Field::new("trusted_image_certificates", Kind::Any).from(63),
+    Field::new("trusted_image_certificates", CERTIFICATES).from(63),
     Field::new("host", FQDN).from(74),
     Field::new("hypervisor_hostname", FQDN).from(74),
     Field::new("hostname", Kind::Label).from(90).until(93),
     Field::new("hostname", FQDN).from(94),
 ];
 
-const GROUP: Kind = Kind::OneOf(&[Kind::Uuid, Kind::List(&Kind::Uuid, 0, usize::MAX)]);
-const HINTS: Kind = Kind::Open(&[Field::new("group", GROUP)]);
+pub(crate) const CERTIFICATES: Kind =
+    Kind::SetOrNull(&Kind::Text(1, usize::MAX, schema::ANY_CHAR, ""), 1, 50);
+
+const TEXT: Kind = Kind::Text(0, usize::MAX, schema::ANY_CHAR, "");
+const UUIDS: Kind = Kind::OneOf(&[Kind::Uuid, Kind::List(&Kind::Uuid, 0, usize::MAX)]);
+const HINTS: Kind = Kind::Open(&[
+    Field::new("group", UUIDS),
+    Field::new("different_host", UUIDS),
+    Field::new("same_host", Kind::TextOr(&Kind::List(&Kind::Uuid, 0, usize::MAX))),
+    Field::new("query", Kind::TextOr(&Kind::Open(&[]))),
+    Field::new("target_cell", Kind::Name),
+    Field::new("different_cell", Kind::TextOr(&Kind::List(&TEXT, 0, usize::MAX))),
+    Field::new("build_near_host_ip", Kind::Ip),
+    Field::new("cidr", Kind::Prefix),
+]);
 
 /// What `networks` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,13 +171,7 @@ pub(super) struct Request {
 
 pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
     let minor = ctx.microversion.minor;
-    let root = schema::root(body, &["server", "os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"])?;
-    let server = root.get("server").ok_or_else(|| Error::bad_request("'server' is a required property"))?;
-    schema::check(&Kind::Object(SERVER), server, "server", minor)?;
-    let hints = root.get("os:scheduler_hints").or_else(|| root.get("OS-SCH-HNT:scheduler_hints"));
-    if let Some(hints) = hints {
-        schema::check(&HINTS, hints, "os:scheduler_hints", minor)?;
-    }
+    let (server, hints) = checked(body, minor)?;
     let empty = Map::new();
     let server = server.as_object().unwrap_or(&empty);
     let text = |key: &str| server.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -220,6 +235,28 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
         max_count,
         return_reservation: server.get("return_reservation_id").and_then(flag).unwrap_or(false),
     })
+}
+
+const HINT_NAMES: [&str; 2] = ["os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"];
+
+/// The server and the hints of a body that is right: its parts are looked at first, then what is missing, then what should
+/// not be there.
+pub(super) fn checked(body: &Value, minor: u16) -> Result<(&Value, Option<&Value>)> {
+    let part = |name: &str| body.as_object().and_then(|map| map.get(name));
+    if let Some(server) = part("server") {
+        schema::check(&Kind::Object(SERVER), server, "server", minor)?;
+    }
+    for name in HINT_NAMES {
+        if let Some(hints) = part(name) {
+            schema::check(&HINTS, hints, name, minor)?;
+        }
+    }
+    if let Some(map) = body.as_object() {
+        schema::required(map, "server")?;
+    }
+    let root = schema::root(body, &["server", HINT_NAMES[0], HINT_NAMES[1]])?;
+    let hints = HINT_NAMES.iter().find_map(|name| root.get(*name));
+    Ok((schema::required(root, "server")?, hints))
 }
 
 /// An address in its shortest form; None for an empty one.
