@@ -1,5 +1,6 @@
 //! The two traits at the edge of the machine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -178,6 +179,10 @@ pub struct Capacity {
 #[async_trait]
 pub trait Network: Send + Sync + 'static {
     async fn apply_network(&self, plan: &NetworkPlan) -> Result<()>;
+    /// Subports of this network's trunks that could not be served when it was applied, by their ids, and why.
+    fn unserved(&self, _network_id: &str) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
     async fn remove_network(&self, id: &str) -> Result<()>;
     async fn apply_router(&self, plan: &RouterPlan) -> Result<()>;
     async fn remove_router(&self, id: &str) -> Result<()>;

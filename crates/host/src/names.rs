@@ -68,6 +68,15 @@ pub fn tap(port_id: &str) -> String {
     format!("tap{}", short(port_id))
 }
 
+/// The end of a subport's link that is beside its trunk's tap. The other end is its [`tap`], on its own network.
+#[must_use]
+pub fn trunk_link(subport_id: &str) -> String {
+    format!("{TRUNK_LINKS}{}", short(subport_id))
+}
+
+/// How names of [`trunk_link`] begin.
+pub const TRUNK_LINKS: &str = "sub";
+
 /// A router's link, in the router's namespace.
 #[must_use]
 pub fn router_link(port_id: &str) -> String {
@@ -107,7 +116,9 @@ mod tests {
 
     #[test]
     fn links_fit_the_kernels_limit() {
-        for name in [tap(ID), router_link(ID), gateway_link(ID), router_peer(ID), host_link(ID)] {
+        for name in
+            [tap(ID), router_link(ID), gateway_link(ID), router_peer(ID), host_link(ID), trunk_link(ID)]
+        {
             assert!(name.len() <= 15, "{name}");
         }
     }

@@ -137,9 +137,33 @@ pub struct PortPlan {
     pub port_security: bool,
     /// Further (MAC, addresses) that the port may use as its own.
     pub allowed_address_pairs: Vec<(String, IpNet)>,
-    /// The union of its groups' rules. Replies to allowed connections always pass.
+    /// The union of its groups' rules. Replies to allowed connections always pass, but for a stateless port.
     pub rules: Vec<RulePlan>,
+    /// Its rules judge every packet by itself: replies pass only where a rule lets them.
+    pub stateless: bool,
     pub qos: QosPlan,
+    pub dhcp_options: Vec<DhcpOptionPlan>,
+    /// Of a trunk's parent: ports whose frames come out of this one's link with a VLAN tag.
+    pub subports: Vec<SubportPlan>,
+}
+
+/// What DHCP tells this port besides, or instead of what it tells all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DhcpOptionPlan {
+    pub ipv6: bool,
+    /// As dnsmasq calls it, or its number.
+    pub name: String,
+    pub value: String,
+}
+
+/// A port that shares the link of its trunk's parent. On its own network it is a machine's port like any other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubportPlan {
+    pub port_id: String,
+    pub network_id: String,
+    /// 1 to 4094.
+    pub vlan: u16,
+    pub mtu: u32,
 }
 
 /// Limits, seen from the machine: ingress is what it receives.

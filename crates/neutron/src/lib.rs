@@ -206,8 +206,9 @@ impl Neutron {
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember_applied(&self, network_id: &str) {
-        self.applied().insert(network_id.into());
+    /// True if it was not applied before.
+    fn remember_applied(&self, network_id: &str) -> bool {
+        self.applied().insert(network_id.into())
     }
 
     fn forget_applied(&self, network_id: &str) {

@@ -14,6 +14,8 @@ use crate::link::plan::Mac;
 /// Microsoft's number for classless static routes, from before the standard's 121.
 const MICROSOFT_ROUTES: u8 = 249;
 
+const BOOT_FILE: u8 = 67;
+
 #[derive(Debug)]
 pub struct Answer {
     pub message: Message,
@@ -48,12 +50,13 @@ pub fn answer(table: &Table, request: &Message) -> Option<Answer> {
         _ => return None,
     };
     let informs = options.msg_type() == Some(MessageType::Inform);
+    let next_server = lease.extra.next_server.filter(|_| kind != MessageType::Nak);
 
     let mut message = Message::new_with_id(
         request.xid(),
         if kind == MessageType::Ack { request.ciaddr() } else { Ipv4Addr::UNSPECIFIED },
         if kind == MessageType::Nak || informs { Ipv4Addr::UNSPECIFIED } else { lease.address },
-        Ipv4Addr::UNSPECIFIED,
+        next_server.unwrap_or(Ipv4Addr::UNSPECIFIED),
         Ipv4Addr::UNSPECIFIED,
         request.chaddr(),
     );
@@ -61,6 +64,11 @@ pub fn answer(table: &Table, request: &Message) -> Option<Answer> {
     let broadcast = request.flags().broadcast() || kind == MessageType::Nak;
     message.set_flags(if broadcast { Flags::default().set_broadcast() } else { Flags::default() });
     message.set_opts(reply_options(kind, lease, options, informs));
+    // Firmware of old looks for the file's name in a field of the message.
+    if let Some(file) = lease.extra.of(BOOT_FILE).filter(|file| file.len() < 128 && kind != MessageType::Nak)
+    {
+        message.set_fname(file);
+    }
 
     let (to, to_mac) = match (kind, request.ciaddr().is_unspecified()) {
         (MessageType::Nak, _) => (Ipv4Addr::BROADCAST, BROADCAST),
@@ -122,11 +130,14 @@ fn reply_options(kind: MessageType, lease: &Lease, asked: &DhcpOptions, informs:
     if asks {
         options.insert(DhcpOption::Unknown(UnknownOption::new(microsoft, encode_routes(&lease.routes))));
     }
+    for (code, value) in &lease.extra.options {
+        options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(*code), value.clone())));
+    }
     options
 }
 
 /// RFC 3442: length, as many bytes of the destination as matter, next hop.
-fn encode_routes(routes: &[(Ipv4Net, Ipv4Addr)]) -> Vec<u8> {
+pub(super) fn encode_routes(routes: &[(Ipv4Net, Ipv4Addr)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (destination, next_hop) in routes {
         let significant = usize::from(destination.prefix_len()).div_ceil(8);

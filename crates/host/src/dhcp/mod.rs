@@ -2,6 +2,7 @@
 //! address from any daemon at any time, and whom the plan does not know gets no answer at all.
 
 mod answer;
+pub(crate) mod options;
 mod server;
 mod table;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
+use super::options::Extra;
 use crate::link::plan::{Mac, parse_mac};
 use crate::plan::{NetworkPlan, PortKind, PortPlan, SubnetPlan};
 
@@ -29,6 +30,8 @@ pub struct Lease {
     pub time: u32,
     /// (destination, next hop); the next hop 0.0.0.0 means on the link.
     pub routes: Vec<(Ipv4Net, Ipv4Addr)>,
+    /// The port's own options.
+    pub extra: Extra,
 }
 
 impl Table {
@@ -49,7 +52,8 @@ fn lease(subnets: &[(&SubnetPlan, Option<Lease>)], port: &PortPlan) -> Option<Le
         if !port.dns_domain.is_empty() {
             lease.domain.clone_from(&port.dns_domain);
         }
-        Some(Lease { address: v4(*address)?, hostname: port.hostname.clone(), ..lease })
+        let extra = Extra::v4(&port.dhcp_options);
+        Some(Lease { address: v4(*address)?, hostname: port.hostname.clone(), extra, ..lease })
     })
 }
 
@@ -73,6 +77,7 @@ fn template(plan: &NetworkPlan, subnet: &SubnetPlan) -> Option<Lease> {
         mtu: u16::try_from(plan.mtu).unwrap_or(u16::MAX),
         time: subnet.lease_time,
         routes: routes(plan, subnet, server),
+        extra: Extra::default(),
     })
 }
 

@@ -223,3 +223,24 @@ fn a_subnet_without_name_servers_is_served_by_the_dhcp_address() {
     let servers = offered.message.opts().get(OptionCode::DomainNameServer).cloned();
     assert_eq!(servers, Some(DhcpOption::DomainNameServer(vec![SERVER])));
 }
+
+#[test]
+fn a_ports_own_options_go_before_those_of_all() {
+    let mut plan = plan();
+    let option =
+        |name: &str, value: &str| DhcpOptionPlan { ipv6: false, name: name.into(), value: value.into() };
+    plan.ports[0].dhcp_options = vec![
+        option("mtu", "1300"),
+        option("bootfile-name", "boot.ipxe"),
+        option("server-ip-address", "10.0.0.99"),
+        option("router", "10.0.0.7"),
+    ];
+    let answer = answer(&Table::new(&plan), &decode(UDHCPC)).unwrap();
+    let message = decode(&answer.message.to_vec().unwrap());
+    let options = message.opts();
+    assert_eq!(options.get(OptionCode::InterfaceMtu), Some(&DhcpOption::InterfaceMtu(1300)));
+    assert_eq!(options.get(OptionCode::Router), Some(&DhcpOption::Router(vec![[10, 0, 0, 7].into()])));
+    assert_eq!(options.get(OptionCode::BootfileName), Some(&DhcpOption::BootfileName(b"boot.ipxe".to_vec())));
+    assert_eq!(message.siaddr(), Ipv4Addr::new(10, 0, 0, 99));
+    assert!(message.fname().is_some_and(|file| file.starts_with(b"boot.ipxe")));
+}

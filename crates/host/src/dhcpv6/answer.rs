@@ -78,6 +78,12 @@ pub fn answer(lease: &Lease, server: Mac, request: &Message) -> Option<Message> 
     if let Some(name) = encode_name(&lease.domain) {
         options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::DomainSearchList, name)));
     }
+    for (code, value) in &lease.extra {
+        let code = OptionCode::from(*code);
+        // Instead of ours; the map would keep both.
+        options.remove_all(code);
+        options.insert(DhcpOption::Unknown(UnknownOption::new(code, value.clone())));
+    }
     Some(message)
 }
 
@@ -130,7 +136,7 @@ fn status(status: Status) -> DhcpOption {
 }
 
 /// RFC 1035, 3.1.
-fn encode_name(domain: &str) -> Option<Vec<u8>> {
+pub(crate) fn encode_name(domain: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for label in domain.split('.').filter(|label| !label.is_empty()) {
         bytes.push(u8::try_from(label.len()).ok().filter(|length| *length < 64)?);

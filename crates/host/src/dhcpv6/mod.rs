@@ -7,5 +7,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use answer::encode_name;
 pub use server::Server;
 pub use table::{Lease, Table};

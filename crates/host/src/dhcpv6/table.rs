@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::dhcp::options;
 use crate::link::plan::{Mac, parse_mac};
 use crate::plan::{Dhcpv6, NetworkPlan, PortKind, PortPlan, SubnetPlan};
 
@@ -18,6 +19,8 @@ pub struct Lease {
     pub domain: String,
     /// Seconds.
     pub time: u32,
+    /// The port's own options.
+    pub extra: Vec<(u16, Vec<u8>)>,
 }
 
 impl Table {
@@ -45,6 +48,7 @@ fn lease(served: &HashMap<&str, &SubnetPlan>, port: &PortPlan) -> Option<Lease> 
         let lease = lease.get_or_insert_with(|| Lease {
             domain: subnet.dns_domain.clone(),
             time: subnet.lease_time,
+            extra: options::v6(&port.dhcp_options),
             ..Lease::default()
         });
         if subnet.dhcpv6 == Dhcpv6::Stateful {

@@ -1,5 +1,6 @@
 //! Links, addresses and routes: what is wanted, what is there, and the steps between.
 
+pub mod bpf;
 pub mod execute;
 pub mod netlink;
 pub mod observe;
@@ -9,5 +10,6 @@ pub mod shape;
 mod tap;
 #[cfg(test)]
 mod tests;
+pub mod trunk;
 
-pub use tap::open_tap;
+pub use tap::{open_tap, revive_tap};

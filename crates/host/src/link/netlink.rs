@@ -1,6 +1,7 @@
 //! A blocking rtnetlink client: it lives on a thread that is in the right namespace, for one visit.
 
 use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use ipnet::IpNet;
 use netlink_packet_core::{
@@ -14,6 +15,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
+use netlink_packet_route::tc::{TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -233,6 +235,40 @@ impl Netlink {
         }
     }
 
+    /// Every frame that comes in by the link is judged by the program first, in place of the one that was there.
+    pub fn classify(&mut self, link: u32, program: BorrowedFd<'_>) -> Result<()> {
+        let what = format!("set a program on link {link}");
+        let mut queue = TcMessage::with_index(link.cast_signed());
+        queue.header.handle = INGRESS_QUEUE;
+        queue.header.parent = TcHandle::INGRESS;
+        queue.attributes.push(TcAttribute::Kind("ingress".to_owned()));
+        self.acknowledged(RouteNetlinkMessage::NewQueueDiscipline(queue), NLM_F_CREATE, &what)?;
+        let mut filter = program_filter(link);
+        filter.attributes.push(TcAttribute::Options(vec![
+            TcOption::Bpf(TcFilterBpfOption::ProgFd(program.as_raw_fd().cast_unsigned())),
+            TcOption::Bpf(TcFilterBpfOption::ProgName("cumulet".to_owned())),
+            TcOption::Bpf(TcFilterBpfOption::Flags(TcBpfFlags::DirectAction)),
+        ]));
+        self.acknowledged(RouteNetlinkMessage::NewTrafficFilter(filter), NLM_F_CREATE, &what)
+    }
+
+    /// Takes the program off the link; none is fine.
+    pub fn declassify(&mut self, link: u32) -> Result<()> {
+        match self.exchange(RouteNetlinkMessage::DelTrafficFilter(program_filter(link)), NLM_F_ACK) {
+            Ok(_) => Ok(()),
+            // No such filter, no queue for filters, no such link.
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::ENOENT | libc::EINVAL | libc::EOPNOTSUPP | libc::ENODEV)
+                ) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failure(&format!("take a program off link {link}"), &error)),
+        }
+    }
+
     fn acknowledged(&mut self, request: RouteNetlinkMessage, flags: u16, what: &str) -> Result<()> {
         self.exchange(request, flags | NLM_F_ACK).map(drop).map_err(|error| failure(what, &error))
     }
@@ -286,6 +322,20 @@ impl Netlink {
             }
         }
     }
+}
+
+/// `ffff:`, as tc has it.
+const INGRESS_QUEUE: TcHandle = TcHandle { major: 0xffff, minor: 0 };
+
+/// The filter that runs before all others of a link's ingress queue.
+fn program_filter(link: u32) -> TcMessage {
+    const FIRST: u32 = 1;
+    let mut message = TcMessage::with_index(link.cast_signed());
+    message.header.parent = INGRESS_QUEUE;
+    message.header.handle = TcHandle { major: 0, minor: 1 };
+    message.header.info = FIRST << 16 | u32::from((libc::ETH_P_ALL as u16).to_be());
+    message.attributes.push(TcAttribute::Kind("bpf".to_owned()));
+    message
 }
 
 fn end_attributes(message: &mut LinkMessage, end: &VethEnd) {

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use super::trunk;
 use crate::names;
 use crate::plan::{NetworkPlan, PortKind, PortPlan, QosPlan, Rate};
 use crate::{Error, Result};
@@ -95,7 +96,7 @@ fn commands(qdiscs: &[Qdisc], before: Option<&NetworkPlan>, plan: &NetworkPlan) 
         if !there || !qdiscs.iter().any(|qdisc| qdisc.dev == tap && qdisc.kind == "ingress") {
             commands.push(format!("tc qdisc replace dev {tap} handle ffff: ingress"));
             commands.push(format!(
-                "tc filter replace dev {tap} parent ffff: protocol all prio 1 handle 800::800 u32 match u32 0 0 \
+                "tc filter replace dev {tap} parent ffff: protocol all prio 2 handle 800::800 u32 match u32 0 0 \
                  action mirred egress redirect dev {shaper}"
             ));
         }
@@ -107,7 +108,15 @@ fn commands(qdiscs: &[Qdisc], before: Option<&NetworkPlan>, plan: &NetworkPlan) 
             commands.push(format!("tc qdisc del dev {} root", qdisc.dev));
         }
         if qdisc.kind == "ingress" && qos.is_none_or(|qos| qos.egress.is_none()) {
-            commands.push(format!("tc qdisc del dev {} ingress", qdisc.dev));
+            let trunk = trunk::parents(plan).find(|port| names::tap(&port.id) == qdisc.dev);
+            match trunk {
+                None => commands.push(format!("tc qdisc del dev {} ingress", qdisc.dev)),
+                // What takes its subports' frames out stays.
+                Some(port) if devices.contains(shaper(&port.id).as_str()) => {
+                    commands.push(format!("tc filter del dev {} parent ffff: prio 2", qdisc.dev));
+                }
+                Some(_) => {}
+            }
         }
     }
     let gone = devices.iter().filter(|device| device.starts_with(PREFIX) && !shapers.contains(**device));
@@ -187,7 +196,7 @@ mod tests {
                 "ip link set dev ifb3fa85f64-57 up",
                 "tc qdisc replace dev ifb3fa85f64-57 root tbf rate 80kbit burst 65536 latency 100ms",
                 "tc qdisc replace dev tap3fa85f64-57 handle ffff: ingress",
-                "tc filter replace dev tap3fa85f64-57 parent ffff: protocol all prio 1 handle 800::800 u32 match \
+                "tc filter replace dev tap3fa85f64-57 parent ffff: protocol all prio 2 handle 800::800 u32 match \
                  u32 0 0 action mirred egress redirect dev ifb3fa85f64-57",
             ]
         );

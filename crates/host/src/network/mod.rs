@@ -14,10 +14,11 @@ mod external;
 mod monitor;
 mod networks;
 mod routers;
+mod trunks;
 mod wanted;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 
@@ -51,6 +52,8 @@ pub struct LinuxNetwork {
     options: Options,
     networks: States<networks::State>,
     routers: States<routers::State>,
+    /// Network -> subports of its trunks that the last apply could not serve, and why.
+    unserved: Mutex<HashMap<String, BTreeMap<String, String>>>,
     callers: Arc<Callers>,
     metadata: OnceLock<Arc<dyn MetadataSource>>,
     drifts: tokio::sync::broadcast::Sender<Drift>,
@@ -76,6 +79,7 @@ impl LinuxNetwork {
             options,
             networks: States::default(),
             routers: States::default(),
+            unserved: Mutex::default(),
             callers: Arc::default(),
             metadata: OnceLock::new(),
             drifts: tokio::sync::broadcast::channel(1024).0,
@@ -98,6 +102,10 @@ impl LinuxNetwork {
         self.options.ledger.as_ref().map_or(Ok(()), |ledger| ledger.forget(&thing()))
     }
 
+    fn unserved_subports(&self) -> MutexGuard<'_, HashMap<String, BTreeMap<String, String>>> {
+        self.unserved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_ours(&self, name: &NetnsName) -> bool {
         self.options.ledger.as_ref().is_none_or(|ledger| ledger.has(&of_namespace(name)))
     }
@@ -115,11 +123,16 @@ impl Network for LinuxNetwork {
         self.apply_network_to(plan, &mut state).await
     }
 
+    fn unserved(&self, network_id: &str) -> BTreeMap<String, String> {
+        self.unserved_subports().get(network_id).cloned().unwrap_or_default()
+    }
+
     async fn remove_network(&self, id: &str) -> Result<()> {
         let state = self.networks.of(id);
         let mut state = state.lock().await;
         self.remove_network_from(id, &mut state).await?;
         self.networks.forget(id);
+        self.unserved_subports().remove(id);
         Ok(())
     }
 
@@ -186,7 +199,7 @@ pub(crate) async fn id_of(name: &NetnsName) -> Result<Option<String>> {
 /// Deletes the links that we and QEMU made, now. The kernel would do so too, but in its own time.
 pub(crate) fn delete_links() -> Result<()> {
     let mut netlink = Netlink::open()?;
-    let ours = ["tap", "ifb", "rtr", "qr-", "qg-", names::BRIDGE, names::HOST_LINK_PEER];
+    let ours = ["tap", "ifb", "rtr", "qr-", "qg-", names::TRUNK_LINKS, names::BRIDGE, names::HOST_LINK_PEER];
     for link in observe::observe(&mut netlink)?.links {
         if ours.iter().any(|prefix| link.name.starts_with(prefix)) {
             netlink.delete_link(link.index)?;

@@ -11,7 +11,7 @@ use crate::ledger::{Ledger, Thing};
 use crate::link::netlink::Netlink;
 use crate::link::packet::PacketSocket;
 use crate::link::plan::{Mac, ObservedLink, Step};
-use crate::link::{execute, observe, shape};
+use crate::link::{execute, observe, shape, trunk};
 use crate::metadata::{self, Place};
 use crate::nft::Loaded;
 use crate::nft::network::{Outcome, Rules};
@@ -64,6 +64,7 @@ impl LinuxNetwork {
             return self.apply_machines(plan, before, state).await;
         }
         self.callers.set_network(plan);
+        let before = state.applied.clone();
         let resolving = dns::addresses(plan);
         let mut unheard = resolving.clone();
         unheard.retain(|address| !state.dns.listens_on().contains(address));
@@ -114,13 +115,15 @@ impl LinuxNetwork {
             self.remove_host_end(&plan.id, state).await?;
         }
         self.apply_host_end(plan, state).await?;
+        let unserved = self.apply_trunks(plan, before.as_ref()).await?;
+        self.unserved_subports().insert(plan.id.clone(), unserved);
         state.applied = Some(plan.clone());
         if let Some(opened) = visit.watch {
             let drift = Drift::Network(plan.id.clone());
             state.watch = Some(Watch::start(opened, namespace, drift, self.drifts.clone())?);
         }
         if let Some(watch) = &state.watch {
-            watch.monitor.settle(shape::limits(plan));
+            watch.monitor.settle(taps_matter(plan));
         }
         Ok(())
     }
@@ -147,7 +150,7 @@ impl LinuxNetwork {
             server.replace(dhcpv6::Table::new(plan));
         }
         if let Some(watch) = &state.watch {
-            watch.monitor.settle(shape::limits(plan));
+            watch.monitor.settle(taps_matter(plan));
         }
         Ok(())
     }
@@ -264,6 +267,11 @@ fn load_rules(rules: &mut Rules, before: Option<&NetworkPlan>, plan: &NetworkPla
     Ok(())
 }
 
+/// Whether something is to be done when a tap comes.
+fn taps_matter(plan: &NetworkPlan) -> bool {
+    shape::limits(plan) || trunk::any(plan)
+}
+
 /// Whether two plans of a network are the same but for machines' ports and what is known of their peers.
 fn only_machines(before: &NetworkPlan, after: &NetworkPlan) -> bool {
     let NetworkPlan { id, mtu, subnets, ports: _, groups: _, host_link } = before;
@@ -272,7 +280,9 @@ fn only_machines(before: &NetworkPlan, after: &NetworkPlan) -> bool {
         let own = plan.ports.iter().filter(|port| matches!(port.kind, PortKind::Router | PortKind::Dhcp));
         own.cloned().collect()
     };
-    (id, mtu, subnets, host_link) == (&after.id, &after.mtu, &after.subnets, &after.host_link)
+    !trunk::any(before)
+        && !trunk::any(after)
+        && (id, mtu, subnets, host_link) == (&after.id, &after.mtu, &after.subnets, &after.host_link)
         && own(before) == own(after)
 }
 

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::dhcp::METADATA;
 use crate::link::plan::{Mac, Wanted, WantedKind, WantedLink, parse_mac};
 use crate::names;
-use crate::plan::{NetworkPlan, PortKind, RouterPlan, RouterPort};
+use crate::plan::{NetworkPlan, PortKind, RouterPlan, RouterPort, SubportPlan};
 
 /// A network's namespace.
 pub fn network(plan: &NetworkPlan) -> Wanted {
@@ -106,6 +106,19 @@ pub fn router_peer(port: &RouterPort) -> Wanted {
         kind: WantedKind::Present,
         mac: None,
         mtu: Some(port.mtu),
+        bridge: Some(names::BRIDGE),
+        addresses: None,
+    };
+    Wanted { links: vec![link], routes: None, port_mtu: None, ports: None, ours: &[] }
+}
+
+/// The end of a subport's link that is on its own network's bridge.
+pub fn subport(subport: &SubportPlan) -> Wanted {
+    let link = WantedLink {
+        name: names::tap(&subport.port_id),
+        kind: WantedKind::Present,
+        mac: None,
+        mtu: Some(subport.mtu),
         bridge: Some(names::BRIDGE),
         addresses: None,
     };

@@ -24,6 +24,7 @@ const DATA_VALUE: u16 = 1;
 const DATA_VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
 const VERDICT_CHAIN: u16 = 2;
+const JUMP: i32 = -3;
 const GOTO: i32 = -4;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
@@ -73,9 +74,10 @@ fn data(value: &Value) -> Vec<u8> {
     let mut data = Vec::new();
     match value {
         Value::Mark(mark) => push_attribute(&mut data, DATA_VALUE, false, &mark.to_ne_bytes()),
-        Value::Goto(chain) => {
+        Value::Goto(chain) | Value::Jump(chain) => {
+            let code = if matches!(value, Value::Goto(_)) { GOTO } else { JUMP };
             let mut verdict = Vec::new();
-            push_attribute(&mut verdict, VERDICT_CODE, false, &GOTO.to_be_bytes());
+            push_attribute(&mut verdict, VERDICT_CODE, false, &code.to_be_bytes());
             push_attribute(&mut verdict, VERDICT_CHAIN, false, &text(chain));
             push_attribute(&mut data, DATA_VERDICT, true, &verdict);
         }

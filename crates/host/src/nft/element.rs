@@ -61,6 +61,8 @@ pub enum Part {
 pub enum Value {
     Mark(u32),
     Goto(String),
+    /// And back.
+    Jump(String),
 }
 
 impl Element {
@@ -88,6 +90,7 @@ impl Element {
             None => key,
             Some(Value::Mark(mark)) => format!("{key} : {mark:#x}"),
             Some(Value::Goto(chain)) => format!("{key} : goto {chain}"),
+            Some(Value::Jump(chain)) => format!("{key} : jump {chain}"),
         }
     }
 

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   tap A ─► bridge prerouting   mark = A; is the source A's own?
-//!            inet   forward      A's egress rules
+//!            inet   forward      A's code point (DSCP); A's egress rules
 //!            bridge forward      mark = B; is the destination B's own?
 //!            inet   postrouting  B's ingress rules ─► tap B
 //! ```

@@ -112,7 +112,7 @@ fn whole(delta: &Delta) -> String {
         for (name, rules) in &delta.new_chains {
             security_group::chain(text, name, rules);
         }
-        for map in ["egress", "ingress"] {
+        for map in ["dscp", "egress", "ingress"] {
             text.elements(&format!("map {map}"), "type mark : verdict", of(Family::Inet, map));
         }
         security_group::hooks(text);

@@ -16,6 +16,8 @@ use crate::plan::{Direction, NetworkPlan, PortKind, PortPlan};
 
 /// In a port's mark: it has no port security.
 pub const FREE: u32 = 0x8000_0000;
+/// In a port's mark: its rules judge answers, too.
+const STATELESS: u32 = 0x4000_0000;
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
@@ -26,6 +28,8 @@ pub struct Ruleset {
     groups: BTreeMap<String, Vec<IpNet>>,
     chains: HashMap<(Direction, Vec<String>), Chain>,
     chains_made: usize,
+    /// Code points that have a chain. There are few, so those stay.
+    code_points: BTreeSet<u8>,
     numbers_made: u32,
     /// Numbers of ports that are gone, to be given out again.
     free_numbers: BTreeSet<u32>,
@@ -101,6 +105,10 @@ impl Ruleset {
                     self.enter(direction, security_group::rules(port, direction), &mut delta.new_chains)
                 })
             });
+            if let Some(code_point) = port.qos.dscp.filter(|code_point| self.code_points.insert(*code_point))
+            {
+                delta.new_chains.push(security_group::dscp(code_point));
+            }
             let known = Known { plan: port.clone(), number, chains };
             after.extend(elements(&known));
             self.ports.insert(id.to_owned(), known);
@@ -180,10 +188,19 @@ impl Ruleset {
 }
 
 fn elements(known: &Known) -> Vec<Element> {
-    let mark = if known.plan.port_security { known.number } else { known.number | FREE };
+    let mark = match &known.plan {
+        plan if !plan.port_security => known.number | FREE,
+        plan if plan.stateless => known.number | STATELESS,
+        _ => known.number,
+    };
     let link = Part::Link(names::tap(&known.plan.id));
     let mut elements = vec![Element::new(Family::Bridge, "ports", vec![link]).to(Value::Mark(mark))];
     anti_spoof::elements(&mut elements, &known.plan, mark);
+    if let Some(code_point) = known.plan.qos.dscp {
+        let (chain, _) = security_group::dscp(code_point);
+        let key = vec![Part::Mark(mark)];
+        elements.push(Element::new(Family::Inet, "dscp", key).to(Value::Jump(chain)));
+    }
     for (direction, chain) in DIRECTIONS.into_iter().zip(known.chains.iter().flatten()) {
         let map = security_group::name(direction);
         elements.push(Element::new(Family::Inet, map, vec![Part::Mark(mark)]).to(Value::Goto(chain.clone())));

@@ -9,11 +9,19 @@ use super::Text;
 use super::element::{Element, Family, Part};
 use crate::plan::{Direction, PortPlan, Protocol, Remote, RulePlan};
 
+/// Ports whose answers need no rule.
+const STATEFUL: &str = "meta mark & 0x40000000 == 0";
+
+const DSCP: &str = "dscp_";
+
 pub(super) fn hooks(text: &mut Text) {
     for (direction, hook) in [(Direction::Egress, "forward"), (Direction::Ingress, "postrouting")] {
         text.block(format!("chain {hook}"), |text| {
             text.line(format!("type filter hook {hook} priority 0; policy accept;"));
-            text.line("ct state established,related accept");
+            if direction == Direction::Egress {
+                text.line("meta mark vmap @dscp");
+            }
+            text.line(format!("{STATEFUL} ct state established,related accept"));
             text.line(format!("meta mark vmap @{}", name(direction)));
         });
     }
@@ -37,7 +45,7 @@ pub(super) fn always(text: &mut Text) {
         text.line("udp sport 68 udp dport 67 accept");
         text.line("udp sport 546 udp dport 547 accept");
         text.line("ip daddr 169.254.169.254 tcp dport 80 accept");
-        text.line("ct state invalid drop");
+        text.line(format!("{STATEFUL} ct state invalid drop"));
     });
     text.block("chain always_ingress", |text| {
         text.line(
@@ -45,7 +53,9 @@ pub(super) fn always(text: &mut Text) {
         );
         text.line("udp sport 67 udp dport 68 accept");
         text.line("udp sport 547 udp dport 546 accept");
-        text.line("ct state invalid drop");
+        // What a machine asked its metadata is answered, also where answers are judged.
+        text.line("ip saddr 169.254.169.254 tcp sport 80 ct state established accept");
+        text.line(format!("{STATEFUL} ct state invalid drop"));
     });
 }
 
@@ -57,8 +67,17 @@ pub(super) fn chain(text: &mut Text, name: &str, rules: &[String]) {
     });
 }
 
+/// The chain that marks packets with a differentiated services code point.
+pub(super) fn dscp(code_point: u8) -> (String, Vec<String>) {
+    let set = ["ip", "ip6"].map(|family| format!("{family} dscp set {code_point}"));
+    (format!("{DSCP}{code_point}"), set.to_vec())
+}
+
 /// All that is in the chain of that name.
 pub(super) fn statements(name: &str, rules: &[String]) -> Vec<String> {
+    if name.starts_with(DSCP) {
+        return rules.to_vec();
+    }
     let direction = name.split('_').next().unwrap_or(name);
     let mut statements = vec![format!("jump always_{direction}")];
     statements.extend_from_slice(rules);

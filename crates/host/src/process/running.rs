@@ -62,6 +62,12 @@ impl Process {
         }
     }
 
+    /// A file that it has open, to be used from here, too.
+    pub(crate) fn file(&self, fd: i32) -> io::Result<OwnedFd> {
+        let flags = rustix::process::PidfdGetfdFlags::empty();
+        Ok(rustix::process::pidfd_getfd(self.handle.get_ref(), fd, flags)?)
+    }
+
     /// The arguments it was started with. Empty once it has ended.
     pub(crate) fn arguments(&self) -> io::Result<Vec<String>> {
         let raw = match std::fs::read(format!("/proc/{}/cmdline", self.pid())) {

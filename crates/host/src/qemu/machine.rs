@@ -169,6 +169,9 @@ pub(super) async fn watch(shared: Arc<Shared>, machine: Arc<Machine>) {
             },
             _ = period.tick() => {
                 heal(&shared, &machine).await;
+                if let Err(error) = machine.mend_taps().await {
+                    tracing::warn!(machine = machine.id, %error, "a tap that is gone could not be made again");
+                }
                 if let Err(error) = super::console::trim(&machine.files.console(), shared.options.console_limit) {
                     tracing::warn!(machine = machine.id, %error, "the console's log could not be cut");
                 }

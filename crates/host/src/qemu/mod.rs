@@ -25,6 +25,7 @@ mod drive;
 mod hotplug;
 mod launch;
 mod machine;
+mod mend;
 mod options;
 mod paths;
 mod record;

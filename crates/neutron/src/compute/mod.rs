@@ -15,8 +15,9 @@ use ipnet::IpNet;
 pub use types::{AllocatePort, FixedIp, NetworkBrief, PortView};
 
 use crate::networks::{self, Network};
+use crate::plane::Wakes;
 use crate::rows::{Bind, Where, texts};
-use crate::{Neutron, ipam, ports, request, security_groups};
+use crate::{Neutron, ipam, ports, request, security_groups, trunks};
 
 fn brief(network: &Network) -> NetworkBrief {
     NetworkBrief {
@@ -113,7 +114,13 @@ impl Neutron {
     /// ACTIVE while its machine runs, DOWN otherwise.
     pub async fn set_port_status(&self, port_ids: &[String], active: bool) -> Result<()> {
         let status = if active { "ACTIVE" } else { "DOWN" };
-        db::write!(self.db, |tx| ports::store::set_status(tx, port_ids, status).await)
+        let trunks: Result<Vec<String>> = db::write!(self.db, |tx| {
+            ports::store::set_status(tx, port_ids, status).await?;
+            trunks::store::networks_of_parents(tx, port_ids).await
+        });
+        // Trunks and their subports follow their parents.
+        self.wake(&Wakes::networks(trunks?));
+        Ok(())
     }
 
     /// The port that a metadata request came from.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use base::Result;
 use db::{AnyConnection, Row, sql};
-use host::plan::{ForwardingPlan, Protocol, QosPlan, Rate};
+use host::plan::{ForwardingPlan, Protocol, QosPlan, Rate, SubportPlan};
 use ipnet::IpNet;
 
 use crate::rows::{Where, texts};
@@ -24,6 +24,17 @@ pub struct NetworkExtras {
     pub rule_groups: HashMap<String, String>,
     /// Address group -> its addresses.
     pub address_groups: BTreeMap<String, BTreeSet<IpNet>>,
+    /// Groups that allow no answers by themselves.
+    pub stateless_groups: BTreeSet<String>,
+    /// By parent.
+    pub trunks: BTreeMap<String, Trunk>,
+}
+
+/// A trunk whose parent is on the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trunk {
+    pub id: String,
+    pub subports: Vec<SubportPlan>,
 }
 
 /// Beside the rows of a router.
@@ -76,6 +87,28 @@ fn policies(rows: Vec<QosRow>) -> HashMap<String, QosPlan> {
     all
 }
 
+struct TrunkRow {
+    id: String,
+    parent: String,
+    /// None: the trunk has none.
+    subport: Option<SubportPlan>,
+}
+
+impl db::FromRow for TrunkRow {
+    fn from_row(row: &Row) -> db::Result<Self> {
+        let subport = match row.opt_text("port")? {
+            None => None,
+            Some(port_id) => Some(SubportPlan {
+                port_id,
+                network_id: row.text("network")?,
+                vlan: u16::try_from(row.int("vlan")?).unwrap_or_default(),
+                mtu: u32::try_from(row.int("mtu")?).unwrap_or(1500),
+            }),
+        };
+        Ok(Self { id: row.text("trunk")?, parent: row.text("parent")?, subport })
+    }
+}
+
 struct Three(String, String, String);
 
 impl db::FromRow for Three {
@@ -110,9 +143,26 @@ pub async fn of_network(
         dns_domain: plain(&domain.unwrap_or_default()),
         ..NetworkExtras::default()
     };
+    for row in
+        sql("SELECT t.id AS trunk, t.port_id AS parent, s.port_id AS port, s.segmentation_id AS vlan, \
+         p.network_id AS network, n.mtu AS mtu FROM trunk t LEFT JOIN trunk_subport s ON s.trunk_id = t.id \
+         LEFT JOIN port p ON p.id = s.port_id LEFT JOIN network n ON n.id = p.network_id \
+         WHERE (SELECT network_id FROM port WHERE id = t.port_id) = $1 ORDER BY s.segmentation_id")
+        .bind(id)
+        .rows::<TrunkRow>(conn)
+        .await?
+    {
+        let trunk = extras.trunks.entry(row.parent).or_default();
+        trunk.id = row.id;
+        trunk.subports.extend(row.subport);
+    }
     if groups.is_empty() {
         return Ok(extras);
     }
+    let mut conditions = Where::default();
+    conditions.and("stateful = 0", []).among("id", texts(groups.iter().copied()));
+    let stateless: Vec<String> = conditions.statement("SELECT id FROM security_group", "").rows(conn).await?;
+    extras.stateless_groups = stateless.into_iter().collect();
     let mut conditions = Where::default();
     conditions.among("r.security_group_id", texts(groups.iter().copied()));
     let referred: Vec<Three> = conditions

@@ -16,6 +16,7 @@
 //! | router, interface, gateway | the interface's | itself |
 //! | floating IP, its forwarded ports | | the one that carries it, the one that shall |
 //! | QoS policy | those of ports with it | those with it, and of floating IPs with it |
+//! | trunk, its parent's place and status | those of parent and subports | |
 //! | address group | those with rules that refer to it | |
 
 pub mod extras;

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use host::plan::{
-    Dhcpv6, Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan, PrefixPlan, Protocol,
-    RaMode, Remote, RouterGateway, RouterPlan, RouterPort, RulePlan, SubnetPlan,
+    DhcpOptionPlan, Dhcpv6, Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan,
+    PrefixPlan, Protocol, RaMode, Remote, RouterGateway, RouterPlan, RouterPort, RulePlan, SubnetPlan,
 };
 use ipnet::IpNet;
 
 use super::store::{NetworkRows, RouterRows};
 use crate::networks::Network;
-use crate::ports::{DHCP, FullPort};
+use crate::ports::{DHCP, DhcpOption, FullPort};
 use crate::security_group_rules::{Rule, protocol};
 use crate::subnets::Subnet;
+use crate::trunks::SUBPORT;
 
 /// A day, as Neutron's `dhcp_lease_duration`.
 const LEASE_TIME: u32 = 86_400;
@@ -120,6 +121,8 @@ fn port(full: &FullPort, rules: &[RulePlan], rows: &NetworkRows) -> PortPlan {
         DHCP => PortKind::Dhcp,
         _ if port.is_router_port() => PortKind::Router,
         owner if owner.starts_with("compute:") && !port.device_id.is_empty() => PortKind::Vm,
+        // It has a link as soon as its trunk's parent has a place.
+        SUBPORT if !port.binding_host.is_empty() => PortKind::Vm,
         _ => PortKind::None,
     };
     let (dns_name, dns_domain) = rows.extras.names.get(&port.standard.id).cloned().unwrap_or_default();
@@ -144,7 +147,18 @@ fn port(full: &FullPort, rules: &[RulePlan], rows: &NetworkRows) -> PortPlan {
         allowed_address_pairs: pairs,
         rules: if port.port_security { rules.to_vec() } else { Vec::new() },
         dns_domain,
+        stateless: full.groups.iter().any(|group| rows.extras.stateless_groups.contains(group)),
+        dhcp_options: port.dhcp_options.iter().map(dhcp_option).collect(),
+        subports: rows.extras.trunks.get(&port.standard.id).map_or_else(Vec::new, |t| t.subports.clone()),
         qos: rows.extras.qos.get(&port.standard.id).copied().unwrap_or_default(),
+    }
+}
+
+fn dhcp_option(option: &DhcpOption) -> DhcpOptionPlan {
+    DhcpOptionPlan {
+        ipv6: option.ip_version == 6,
+        name: option.opt_name.clone(),
+        value: option.opt_value.clone(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base::Result;
@@ -10,7 +11,10 @@ use host::plan::{PortKind, RouterPlan};
 use reconcile::{Failure, Outcome, Reconciler};
 
 use super::{plan, store};
-use crate::{Neutron, networks, ports, routers};
+use crate::{Neutron, networks, ports, routers, trunks};
+
+/// A trunk's subport that could not be served is tried again after this time.
+const UNSERVED: Duration = Duration::from_secs(10);
 
 pub struct Networks(pub Arc<Neutron>);
 
@@ -30,7 +34,11 @@ impl Reconciler for Networks {
         };
         let plan = plan::network(&rows, &app.config.dns_domain, app.config.external_gateway_hosts);
         app.network.apply_network(&plan).await?;
-        app.remember_applied(id);
+        if app.remember_applied(id) {
+            // Trunks elsewhere may have been waiting for a place for their subports.
+            let waiting = trunks::store::parents_networks(&mut *app.db.read().await?, id).await?;
+            waiting.iter().filter(|network| *network != id).for_each(|network| app.networks.wake(network));
+        }
         // Router ports are the router's to call active; machines' ports are Nova's.
         let up: Vec<String> =
             plan.ports.iter().filter(|p| p.kind == PortKind::Dhcp).map(|p| p.id.clone()).collect();
@@ -39,6 +47,15 @@ impl Reconciler for Networks {
         if stale {
             let set: Result<()> = db::write!(app.db, |tx| ports::store::set_status(tx, &up, "ACTIVE").await);
             set?;
+        }
+        if !rows.extras.trunks.is_empty() {
+            let unserved = app.network.unserved(id);
+            let settled: Result<()> =
+                db::write!(app.db, |tx| trunks::store::settle(tx, &rows.extras.trunks, &unserved).await);
+            settled?;
+            if !unserved.is_empty() {
+                return Ok(Outcome::Again(UNSERVED));
+            }
         }
         Ok(Outcome::Done)
     }

@@ -101,6 +101,41 @@ fn router(id: &str) -> Router {
 }
 
 #[test]
+fn a_trunks_parent_knows_its_subports_and_those_are_machines_once_it_has_a_place() {
+    use host::plan::SubportPlan;
+    let subport = SubportPlan { port_id: "child".into(), network_id: "n2".into(), vlan: 7, mtu: 1400 };
+    let trunk = super::extras::Trunk { id: "trunk".into(), subports: vec![subport.clone()] };
+    let mut rows = rows(Vec::new());
+    let mut child = port("child", "n", crate::trunks::SUBPORT, &[]);
+    rows.ports = vec![port("parent", "n", "compute:nova", &[]), child.clone()];
+    rows.extras.trunks.insert("parent".into(), trunk);
+    let plan = |rows: &NetworkRows| plan::network(rows, "", true).ports;
+    let of = |ports: &[host::plan::PortPlan], id: &str| ports.iter().find(|p| p.id == id).unwrap().clone();
+    assert_eq!(of(&plan(&rows), "parent").subports, [subport]);
+    assert_eq!(of(&plan(&rows), "child").kind, PortKind::None);
+    child.port.binding_host = "box".into();
+    rows.ports[1] = child;
+    assert_eq!(of(&plan(&rows), "child").kind, PortKind::Vm);
+}
+
+#[test]
+fn a_port_with_a_stateless_group_is_stateless_and_its_options_are_dhcps() {
+    let mut rows = rows(Vec::new());
+    let mut one = port("one", "n", "compute:nova", &[]);
+    one.groups = vec!["g".into()];
+    one.port.dhcp_options = vec![crate::ports::DhcpOption {
+        opt_name: "bootfile-url".into(),
+        opt_value: "x".into(),
+        ip_version: 6,
+    }];
+    rows.ports = vec![one];
+    assert!(!plan::network(&rows, "", true).ports[0].stateless);
+    rows.extras.stateless_groups.insert("g".into());
+    let made = plan::network(&rows, "", true).ports.remove(0);
+    assert!(made.stateless && made.dhcp_options[0].ipv6 && made.dhcp_options[0].name == "bootfile-url");
+}
+
+#[test]
 fn ports_are_what_their_owners_say() {
     let mut unbound = port("unbound", "n", "compute:nova", &[]);
     unbound.port.device_id.clear();

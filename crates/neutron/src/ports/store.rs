@@ -169,6 +169,9 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &FullPort, after: &FullPort)
         wakes.extend(plane::store::port_wakes(tx, before).await?);
         wakes.extend(plane::store::port_wakes(tx, after).await?);
     }
+    if before.port.binding_host != after.port.binding_host {
+        wakes.extend(crate::trunks::store::follow(tx, &s.id, &after.port.binding_host).await?);
+    }
     if after.port.is_router_port() {
         wakes.routers.insert(after.port.device_id.clone());
     }

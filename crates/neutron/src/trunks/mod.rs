@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! POST ─► DOWN ─► ACTIVE (the parent is up and the host has it) ─► DELETE      subports come and go meanwhile
+//!                 DEGRADED (the host cannot serve some subports, which stay DOWN)
 //! ```
 
 pub mod api;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, id, ids};
+use crate::cloud::{Cloud, ctx, id, ids};
 
 #[tokio::test]
 async fn policies_have_rules_and_users() {
@@ -129,6 +129,46 @@ async fn a_trunk_carries_subports() {
     assert_eq!(cloud.get("bob", &path).await.status, 404);
     cloud.delete("alice", &path).await.ok(204);
     cloud.delete("alice", &format!("/v2.0/ports/{child}")).await.ok(204);
+}
+
+#[tokio::test]
+async fn a_trunk_and_its_subports_follow_their_parent() {
+    let cloud = Cloud::start().await;
+    let alice = ctx("alice");
+    let (home, blue) = (cloud.network("home").await, cloud.network("blue").await);
+    let (parent, child) = (id(&cloud.port(&home).await), id(&cloud.port(&blue).await));
+    let sub = json!([{"port_id": child, "segmentation_type": "vlan", "segmentation_id": 7}]);
+    let trunk = cloud.make("trunks", "trunk", json!({"port_id": parent, "sub_ports": sub})).await;
+    let (trunk, child_path) = (format!("/v2.0/trunks/{}", id(&trunk)), format!("/v2.0/ports/{child}"));
+    cloud.app.bind_port(&alice, &parent, "s1", "vm", "nova").await.unwrap();
+    cloud.until_shows(&child_path, "/port/binding:host_id", json!("box")).await;
+    cloud.app.set_port_status(std::slice::from_ref(&parent), true).await.unwrap();
+    cloud.until_shows(&trunk, "/trunk/status", json!("ACTIVE")).await;
+    cloud.until_shows(&child_path, "/port/status", json!("ACTIVE")).await;
+    let plan = cloud.host.port(&home, &parent).unwrap();
+    assert_eq!((plan.subports[0].vlan, &plan.subports[0].network_id), (7, &blue));
+    cloud
+        .until("the subport is a machine's", || async {
+            cloud.host.port(&blue, &child).is_some_and(|port| port.kind == host::plan::PortKind::Vm)
+        })
+        .await;
+    // A machine that cannot serve it says so, and a trunk without subports is whole.
+    let fault = [(child.clone(), "no programs here".to_owned())].into();
+    cloud.host.unserved.lock().unwrap().insert(home.clone(), fault);
+    cloud.app.ensure_plugged(std::slice::from_ref(&home)).await.unwrap();
+    cloud.until_shows(&trunk, "/trunk/status", json!("DEGRADED")).await;
+    cloud.until_shows(&child_path, "/port/status", json!("DOWN")).await;
+    cloud.host.unserved.lock().unwrap().clear();
+    let remove = json!({"sub_ports": [{"port_id": child}]});
+    cloud.put("alice", &format!("{trunk}/remove_subports"), remove).await.ok(200);
+    cloud.until_shows(&trunk, "/trunk/status", json!("ACTIVE")).await;
+    cloud
+        .until("no subport", || async {
+            cloud.host.port(&home, &parent).is_some_and(|port| port.subports.is_empty())
+        })
+        .await;
+    cloud.app.unbind_port(&alice, &parent).await.unwrap();
+    cloud.until_shows(&trunk, "/trunk/status", json!("DOWN")).await;
 }
 
 #[tokio::test]

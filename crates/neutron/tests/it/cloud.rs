@@ -22,6 +22,8 @@ pub struct Recorder {
     pub routers: Mutex<BTreeMap<String, RouterPlan>>,
     /// Ids in the order they were applied.
     pub applied: Mutex<Vec<String>>,
+    /// Network -> subports that it cannot serve, and why.
+    pub unserved: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     /// While this is set, everything fails with it.
     pub failing: Mutex<Option<String>>,
 }
@@ -59,6 +61,10 @@ impl host::Network for Recorder {
         self.applied.lock().unwrap().push(plan.id.clone());
         self.networks.lock().unwrap().insert(plan.id.clone(), plan.clone());
         Ok(())
+    }
+
+    fn unserved(&self, network_id: &str) -> BTreeMap<String, String> {
+        self.unserved.lock().unwrap().get(network_id).cloned().unwrap_or_default()
     }
 
     async fn remove_network(&self, id: &str) -> host::Result<()> {

@@ -14,6 +14,7 @@ mod routing;
 mod sandbox;
 mod security;
 mod speed;
+mod trunks;
 
 use guest::Guest;
 use sandbox::Sandbox;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use host::Network;
 use host::plan::*;
 
+use super::frames::Wire;
 use super::plans::*;
 use super::sandbox::command;
 use super::{Guest, Sandbox};
@@ -69,5 +70,43 @@ fn a_machine_gets_and_sends_as_much_as_its_policy_says() {
         let namespace = network.namespace(&free.id);
         let left = command("ip", &["netns", "exec", namespace.as_str(), "tc", "qdisc", "show"]);
         assert!(!left.contains("tbf") && !left.contains("ingress") && !left.contains("ifb"), "{left}");
+    });
+}
+
+#[test]
+fn what_a_machine_sends_is_marked_as_its_policy_says() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        let with = |dscp| {
+            let mut a = open("a", 11);
+            a.qos.dscp = dscp;
+            tenant("net", vec![a, open("b", 12)])
+        };
+        let plan = with(None);
+        network.apply_network(&plan).await.unwrap();
+        let a = Guest::start(&network, &plan, &plan.ports[0]).await;
+        let b = Guest::start(&network, &plan, &plan.ports[1]).await;
+        let (from_a, from_b) = (a.udp("10.0.0.11:999").await, b.udp("10.0.0.12:999").await);
+        let (at_a, at_b) = (Wire::of(&a).await, Wire::of(&b).await);
+        let marked = |dscp: u8, last: u8| {
+            move |frame: &[u8]| {
+                frame[12..14] == [8, 0]
+                    && frame[15] >> 2 == dscp
+                    && frame[29] == last
+                    && frame.ends_with(b"data")
+            }
+        };
+        let patience = Duration::from_secs(2);
+        // None at first, then one, another, and none again.
+        for dscp in [None, Some(26), Some(46), None] {
+            network.apply_network(&with(dscp)).await.unwrap();
+            at_b.drain();
+            from_a.send_to(b"a marked packet: data", "10.0.0.12:998").unwrap();
+            assert!(at_b.hears(patience, marked(dscp.unwrap_or(0), 11)).await, "{dscp:?}");
+        }
+        network.apply_network(&with(Some(26))).await.unwrap();
+        at_a.drain();
+        from_b.send_to(b"what comes to it is not: data", "10.0.0.11:998").unwrap();
+        assert!(at_a.hears(patience, marked(0, 12)).await);
     });
 }

@@ -170,3 +170,33 @@ fn ipv6_neighbours_are_found_and_not_forged() {
         assert!(!forged.contains("lladdr"), "{neighbours}");
     });
 }
+
+#[test]
+fn without_state_answers_need_rules_of_their_own() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        let stateless =
+            |rules: Vec<RulePlan>| PortPlan { stateless: true, ..with_rules(port("a", 11), rules) };
+        let b = with_rules(port("b", 12), [any(Direction::Ingress)]);
+        let with = |rules| tenant("net", vec![stateless(rules), b.clone()]);
+        let plan = with(vec![ingress(Protocol::TCP, 22)]);
+        network.apply_network(&plan).await.unwrap();
+        let a = Guest::start(&network, &plan, &plan.ports[0]).await;
+        let guest = Guest::start(&network, &plan, &plan.ports[1]).await;
+        a.echo("10.0.0.11:22").await;
+        guest.echo("10.0.0.12:80").await;
+        assert!(guest.connect("10.0.0.11:22").await.is_some(), "its answers may leave by its egress rule");
+        assert!(a.connect("10.0.0.12:80").await.is_none(), "no rule lets the answer in");
+
+        let from_b =
+            RulePlan { protocol: Some(Protocol::TCP), ports: Some((1024, 65535)), ..any(Direction::Ingress) };
+        network.apply_network(&with(vec![from_b])).await.unwrap();
+        let mut http = a.connect("10.0.0.12:80").await.expect("a rule lets the answer in");
+        assert!(talks(&mut http));
+        // With state again, and without the rule.
+        let mut stateful = with(vec![]);
+        stateful.ports[0].stateless = false;
+        network.apply_network(&stateful).await.unwrap();
+        assert!(a.connect("10.0.0.12:80").await.is_some());
+    });
+}

@@ -105,6 +105,20 @@ async fn linux_boots_reads_its_config_drive_speaks_on_its_tap_and_obeys_the_powe
     })
     .await;
 
+    // Somebody deletes its tap. The guest's card stays, and so does what it has agreed on with QEMU.
+    let address = "fe80::f816:3eff:fe0a:b0c%br0";
+    let pings = || {
+        let namespace = cable.namespace.as_str();
+        let arguments = ["netns", "exec", namespace, "ping", "-c1", "-W1", address];
+        Command::new("ip").args(arguments).output().unwrap().status.success()
+    };
+    until("the guest answers", async || pings().then_some(())).await;
+    cable.ip(&["link", "del", &names::tap(PORT)]);
+    assert!(!pings());
+    until("the guest answers by a new tap", async || pings().then_some(())).await;
+    let link = cable.ip(&["-d", "link", "show", &names::tap(PORT)]);
+    assert!(link.contains("mtu 1500") && link.contains("master br0"), "the bridge's: {link}");
+
     // A second card comes while it runs, is kept over a suspension, and goes.
     let second =
         NicPlan { port_id: SECOND.into(), network_id: ID.into(), mac: "fa:16:3e:0a:0b:0d".into(), mtu: 1442 };
