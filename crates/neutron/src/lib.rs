@@ -99,6 +99,7 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration { name: "neutron/0014_topologies", sql: include_str!("../migrations/0014_topologies.sql") },
     Migration { name: "neutron/0015_metering", sql: include_str!("../migrations/0015_metering.sql") },
+    Migration { name: "neutron/0016_segments", sql: include_str!("../migrations/0016_segments.sql") },
 ];
 
 /// What the operator decides.

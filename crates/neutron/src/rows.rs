@@ -113,6 +113,13 @@ pub async fn update(
     if changed == 1 { Ok(()) } else { Err(fault::changed_meanwhile(table)) }
 }
 
+/// Counts a change of something that belongs to the row as one of the row.
+pub async fn touch(conn: &mut AnyConnection, table: &'static str, id: &str) -> db::Result<()> {
+    let text = format!("UPDATE {table} SET revision = revision + 1, updated_at = $1 WHERE id = $2");
+    sql_built(text).bind(base::time::now()).bind(id.to_owned()).run(conn).await?;
+    Ok(())
+}
+
 pub async fn delete(conn: &mut AnyConnection, table: &'static str, id: &str) -> db::Result<bool> {
     Ok(sql_built(format!("DELETE FROM {table} WHERE id = $1")).bind(id.to_owned()).run(conn).await? > 0)
 }

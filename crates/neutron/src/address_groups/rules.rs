@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::AddressGroup;
 use crate::fault;
 
-/// CIDRs in their canonical spelling, each once; an address means itself alone.
+/// CIDRs in their canonical spelling, each once.
 pub fn addresses(value: &Value) -> Result<Vec<String>> {
     let wrong = |value: &Value| {
         let shown = value.as_str().map_or_else(|| value.to_string(), Into::into);
@@ -18,10 +18,7 @@ pub fn addresses(value: &Value) -> Result<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     for item in value.as_array().ok_or_else(|| wrong(value))? {
         let text = item.as_str().ok_or_else(|| wrong(item))?;
-        let net: IpNet = text
-            .parse()
-            .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-            .map_err(|_| wrong(item))?;
+        let net: IpNet = text.parse().map_err(|_| wrong(item))?;
         let net = net.trunc().to_string();
         if !found.contains(&net) {
             found.push(net);

@@ -11,6 +11,7 @@ use crate::{Neutron, fault};
 const LIST: Policy = Policy::new("get_agents", Rule::Authenticated);
 const GET: Policy = Policy::new("get_agent", Rule::Admin);
 const UPDATE: Policy = Policy::new("update_agent", Rule::Admin);
+const DELETE: Policy = Policy::new("delete_agent", Rule::Admin);
 
 const ATTRS: &[Attr] = &[
     attr("agent_type", Kind::Text(255)).by(Filter::Text("agent_type")),
@@ -34,11 +35,11 @@ const SPEC: Spec = Spec {
 };
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
-    routes.get("/v2.0/agents", &LIST, list).get("/v2.0/agents/{id}", &GET, show).put(
-        "/v2.0/agents/{id}",
-        &UPDATE,
-        update,
-    )
+    routes
+        .get("/v2.0/agents", &LIST, list)
+        .get("/v2.0/agents/{id}", &GET, show)
+        .put("/v2.0/agents/{id}", &UPDATE, update)
+        .delete("/v2.0/agents/{id}", &DELETE, delete)
 }
 
 /// Who may see none of them gets an empty list, as policies filter lists in Neutron.
@@ -79,4 +80,15 @@ async fn update(
         Ok(agent)
     });
     Ok(web::json(200, &json!({"agent": updated?.view()})))
+}
+
+/// An agent that lives reports again, as a new one; those of this process always live.
+async fn delete(State(app): State<Arc<Neutron>>, Path(id): Path<String>) -> web::Result {
+    let deleted: Result<()> = db::write!(app.db, |tx| {
+        store::find(tx, &id).await?;
+        store::delete(tx, &id).await?;
+        store::register(tx, &app.config.host).await
+    });
+    deleted?;
+    Ok(web::no_content(204))
 }

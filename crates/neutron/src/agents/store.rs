@@ -39,3 +39,8 @@ pub async fn update(tx: &mut Tx, agent: &Agent) -> Result<()> {
         .await?;
     Ok(())
 }
+
+pub async fn delete(tx: &mut Tx, id: &str) -> Result<()> {
+    rows::delete(tx, "network_agent", id).await?;
+    Ok(())
+}

@@ -129,8 +129,9 @@ pub async fn external(
     gateway: IpAddr,
     pool: Pool,
 ) -> Result<(String, Wakes)> {
-    let existing: Vec<Network> =
-        Where::of("physical_network", PHYSICAL_NETWORK).rows(tx, networks::SPEC.table).await?;
+    let mut conditions = Where::of("physical_network", PHYSICAL_NETWORK);
+    conditions.and("network_type = 'flat'", []);
+    let existing: Vec<Network> = conditions.rows(tx, networks::SPEC.table).await?;
     if let Some(network) = existing.first() {
         return Ok((network.standard.id.clone(), Wakes::default()));
     }

@@ -38,7 +38,9 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, rule: &DefaultRule) -> Result<()> {
         }
         view
     };
-    if let Some(same) = all.iter().find(|other| said(other) == said(rule)) {
+    let together =
+        |other: &DefaultRule| (other.in_default && rule.in_default) || (other.in_others && rule.in_others);
+    if let Some(same) = all.iter().find(|other| together(other) && said(other) == said(rule)) {
         return Err(fault::conflict(
             "DefaultSecurityGroupRuleExists",
             format!("Default Security group rule already exists. Rule id is {}.", same.id),

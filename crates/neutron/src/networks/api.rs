@@ -4,7 +4,7 @@ use base::{Policy, Result, Rule};
 use serde_json::{Value, json};
 use web::{Caller, Json, Path, Routes, State};
 
-use super::{Network, SPEC, rules, store};
+use super::{Network, SPEC, provider, rules, store};
 use crate::plane::Wakes;
 use crate::request::{Expected, Resource as _, View, created, list, one_view, show};
 use crate::{Neutron, fault, qos};
@@ -38,6 +38,7 @@ async fn create(
             if !input.has("qos_policy_id") {
                 network.qos_policy_id = qos::store::default_of(tx, &network.standard.project_id).await?;
             }
+            provider::allocate(tx, &mut network).await?;
             store::create(tx, &ctx, &network).await?;
             made.push(network);
         }
@@ -62,6 +63,9 @@ async fn update(
         let before = network.clone();
         rules::apply(&mut network, &input)?;
         rules::check_mtu(&id, network.mtu, store::ip_versions(tx, &id).await?)?;
+        if before.qos_policy_id != network.qos_policy_id {
+            qos::store::may_remove(tx, &ctx, &before.qos_policy_id).await?;
+        }
         if before.external && !network.external && store::used_as_external(tx, &id).await? {
             return Err(fault::conflict(
                 "ExternalNetworkInUse",

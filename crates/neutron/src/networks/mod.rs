@@ -6,6 +6,7 @@
 //! ```
 
 pub mod api;
+pub mod provider;
 pub mod rules;
 pub mod store;
 pub mod view;
@@ -26,10 +27,13 @@ pub struct Network {
     pub is_default: bool,
     pub mtu: i64,
     pub port_security: bool,
-    /// `local`, or `flat` with a physical network.
+    /// `local`; `flat` and `vlan` with a physical network; `vxlan` and `geneve`. Whatever an admin calls it, it is a bridge on
+    /// this machine; only `flat` leads out of it.
     pub network_type: String,
     /// '' for none.
     pub physical_network: String,
+    /// Of a VLAN or tunnel.
+    pub segmentation_id: Option<i64>,
     pub availability_zone_hints: Vec<String>,
     /// With its trailing dot; '' for none.
     pub dns_domain: String,
@@ -49,6 +53,7 @@ impl FromRow for Network {
             port_security: row.bool("port_security")?,
             network_type: row.text("network_type")?,
             physical_network: row.text("physical_network")?,
+            segmentation_id: row.opt_int("segmentation_id")?,
             availability_zone_hints: row.json("availability_zone_hints")?,
             dns_domain: row.text("dns_domain")?,
             qos_policy_id: row.text("qos_policy_id")?,
@@ -68,6 +73,7 @@ impl Network {
             ("port_security", self.port_security.into()),
             ("network_type", (&self.network_type).into()),
             ("physical_network", (&self.physical_network).into()),
+            ("segmentation_id", self.segmentation_id.into()),
             ("availability_zone_hints", rows::json(&self.availability_zone_hints)),
             ("dns_domain", (&self.dns_domain).into()),
             ("qos_policy_id", (&self.qos_policy_id).into()),
@@ -92,7 +98,10 @@ const ATTRS: &[Attr] = &[
         .both()
         .admin()
         .by(Filter::Text("physical_network")),
-    attr("provider:segmentation_id", Kind::IntOrNull(0, 16_777_215)).both().admin().filter(Filter::View),
+    attr("provider:segmentation_id", Kind::IntOrNull(0, 16_777_215))
+        .both()
+        .admin()
+        .by(Filter::Number("segmentation_id")),
     attr("availability_zone_hints", Kind::TextList).post().filter(Filter::View),
     attr("availability_zones", Kind::TextList).filter(Filter::View),
     attr("dns_domain", Kind::DnsDomain).both().by(Filter::Text("dns_domain")),

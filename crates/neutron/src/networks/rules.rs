@@ -2,13 +2,16 @@
 
 use base::{Ctx, Error, Result};
 
-use super::Network;
+use super::{Network, provider};
 use crate::fault;
 use crate::request::Input;
 use crate::standard::Standard;
 
 /// The physical network of external networks: this machine's link to the outside.
 pub const PHYSICAL_NETWORK: &str = "public";
+
+/// Bridges and taps carry jumbo frames.
+const MAX_MTU: i64 = 9000;
 
 /// The only availability zone.
 pub const ZONE: &str = "nova";
@@ -31,48 +34,17 @@ pub fn create(ctx: &Ctx, input: &Input, default_mtu: u32) -> Result<Network> {
         port_security: input.flag("port_security_enabled").unwrap_or(true),
         network_type: "local".into(),
         physical_network: String::new(),
+        segmentation_id: None,
         availability_zone_hints: zones(input)?,
         dns_domain: input.text("dns_domain").unwrap_or("").into(),
         qos_policy_id: input.text("qos_policy_id").unwrap_or("").into(),
     };
+    provider::read(input, &mut network)?;
     if let Some(mtu) = input.int("mtu").filter(|m| *m > 0) {
         network.mtu = mtu;
     }
-    provider(input, &mut network)?;
     check(&network)?;
     Ok(network)
-}
-
-/// `provider:*`: what one machine can do is a bridge of its own (local) or the one link to the outside (flat).
-fn provider(input: &Input, network: &mut Network) -> Result<()> {
-    if input.int("provider:segmentation_id").is_some() {
-        return Err(fault::invalid_input("segmentation_id is not supported for local and flat networks"));
-    }
-    let physical = input.text("provider:physical_network");
-    match input.text("provider:network_type") {
-        None if physical.is_some() => return Err(fault::invalid_input("provider:network_type required")),
-        None => {}
-        Some("local") if physical.is_some() => {
-            return Err(fault::invalid_input("provider:physical_network specified for local network"));
-        }
-        Some("local") => {}
-        Some("flat") => match physical {
-            Some(PHYSICAL_NETWORK) => {
-                network.network_type = "flat".into();
-                network.physical_network = PHYSICAL_NETWORK.into();
-            }
-            Some(other) => {
-                return Err(fault::invalid_input(format!(
-                    "physical_network '{other}' unknown for flat provider network"
-                )));
-            }
-            None => return Err(fault::invalid_input("physical_network required for flat provider network")),
-        },
-        Some(other) => {
-            return Err(fault::invalid_input(format!("network_type value '{other}' not supported")));
-        }
-    }
-    Ok(())
 }
 
 pub fn zones(input: &Input) -> Result<Vec<String>> {
@@ -85,6 +57,9 @@ pub fn zones(input: &Input) -> Result<Vec<String>> {
 }
 
 fn check(network: &Network) -> Result<()> {
+    if network.mtu > MAX_MTU {
+        return Err(fault::invalid_input(format!("Requested MTU is too big, maximum is {MAX_MTU}")));
+    }
     if network.is_default && !network.external {
         return Err(fault::invalid_input("Only an external network can be the default one (is_default)"));
     }

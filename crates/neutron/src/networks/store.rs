@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use base::{Ctx, Result};
 use db::{AnyConnection, Event, FromRow, Row, Tx, sql};
 
-use super::{Network, SPEC};
+use super::{Network, SPEC, provider};
 use crate::plane::Wakes;
 use crate::rows::{self, Where, texts};
 use crate::{fault, floating_ips, qos, quotas, rbac, request};
@@ -87,16 +87,9 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<()> {
     let project = &network.standard.project_id;
     quotas::store::check(tx, project, "network", 1).await?;
     qos::store::usable(tx, ctx, &network.qos_policy_id).await?;
-    rows::insert(tx, SPEC.table, &network.standard.id, network.columns()).await.map_err(|e| {
-        if db::is_unique(&e) {
-            let name = &network.physical_network;
-            return fault::conflict(
-                "FlatNetworkInUse",
-                format!("Unable to create the flat network. Physical network {name} is in use."),
-            );
-        }
-        e.into()
-    })?;
+    rows::insert(tx, SPEC.table, &network.standard.id, network.columns())
+        .await
+        .map_err(|e| if db::is_unique(&e) { provider::in_use(network) } else { e.into() })?;
     for (action, open) in [(rbac::SHARED, network.shared), (rbac::EXTERNAL, network.external)] {
         if open {
             rbac::store::open(tx, project, ("network", &network.standard.id), action, true).await?;

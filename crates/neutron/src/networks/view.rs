@@ -52,7 +52,7 @@ fn view(ctx: &Ctx, network: &Network, joined: &Joined, shared: bool) -> Map<Stri
     if ctx.is_admin() {
         view.insert("provider:network_type".into(), json!(network.network_type));
         view.insert("provider:physical_network".into(), text(&network.physical_network));
-        view.insert("provider:segmentation_id".into(), Value::Null);
+        view.insert("provider:segmentation_id".into(), json!(network.segmentation_id));
     }
     network.standard.close(&mut view);
     view

@@ -95,7 +95,7 @@ struct TrunkRow {
 }
 
 impl db::FromRow for TrunkRow {
-    fn from_row(row: &Row) -> db::Result<Self> {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
         let subport = match row.opt_text("port")? {
             None => None,
             Some(port_id) => Some(SubportPlan {

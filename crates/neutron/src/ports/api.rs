@@ -88,6 +88,7 @@ async fn update(
         }
         rules::check_owner_kept(&before.port, &after.port)?;
         if after.port.qos_policy_id != before.port.qos_policy_id {
+            qos::store::may_remove(tx, &ctx, &before.port.qos_policy_id).await?;
             qos::store::usable(tx, &ctx, &after.port.qos_policy_id).await?;
         }
         if after.port.mac != before.port.mac && !input.has("fixed_ips") {

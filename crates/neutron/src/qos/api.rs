@@ -7,12 +7,13 @@ use web::{Caller, Json, Origin, Params, Path, Routes, State};
 use super::{KINDS, QosPolicy, QosRule, RULE_SPECS, rules, store};
 use crate::Neutron;
 use crate::plane::Wakes;
-use crate::request::{Listing, create, delete, list, only_fields, show, update, visible};
+use crate::request::{Listing, create, delete, list, only_fields, owned, show, update, visible};
 
 const GET: Policy = Policy::new("get_policy", Rule::ProjectReader);
-const CREATE: Policy = Policy::new("create_policy", Rule::Admin);
-const UPDATE: Policy = Policy::new("update_policy", Rule::Admin);
-const DELETE: Policy = Policy::new("delete_policy", Rule::Admin);
+// A project's managers; see `Ordinary::WRITERS`.
+const CREATE: Policy = Policy::new("create_policy", Rule::ProjectMember);
+const UPDATE: Policy = Policy::new("update_policy", Rule::ProjectMember);
+const DELETE: Policy = Policy::new("delete_policy", Rule::ProjectMember);
 const TYPES: Policy = Policy::new("get_rule_type", Rule::Authenticated);
 const TYPE: Policy = Policy::new("get_rule_type_details", Rule::Admin);
 
@@ -22,21 +23,21 @@ type Paths = (Policy, Policy, &'static str, &'static str, &'static str);
 const PATHS: [Paths; 3] = [
     (
         Policy::new("get_policy_bandwidth_limit_rule", Rule::ProjectReader),
-        Policy::new("update_policy_bandwidth_limit_rule", Rule::Admin),
+        Policy::new("update_policy_bandwidth_limit_rule", Rule::ProjectMember),
         "/v2.0/qos/policies/{policy}/bandwidth_limit_rules",
         "/v2.0/qos/policies/{policy}/bandwidth_limit_rules/{id}",
         "/v2.0/qos/alias_bandwidth_limit_rules/{id}",
     ),
     (
         Policy::new("get_policy_dscp_marking_rule", Rule::ProjectReader),
-        Policy::new("update_policy_dscp_marking_rule", Rule::Admin),
+        Policy::new("update_policy_dscp_marking_rule", Rule::ProjectMember),
         "/v2.0/qos/policies/{policy}/dscp_marking_rules",
         "/v2.0/qos/policies/{policy}/dscp_marking_rules/{id}",
         "/v2.0/qos/alias_dscp_marking_rules/{id}",
     ),
     (
         Policy::new("get_policy_minimum_bandwidth_rule", Rule::ProjectReader),
-        Policy::new("update_policy_minimum_bandwidth_rule", Rule::Admin),
+        Policy::new("update_policy_minimum_bandwidth_rule", Rule::ProjectMember),
         "/v2.0/qos/policies/{policy}/minimum_bandwidth_rules",
         "/v2.0/qos/policies/{policy}/minimum_bandwidth_rules/{id}",
         "/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
@@ -103,7 +104,9 @@ async fn rule_type(Path(kind): Path<String>) -> web::Result {
     };
     let parameters = match kind.as_str() {
         "bandwidth_limit" => json!([range("max_kbps"), range("max_burst_kbps"), direction]),
-        "dscp_marking" => json!([range("dscp_mark")]),
+        "dscp_marking" => json!([{
+            "parameter_name": "dscp_mark", "parameter_type": "choices", "parameter_values": rules::DSCP_MARKS,
+        }]),
         "minimum_bandwidth" => json!([range("min_kbps"), direction]),
         other => {
             let message = format!("Rule type {other} could not be found.");
@@ -143,7 +146,7 @@ async fn create_rule(
     let (kind, word, _) = KINDS[at];
     let rule = rules::create(&policy, kind, &RULE_SPECS[at].create_one(&ctx, &body)?)?;
     let made: Result<Wakes> = db::write!(app.db, |tx| {
-        let policy: QosPolicy = visible(tx, &ctx, &policy).await?;
+        let policy: QosPolicy = owned(tx, &ctx, &policy, "update").await?;
         store::create_rule(tx, &ctx, &policy, &rule).await
     });
     app.wake(&made?);
@@ -196,6 +199,7 @@ async fn update_rule(
     let input = RULE_SPECS[at].update(ctx, &body)?;
     let updated: Result<(QosRule, Wakes)> = db::write!(app.db, |tx| {
         let (policy, mut rule) = find(at, tx, ctx, policy.as_deref(), id).await?;
+        owned::<QosPolicy>(tx, ctx, &policy.standard.id, "update").await?;
         rules::apply(&mut rule, &input)?;
         let wakes = store::update_rule(tx, ctx, &policy, &rule).await?;
         Ok((rule, wakes))
@@ -208,6 +212,7 @@ async fn update_rule(
 async fn delete_rule(at: usize, app: &Neutron, ctx: &Ctx, policy: Option<String>, id: &str) -> web::Result {
     let deleted: Result<Wakes> = db::write!(app.db, |tx| {
         let (policy, rule) = find(at, tx, ctx, policy.as_deref(), id).await?;
+        owned::<QosPolicy>(tx, ctx, &policy.standard.id, "update").await?;
         store::delete_rule(tx, ctx, &policy, &rule).await
     });
     app.wake(&deleted?);

@@ -10,7 +10,7 @@ use crate::request::Input;
 pub const MAX: i64 = i32::MAX as i64;
 
 /// The code points that RFC 2474 and its successors give a meaning, as Neutron takes them.
-const DSCP_MARKS: &[i64] =
+pub const DSCP_MARKS: &[i64] =
     &[0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 46, 48, 56];
 
 pub fn rule_not_found(id: &str) -> Error {

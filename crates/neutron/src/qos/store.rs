@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use base::{Ctx, Result};
+use base::{Ctx, Error, Result};
 use db::{AnyConnection, Event, Tx, sql};
 
 use super::{QosPolicy, QosRule, rules};
@@ -15,6 +15,17 @@ pub async fn usable(conn: &mut AnyConnection, ctx: &Ctx, policy_id: &str) -> Res
         request::visible::<QosPolicy>(conn, ctx, policy_id).await?;
     }
     Ok(())
+}
+
+/// Refuses to take away a policy that somebody else put there and that is not shared; '' is none.
+pub async fn may_remove(conn: &mut AnyConnection, ctx: &Ctx, policy_id: &str) -> Result<()> {
+    usable(conn, ctx, policy_id).await.map_err(|error| match error.is_not_found() {
+        true => Error::forbidden(format!(
+            "Failed to remove provided policy {policy_id} because you are not authorized."
+        ))
+        .code("PolicyRemoveAuthorizationError"),
+        false => error,
+    })
 }
 
 /// The project's default policy; '' for none.
@@ -81,11 +92,7 @@ pub async fn delete_rule(tx: &mut Tx, ctx: &Ctx, policy: &QosPolicy, rule: &QosR
 /// A policy's revision counts its rules' changes too.
 async fn changed(tx: &mut Tx, ctx: &Ctx, policy: &QosPolicy) -> Result<Wakes> {
     let s = &policy.standard;
-    sql("UPDATE qos_policy SET revision = revision + 1, updated_at = $1 WHERE id = $2")
-        .bind(base::time::now())
-        .bind(&s.id)
-        .run(tx)
-        .await?;
+    rows::touch(tx, "qos_policy", &s.id).await?;
     tx.event(Event::new("network", "qos_policy.update", &s.id, &s.project_id, ctx)).await?;
     wakes(tx, &s.id).await
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use base::{Ctx, Result};
+use base::{Ctx, Result, Rule};
 use db::{AnyConnection, Tx};
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ impl Resource for QosPolicy {
 #[async_trait]
 impl Ordinary for QosPolicy {
     const EVENTS: [&'static str; 3] = ["qos_policy.create", "qos_policy.update", "qos_policy.delete"];
+    const WRITERS: Rule = Rule::ProjectManager;
 
     fn standard(&self) -> &Standard {
         &self.standard

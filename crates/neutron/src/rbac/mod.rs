@@ -102,7 +102,7 @@ impl Resource for RbacPolicy {
 }
 
 fn view(policy: &RbacPolicy) -> View {
-    let pairs: [(&str, Value); 8] = [
+    let pairs: [(&str, Value); 7] = [
         ("id", json!(policy.id)),
         ("tenant_id", json!(policy.project_id)),
         ("project_id", json!(policy.project_id)),
@@ -110,7 +110,6 @@ fn view(policy: &RbacPolicy) -> View {
         ("object_id", json!(policy.object_id)),
         ("action", json!(policy.action)),
         ("target_tenant", json!(policy.target_project)),
-        ("target_project", json!(policy.target_project)),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -77,7 +77,7 @@ pub fn create(ctx: &Ctx, input: &Input) -> Result<RbacPolicy> {
     Ok(RbacPolicy::new(&input.owner(ctx)?, (&kind, text("object_id")), action, &target))
 }
 
-/// Only who owns an object shares it; only an admin makes a network external.
+/// Only who owns an object shares it. Only an admin makes a network external, for the host joins it then.
 pub fn may_share(ctx: &Ctx, policy: &RbacPolicy, owner: &str) -> Result<()> {
     if policy.action == EXTERNAL && !ctx.is_admin() {
         return Err(fault::invalid_input("Only admins can manipulate policies on networks they do not own"));
@@ -87,6 +87,18 @@ pub fn may_share(ctx: &Ctx, policy: &RbacPolicy, owner: &str) -> Result<()> {
     } else {
         Err(fault::invalid_input("Only admins can manipulate policies on objects they do not own"))
     }
+}
+
+/// What the object needs is not shared with the target.
+pub fn not_reachable(policy: &RbacPolicy) -> Error {
+    fault::invalid(
+        "RbacPolicyInitError",
+        format!(
+            "Failed to create RBAC policy on object {} because target project doesn't have access to associated \
+             address scope..",
+            policy.object_id
+        ),
+    )
 }
 
 pub fn duplicate() -> Error {

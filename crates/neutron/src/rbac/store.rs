@@ -55,9 +55,25 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, policy: &RbacPolicy) -> Result<()> {
         return Err(missing());
     }
     rules::may_share(ctx, policy, &owner)?;
+    if policy.object_type == "subnetpool" {
+        check_scope(tx, policy).await?;
+    }
     insert(tx, policy).await?;
+    touch(tx, policy).await?;
     tx.event(Event::new("network", "rbac_policy.create", &policy.id, &policy.project_id, ctx)).await?;
     Ok(())
+}
+
+/// A pool is of use only to whom its address scope is open as well.
+async fn check_scope(tx: &mut Tx, policy: &RbacPolicy) -> Result<()> {
+    let closed = sql("SELECT p.id FROM subnet_pool p WHERE p.id = $1 AND p.address_scope_id <> '' \
+         AND NOT EXISTS (SELECT 1 FROM rbac_policy r WHERE r.object_id = p.address_scope_id \
+         AND r.target_project IN ('*', $2))")
+    .bind(&policy.object_id)
+    .bind(&policy.target_project)
+    .exists(tx)
+    .await?;
+    if closed { Err(rules::not_reachable(policy)) } else { Ok(()) }
 }
 
 async fn insert(tx: &mut Tx, policy: &RbacPolicy) -> Result<()> {
@@ -81,6 +97,7 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &RbacPolicy, target: &str) -
         .map_err(|e| if db::is_unique(&e) { rules::duplicate() } else { e.into() })?;
     check_users(tx, before).await?;
     settle(tx, &after).await?;
+    touch(tx, &after).await?;
     tx.event(Event::new("network", "rbac_policy.update", &before.id, &before.project_id, ctx)).await?;
     Ok(after)
 }
@@ -89,6 +106,7 @@ pub async fn delete(tx: &mut Tx, ctx: &Ctx, policy: &RbacPolicy) -> Result<()> {
     rows::delete(tx, SPEC.table, &policy.id).await?;
     check_users(tx, policy).await?;
     settle(tx, policy).await?;
+    touch(tx, policy).await?;
     tx.event(Event::new("network", "rbac_policy.delete", &policy.id, &policy.project_id, ctx)).await?;
     Ok(())
 }
@@ -129,6 +147,13 @@ async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
     allowed.extend(owner);
     let covered = |project: &String| allowed.iter().any(|a| a == EVERYBODY || a == project);
     if using.iter().all(covered) { Ok(()) } else { Err(rules::in_use(gone)) }
+}
+
+/// An object's revision counts the changes of its policies.
+async fn touch(tx: &mut Tx, policy: &RbacPolicy) -> Result<()> {
+    let (_, table, _) = object(policy)?;
+    rows::touch(tx, table, &policy.object_id).await?;
+    Ok(())
 }
 
 /// The object's own row says what the policies for everybody say.

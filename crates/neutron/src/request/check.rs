@@ -149,14 +149,17 @@ fn address(value: &Value) -> Checked {
 fn cidr(value: &Value) -> Checked {
     let parsed = value.as_str().filter(|t| t.contains('/')).and_then(|t| t.parse::<IpNet>().ok());
     let Some(net) = parsed else { return Err(format!("'{}' is not a valid IP subnet", shown(value))) };
-    let net_of = net.trunc();
-    if net_of != net {
-        return Err(format!(
-            "'{}' isn't a recognized IP subnet cidr, '{net_of}' is recommended",
-            shown(value)
-        ));
+    // What is behind the prefix is cut off, as Neutron does it.
+    Ok(json!(net.trunc().to_string()))
+}
+
+/// Here, what is behind the prefix is a mistake.
+fn route_cidr(text: &str) -> Checked {
+    let net = cidr(&json!(text))?;
+    match net.as_str().is_some_and(|net| text.parse::<IpNet>().is_ok_and(|given| given.to_string() == net)) {
+        true => Ok(net),
+        false => Err(format!("'{text}' isn't a recognized IP subnet cidr, '{}' is recommended", shown(&net))),
     }
-    Ok(json!(net_of.to_string()))
 }
 
 fn mac(value: &Value) -> Checked {
@@ -236,7 +239,7 @@ fn routes(value: &Value) -> Checked {
     for item in items {
         let [destination, nexthop] = strings(item, ["destination", "nexthop"])
             .ok_or_else(|| format!("Invalid data format for hostroute: '{}'", shown(item)))?;
-        let route = json!({"destination": cidr(&json!(destination))?, "nexthop": address(&json!(nexthop))?});
+        let route = json!({"destination": route_cidr(destination)?, "nexthop": address(&json!(nexthop))?});
         if routes.contains(&route) {
             return Err(format!("Duplicate hostroute '{}'", shown(item)));
         }

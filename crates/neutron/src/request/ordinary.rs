@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base::{Ctx, Result};
+use base::{Ctx, Policy, Result, Rule};
 use db::{Event, Tx};
 use serde_json::{Value, json};
 use web::{Caller, Json, Path, State};
@@ -20,6 +20,9 @@ pub trait Ordinary: Resource + Clone {
     /// Kinds of the events of its creation, change and end.
     const EVENTS: [&'static str; 3];
     const QUOTA: Option<&'static str> = None;
+    /// Who of its project may make, change and end it. The routes let every member through, as what he may not even see
+    /// is not found rather than forbidden.
+    const WRITERS: Rule = Rule::ProjectMember;
 
     fn standard(&self) -> &Standard;
     fn columns(&self) -> Columns;
@@ -47,11 +50,15 @@ pub trait Ordinary: Resource + Clone {
 /// One that the caller may change: 404 if he may not see it, 403 if it is only shared with him.
 pub async fn owned<R: Ordinary>(tx: &mut Tx, ctx: &Ctx, id: &str, verb: &str) -> Result<R> {
     let row: R = visible(tx, ctx, id).await?;
-    if ctx.owns(&row.standard().project_id) {
-        Ok(row)
-    } else {
-        Err(fault::policy(&format!("{verb}_{}", R::SPEC.member)))
-    }
+    may_write(ctx, &row, verb)?;
+    Ok(row)
+}
+
+fn may_write<R: Ordinary>(ctx: &Ctx, row: &R, verb: &str) -> Result<()> {
+    let owner = &row.standard().project_id;
+    let allowed =
+        ctx.owns(owner) && Policy::new(R::SPEC.member, R::WRITERS).check(&ctx.auth, Some(owner)).is_ok();
+    if allowed { Ok(()) } else { Err(fault::policy(&format!("{verb}_{}", R::SPEC.member))) }
 }
 
 async fn open<R: Ordinary>(tx: &mut Tx, row: &R) -> Result<()> {
@@ -92,6 +99,7 @@ pub async fn create<R: Ordinary>(
 ) -> web::Result {
     let (inputs, bulk) = R::SPEC.create(&ctx, &body)?;
     let new = inputs.iter().map(|i| R::new(&ctx, i)).collect::<Result<Vec<R>>>()?;
+    new.iter().try_for_each(|row| may_write(&ctx, row, "create"))?;
     let made: Result<Vec<View>> = db::write!(app.db, |tx| {
         for row in &new {
             insert(tx, &ctx, row).await?;

@@ -10,6 +10,7 @@ use crate::ipam;
 use crate::plane::Wakes;
 use crate::ports::addresses::{self, Wanted};
 use crate::ports::{self, FullPort, Port, ROUTER_INTERFACE};
+use crate::rows;
 use crate::subnets::{self, Subnet};
 
 /// The body of both calls.
@@ -57,6 +58,7 @@ pub async fn add(tx: &mut Tx, ctx: &Ctx, full: &FullRouter, asked: &Asked) -> Re
         (None, None) => return Err(bad("router", "Either subnet_id or port_id must be specified")),
     };
     let s = &full.router.standard;
+    rows::touch(tx, super::SPEC.table, &s.id).await?;
     tx.event(Event::new("network", "router.interface.create", &s.id, &s.project_id, ctx)).await?;
     let mut wakes = Wakes::router(&s.id);
     wakes.networks.insert(port.port.network_id.clone());
@@ -183,6 +185,7 @@ pub async fn remove(tx: &mut Tx, ctx: &Ctx, full: &FullRouter, asked: &Asked) ->
         }
     }
     ports::store::remove(tx, &port.port.standard.id).await?;
+    rows::touch(tx, super::SPEC.table, &s.id).await?;
     tx.event(Event::new("network", "router.interface.delete", &s.id, &s.project_id, ctx)).await?;
     let mut wakes = Wakes::router(&s.id);
     wakes.networks.insert(port.port.network_id.clone());

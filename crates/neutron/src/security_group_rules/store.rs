@@ -60,11 +60,7 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, new: &[Rule]) -> Result<Wakes> {
 
 /// A group's revision counts its rules' changes too.
 async fn touch_group(tx: &mut Tx, group_id: &str) -> Result<()> {
-    sql("UPDATE security_group SET revision = revision + 1, updated_at = $1 WHERE id = $2")
-        .bind(base::time::now())
-        .bind(group_id)
-        .run(tx)
-        .await?;
+    rows::touch(tx, security_groups::SPEC.table, group_id).await?;
     Ok(())
 }
 

@@ -33,17 +33,26 @@ pub async fn unused(conn: &mut AnyConnection, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the caller may use all of these groups; the answer is free of repetitions.
+/// Checks that the caller may use all of these groups, and on one port; the answer is free of repetitions.
 pub async fn check(conn: &mut AnyConnection, ctx: &Ctx, ids: &[String]) -> Result<Vec<String>> {
-    let mut found = Vec::new();
+    let mut found: Vec<SecurityGroup> = Vec::new();
     for id in ids {
         let group = visible(conn, ctx, id).await?;
-        if !found.contains(&group.standard.id) {
-            found.push(group.standard.id);
+        if !found.iter().any(|f| f.standard.id == group.standard.id) {
+            found.push(group);
         }
     }
-    found.sort();
-    Ok(found)
+    if found.iter().any(|group| group.stateful) && found.iter().any(|group| !group.stateful) {
+        return Err(fault::conflict(
+            "SecurityGroupConflict",
+            "Error Cannot apply both stateful and stateless security groups on the same port at the same time while \
+             attempting the operation."
+                .into(),
+        ));
+    }
+    let mut ids: Vec<String> = found.into_iter().map(|group| group.standard.id).collect();
+    ids.sort();
+    Ok(ids)
 }
 
 pub async fn default_of(conn: &mut AnyConnection, project_id: &str) -> Result<Option<String>> {

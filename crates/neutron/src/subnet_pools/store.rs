@@ -9,6 +9,9 @@ use crate::request::{self, Input};
 use crate::rows::Where;
 use crate::subnets::{self, Subnet};
 
+/// The name of the pool that stands for whatever a router outside hands out.
+const PREFIX_DELEGATION: &str = "prefix_delegation";
+
 /// What has been cut from the pool.
 pub async fn subnets_of(conn: &mut AnyConnection, pool_id: &str) -> Result<Vec<Subnet>> {
     Ok(Where::of("subnetpool_id", pool_id).rows(conn, subnets::SPEC.table).await?)
@@ -57,6 +60,13 @@ pub async fn cidr_for(tx: &mut Tx, ctx: &Ctx, input: &Input) -> Result<Option<(S
 async fn pool_for(tx: &mut Tx, ctx: &Ctx, input: &Input, version: i64) -> Result<Option<SubnetPool>> {
     let by_default = input.flag("use_default_subnetpool").unwrap_or(false);
     match input.value("subnetpool_id").filter(|v| !v.is_null() && *v != "") {
+        // With an address of its own a subnet needs no router to be given one by.
+        Some(id) if id == PREFIX_DELEGATION && input.text("cidr").is_some() => Ok(None),
+        Some(id) if id == PREFIX_DELEGATION => Err(bad(
+            "subnets",
+            "prefix delegation is not available, as no router outside delegates prefixes to this cloud: give a cidr or \
+             a subnet pool",
+        )),
         Some(_) if by_default => {
             Err(bad("subnets", "subnetpool_id and use_default_subnetpool cannot both be specified"))
         }
@@ -103,14 +113,6 @@ pub async fn check(tx: &mut Tx, ctx: &Ctx, before: Option<&SubnetPool>, pool: &S
         return Ok(());
     }
     let scope: AddressScope = request::visible(tx, ctx, scope_id).await?;
-    if !ctx.owns(&scope.standard.project_id) {
-        return Err(invalid(
-            "IllegalSubnetPoolAssociationToAddressScope",
-            format!(
-                "Illegal subnetpool association: subnetpool {id} cannot be associated with address scope {scope_id}."
-            ),
-        ));
-    }
     if scope.ip_version != pool.ip_version {
         return Err(invalid(
             "IllegalSubnetPoolIpVersionAssociationToAddressScope",

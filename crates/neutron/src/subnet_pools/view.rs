@@ -27,9 +27,10 @@ fn view(pool: &SubnetPool, shared: bool) -> View {
     let prefixes: Vec<String> = pool.prefixes.iter().map(ToString::to_string).collect();
     view.insert("prefixes".into(), json!(prefixes));
     view.insert("ip_version".into(), json!(pool.ip_version));
-    view.insert("default_prefixlen".into(), json!(pool.default_prefixlen));
-    view.insert("min_prefixlen".into(), json!(pool.min_prefixlen));
-    view.insert("max_prefixlen".into(), json!(pool.max_prefixlen));
+    // As texts: so Neutron has them, and clients read numbers out of them.
+    view.insert("default_prefixlen".into(), json!(pool.default_prefixlen.to_string()));
+    view.insert("min_prefixlen".into(), json!(pool.min_prefixlen.to_string()));
+    view.insert("max_prefixlen".into(), json!(pool.max_prefixlen.to_string()));
     view.insert("default_quota".into(), json!(pool.default_quota));
     view.insert("address_scope_id".into(), text(&pool.address_scope_id));
     view.insert("is_default".into(), json!(pool.is_default));

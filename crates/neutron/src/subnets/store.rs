@@ -46,6 +46,7 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, subnet: &Subnet) -> Result<Wakes> {
     rules::check_pool(subnet, &others)?;
     rows::insert(tx, SPEC.table, &s.id, subnet.columns()).await?;
     addresses::for_new_subnet(tx, subnet).await?;
+    rows::touch(tx, networks::SPEC.table, &subnet.network_id).await?;
     dhcp::settle(tx, &subnet.network_id).await?;
     tx.event(Event::new("network", "subnet.create", &s.id, &s.project_id, ctx)).await?;
     Ok(Wakes::network(&subnet.network_id))
@@ -59,6 +60,7 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &Subnet, subnet: &Subnet) ->
         gateway_free(tx, subnet, gateway).await?;
     }
     rows::update(tx, SPEC.table, &s.id, before.standard.revision, subnet.columns()).await?;
+    rows::touch(tx, networks::SPEC.table, &subnet.network_id).await?;
     dhcp::settle(tx, &subnet.network_id).await?;
     tx.event(Event::new("network", "subnet.update", &s.id, &s.project_id, ctx)).await?;
     let mut wakes = Wakes::network(&subnet.network_id);
@@ -99,6 +101,7 @@ pub async fn delete(tx: &mut Tx, ctx: &Ctx, subnet: &Subnet) -> Result<Wakes> {
         return Err(fault::subnet_in_use(&s.id));
     }
     rows::delete(tx, SPEC.table, &s.id).await?;
+    rows::touch(tx, networks::SPEC.table, &subnet.network_id).await?;
     dhcp::settle(tx, &subnet.network_id).await?;
     tx.event(Event::new("network", "subnet.delete", &s.id, &s.project_id, ctx)).await?;
     let mut wakes = Wakes::network(&subnet.network_id);

@@ -5,9 +5,13 @@ use serde_json::Value;
 
 use super::Trunk;
 use crate::fault::{self, conflict, invalid_input};
+use crate::networks::Network;
 use crate::request::uuid_like;
 
-/// One entry of a body's `sub_ports`. Without segmentation only where a subport is removed.
+/// The segmentation of the subport's own network.
+const INHERIT: &str = "inherit";
+
+/// One entry of a body's `sub_ports`. Without segmentation where a subport is removed, or has its network's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     pub port_id: String,
@@ -55,7 +59,7 @@ fn subport(item: &Value, removing: bool) -> Result<Wanted> {
             invalid_input(format!("A valid port UUID must be specified in subport details: '{item}'"))
         })?;
     let wanted = |segmentation| Wanted { port_id: port_id.to_ascii_lowercase(), segmentation };
-    if removing {
+    if removing || object.get("segmentation_type").and_then(Value::as_str) == Some(INHERIT) {
         return Ok(wanted(None));
     }
     let (Some(kind), Some(id)) = (object.get("segmentation_type"), object.get("segmentation_id")) else {
@@ -69,13 +73,25 @@ fn subport(item: &Value, removing: bool) -> Result<Wanted> {
     let id: i64 = shown.parse().map_err(|_| {
         invalid_input(format!("Invalid subport details: segmentation_id '{shown}' is not an integer"))
     })?;
+    check_segmentation(&kind, id)?;
+    Ok(wanted(Some((kind, id))))
+}
+
+fn check_segmentation(kind: &str, id: i64) -> Result<()> {
     if kind != "vlan" {
         return Err(invalid_input(format!("Unknown segmentation_type '{kind}'")));
     }
     if !(1..=4094).contains(&id) {
         return Err(invalid_input(format!("Segmentation ID '{id}' is not in range")));
     }
-    Ok(wanted(Some((kind, id))))
+    Ok(())
+}
+
+/// Of a subport that is to have its network's.
+pub fn inherited(network: &Network) -> Result<(String, i64)> {
+    let id = network.segmentation_id.unwrap_or_default();
+    check_segmentation(&network.network_type, id)?;
+    Ok((network.network_type.clone(), id))
 }
 
 /// A trunk that is down by its owner's will stays as it is.

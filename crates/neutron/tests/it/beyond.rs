@@ -41,6 +41,84 @@ async fn policies_have_rules_and_users() {
 }
 
 #[tokio::test]
+async fn a_projects_manager_makes_its_policies_and_nobody_undoes_an_admins() {
+    let cloud = Cloud::start().await;
+    let policy = |name: &str| json!({"policy": {"name": name}});
+    let path = "/v2.0/qos/policies";
+    cloud.post("alice", path, policy("own")).await.refused(403, "PolicyNotAuthorized");
+    cloud.post("alice", path, policy(&"x".repeat(256))).await.refused(400, "HTTPBadRequest");
+    let own = cloud.post("mona", path, policy("own")).await.ok(201)["policy"].clone();
+    let mark = json!({"dscp_marking_rule": {"dscp_mark": 26}});
+    let rules = format!("{path}/{}/dscp_marking_rules", id(&own));
+    cloud.post("alice", &rules, mark.clone()).await.refused(403, "PolicyNotAuthorized");
+    cloud.post("mona", &rules, mark.clone()).await.ok(201);
+    assert_eq!(cloud.delete("bob", &format!("{path}/{}", id(&own))).await.status, 404);
+    cloud.delete("alice", &format!("{path}/{}", id(&own))).await.refused(403, "PolicyNotAuthorized");
+    cloud.delete("mona", &format!("{path}/{}", id(&own))).await.ok(204);
+
+    let foreign = cloud.post("admin", path, policy("admins")).await.ok(201)["policy"].clone();
+    assert_eq!(cloud.put("mona", &format!("{path}/{}", id(&foreign)), policy("x")).await.status, 404);
+    let network = format!("/v2.0/networks/{}", cloud.network("n").await);
+    let with = |policy: &Value| json!({"network": {"qos_policy_id": policy}});
+    cloud.put("admin", &network, with(&foreign["id"])).await.ok(200);
+    cloud.put("alice", &network, with(&Value::Null)).await.refused(403, "PolicyRemoveAuthorizationError");
+    let shared = json!({"policy": {"shared": true}});
+    cloud.put("admin", &format!("{path}/{}", id(&foreign)), shared).await.ok(200);
+    cloud.put("alice", &network, with(&Value::Null)).await.ok(200);
+}
+
+#[tokio::test]
+async fn groups_with_and_without_state_do_not_mix_on_a_port() {
+    let cloud = Cloud::start().await;
+    let network = cloud.network("n").await;
+    cloud.subnet(&network, "10.0.0.0/24").await;
+    let group = async |stateful: bool| {
+        id(&cloud.make("security-groups", "security_group", json!({"name": "g", "stateful": stateful})).await)
+    };
+    let (with, without) = (group(true).await, group(false).await);
+    let both = json!({"port": {"network_id": network, "security_groups": [with, without]}});
+    cloud.post("alice", "/v2.0/ports", both).await.refused(409, "SecurityGroupConflict");
+    let port = json!({"network_id": network, "security_groups": [without]});
+    let port = id(&cloud.make("ports", "port", port).await);
+    let both = json!({"port": {"security_groups": [with, without]}});
+    cloud.put("alice", &format!("/v2.0/ports/{port}"), both).await.refused(409, "SecurityGroupConflict");
+    let stateful = json!({"security_group": {"stateful": true}});
+    cloud
+        .put("alice", &format!("/v2.0/security-groups/{without}"), stateful)
+        .await
+        .refused(409, "SecurityGroupInUse");
+    cloud.app.bind_port(&ctx("alice"), &port, "s1", "vm", "nova").await.unwrap();
+    cloud.app.ensure_plugged(std::slice::from_ref(&network)).await.unwrap();
+    assert!(cloud.host.port(&network, &port).unwrap().stateless);
+}
+
+#[tokio::test]
+async fn parts_count_as_changes_of_the_whole() {
+    let cloud = Cloud::start().await;
+    let revision = async |path: &str, member: &str| {
+        cloud.get("admin", path).await.ok(200)[member]["revision_number"].as_i64().unwrap()
+    };
+    let network = cloud.network("n").await;
+    let (path, at_first) = (format!("/v2.0/networks/{network}"), 0);
+    let subnet = id(&cloud.subnet(&network, "10.0.0.0/24").await);
+    let with_subnet = revision(&path, "network").await;
+    assert!(with_subnet > at_first);
+    let policy = json!({
+        "object_type": "network", "object_id": network, "action": "access_as_shared", "target_tenant": "*",
+    });
+    cloud.make_as("admin", "rbac-policies", "rbac_policy", policy).await;
+    assert!(revision(&path, "network").await > with_subnet);
+    let router = id(&cloud.make("routers", "router", json!({})).await);
+    let (path, before) = (format!("/v2.0/routers/{router}"), 0);
+    let interface = json!({ "subnet_id": subnet });
+    cloud.put("alice", &format!("{path}/add_router_interface"), interface.clone()).await.ok(200);
+    let with_interface = revision(&path, "router").await;
+    assert!(with_interface > before);
+    cloud.put("alice", &format!("{path}/remove_router_interface"), interface).await.ok(200);
+    assert!(revision(&path, "router").await > with_interface);
+}
+
+#[tokio::test]
 async fn new_networks_get_the_projects_default_policy() {
     let cloud = Cloud::start().await;
     let policy = json!({"name": "d", "is_default": true, "project_id": "alice"});
@@ -129,6 +207,27 @@ async fn a_trunk_carries_subports() {
     assert_eq!(cloud.get("bob", &path).await.status, 404);
     cloud.delete("alice", &path).await.ok(204);
     cloud.delete("alice", &format!("/v2.0/ports/{child}")).await.ok(204);
+}
+
+#[tokio::test]
+async fn a_subport_has_its_networks_tag_if_it_is_asked_to() {
+    let cloud = Cloud::start().await;
+    let provider = async |kind: &str| {
+        let network = json!({"provider:network_type": kind, "project_id": "alice"});
+        id(&cloud.make_as("admin", "networks", "network", network).await)
+    };
+    let (vlan, vxlan) = (provider("vlan").await, provider("vxlan").await);
+    let parent = id(&cloud.port(&cloud.network("n").await).await);
+    let with = |port: &Value| {
+        let sub_ports = json!([{"port_id": port["id"], "segmentation_type": "inherit"}]);
+        json!({"trunk": {"port_id": parent, "sub_ports": sub_ports}})
+    };
+    let on_vxlan = cloud.port(&vxlan).await;
+    cloud.post("alice", "/v2.0/trunks", with(&on_vxlan)).await.refused(400, "InvalidInput");
+    let on_vlan = cloud.port(&vlan).await;
+    let trunk = cloud.post("alice", "/v2.0/trunks", with(&on_vlan)).await.ok(201)["trunk"].clone();
+    assert_eq!(trunk["sub_ports"][0]["segmentation_type"], "vlan");
+    assert_eq!(trunk["sub_ports"][0]["segmentation_id"], 1);
 }
 
 #[tokio::test]

@@ -102,16 +102,18 @@ impl host::Network for Recorder {
     fn serve_metadata(&self, _: Arc<dyn MetadataSource>) {}
 }
 
-/// Tokens are names: `admin`, `alice` and `bob` (members of projects of those names), `rita` (reader of alice's).
+/// Tokens are names: `admin`, `alice` and `bob` (members of projects of those names), `rita` and `mona` (reader and manager
+/// of alice's).
 pub fn auth(token: &str) -> Option<Auth> {
     let (project, role) = match token {
         "admin" => ("admin", "admin"),
         "alice" | "bob" => (token, "member"),
         "rita" => ("alice", "reader"),
+        "mona" => ("alice", "manager"),
         _ => return None,
     };
     let domain = DomainRef { id: "default".into(), name: "Default".into() };
-    let implied = ["admin", "member", "reader"];
+    let implied = ["admin", "manager", "member", "reader"];
     let roles = implied.iter().skip_while(|r| **r != role).map(|r| (*r).to_owned()).collect();
     Some(Auth {
         user: UserRef { id: token.into(), name: token.into(), domain: domain.clone() },

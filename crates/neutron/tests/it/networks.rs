@@ -3,6 +3,52 @@ use serde_json::{Value, json};
 use crate::cloud::{Cloud, id, ids};
 
 #[tokio::test]
+async fn admins_say_what_kind_of_segment_a_network_is() {
+    let cloud = Cloud::start().await;
+    let make = async |kind: &str, physical: Option<&str>, segment: Option<u32>| {
+        let mut network = json!({"provider:network_type": kind});
+        if let Some(physical) = physical {
+            network["provider:physical_network"] = physical.into();
+        }
+        if let Some(segment) = segment {
+            network["provider:segmentation_id"] = segment.into();
+        }
+        cloud.post("admin", "/v2.0/networks", json!({ "network": network })).await
+    };
+    let shown = async |kind: &str, physical: Option<&str>, segment: Option<u32>| {
+        let network = make(kind, physical, segment).await.ok(201)["network"].clone();
+        (
+            network["provider:physical_network"].clone(),
+            network["provider:segmentation_id"].clone(),
+            network["mtu"].clone(),
+        )
+    };
+    assert_eq!(shown("vlan", Some("public"), Some(2)).await, (json!("public"), json!(2), json!(1450)));
+    assert_eq!(shown("vlan", None, None).await, (json!("public"), json!(1), json!(1450)));
+    assert_eq!(shown("vlan", Some("public"), None).await, (json!("public"), json!(3), json!(1450)));
+    assert_eq!(shown("vxlan", None, None).await, (json!(null), json!(1), json!(1400)));
+    assert_eq!(shown("geneve", None, Some(7)).await, (json!(null), json!(7), json!(1392)));
+    make("vlan", Some("public"), Some(2)).await.refused(409, "VlanIdInUse");
+    make("geneve", None, Some(7)).await.refused(409, "TunnelIdInUse");
+    for (kind, physical, segment) in [
+        ("vlan", Some("elsewhere"), None),
+        ("vlan", None, Some(9)),
+        ("vlan", Some("public"), Some(4095)),
+        ("vxlan", Some("public"), None),
+        ("vxlan", None, Some(0)),
+        ("local", None, Some(1)),
+        ("flat", Some("public"), Some(1)),
+        ("gre", None, None),
+    ] {
+        make(kind, physical, segment).await.refused(400, "InvalidInput");
+    }
+    let path = "/v2.0/networks?provider:segmentation_id=2&provider:network_type=vlan";
+    assert_eq!(cloud.get("admin", path).await.ok(200)["networks"].as_array().unwrap().len(), 1);
+    let large = json!({"network": {"mtu": 9001}});
+    cloud.post("alice", "/v2.0/networks", large).await.refused(400, "InvalidInput");
+}
+
+#[tokio::test]
 async fn a_network_lives_and_goes() {
     let cloud = Cloud::start().await;
     let made = cloud.make("networks", "network", json!({"name": "n", "description": "d"})).await;
@@ -32,7 +78,7 @@ async fn a_network_lives_and_goes() {
     let renamed = cloud.put("alice", &path, json!({"network": {"name": "m", "mtu": 1400}})).await.ok(200);
     assert_eq!(
         (&renamed["network"]["name"], &renamed["network"]["revision_number"]),
-        (&json!("m"), &json!(1))
+        (&json!("m"), &json!(2))
     );
     assert_eq!(renamed["network"]["subnets"], json!([id(&subnet)]));
     cloud
@@ -119,7 +165,6 @@ async fn provider_attributes_are_for_admins_and_for_what_one_machine_can_do() {
     make("alice", json!({"provider:network_type": "local"})).await.refused(403, "PolicyNotAuthorized");
     make("alice", json!({"shared": true})).await.refused(403, "PolicyNotAuthorized");
     make("alice", json!({"router:external": true})).await.refused(403, "PolicyNotAuthorized");
-    make("admin", json!({"provider:network_type": "vxlan"})).await.refused(400, "InvalidInput");
     make("admin", json!({"provider:network_type": "flat"})).await.refused(400, "InvalidInput");
     let second = json!({"provider:network_type": "flat", "provider:physical_network": "public"});
     make("admin", second).await.refused(409, "FlatNetworkInUse");

