@@ -1,10 +1,20 @@
 //! Instants. Rows hold microseconds since the epoch (BIGINT); APIs print one of these shapes, always UTC.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use jiff::Timestamp;
 
-/// Microseconds since the epoch.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+
+/// Microseconds since the epoch, by the machine's clock: it may jump either way. What must not is measured by
+/// `std::time::Instant`.
 pub fn now() -> i64 {
-    Timestamp::now().as_microsecond()
+    Timestamp::now().as_microsecond() + AHEAD.load(Ordering::Relaxed)
+}
+
+/// For tests of clocks that jump: from now on this process believes to be so many microseconds ahead of the machine.
+pub fn set_ahead(micros: i64) {
+    AHEAD.store(micros, Ordering::Relaxed);
 }
 
 fn at(micros: i64) -> jiff::Zoned {

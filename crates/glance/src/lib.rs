@@ -144,7 +144,7 @@ impl Glance {
         let importing = Options { parallel: 4, ..Options::default() };
         reconcile::spawn(
             self.importing.clone(),
-            Arc::new(imports::reconcile::Imports(self.clone())),
+            Arc::new(imports::reconcile::Imports::new(self.clone())),
             importing,
         );
         let hashing = Options { parallel: 1, ..Options::default() };

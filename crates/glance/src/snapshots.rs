@@ -2,17 +2,21 @@
 
 use base::{Ctx, Result};
 use camino::{Utf8Path, Utf8PathBuf};
+use db::Tx;
 use serde_json::Value;
 
 use crate::images::{Image, Status, rules, store};
 use crate::{Glance, data};
 
 impl Glance {
-    /// A queued image of the caller's project; `body` is that of `POST /v2/images`.
-    pub async fn create_image(&self, ctx: &Ctx, body: &Value) -> Result<Image> {
-        let image = rules::new_image(ctx, body)?;
-        store::create(&self.db, ctx, &image).await?;
-        Ok(image)
+    /// A queued image of the caller's project, not written yet; `body` is that of `POST /v2/images`.
+    pub fn plan_image(&self, ctx: &Ctx, body: &Value) -> Result<Image> {
+        rules::new_image(ctx, body)
+    }
+
+    /// Writes it in the transaction that also says what it is for: neither is ever there without the other.
+    pub async fn insert_image(&self, tx: &mut Tx, ctx: &Ctx, image: &Image) -> Result<()> {
+        store::create_in(tx, ctx, image).await
     }
 
     /// A place on the images' own disk for data of this image that is still being made. Whoever makes it removes it.

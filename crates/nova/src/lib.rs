@@ -57,7 +57,7 @@ mod shares;
 mod usage;
 mod versions;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -128,6 +128,8 @@ pub struct Nova {
     /// This boot of the host: a machine last seen in another one was not stopped by its guest.
     boot_id: String,
     looked_once: AtomicBool,
+    /// Servers whose cards came or went when the last daemon died.
+    half_plugged: Mutex<HashSet<String>>,
     /// Activations that can be cut short, by server.
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
@@ -154,6 +156,7 @@ impl Nova {
             waker: Waker::new(),
             boot_id: boot.trim().to_owned(),
             looked_once: AtomicBool::new(false),
+            half_plugged: Mutex::default(),
             waiting: Mutex::default(),
         })
     }
@@ -176,6 +179,9 @@ impl Nova {
     pub async fn start(self: &Arc<Self>) {
         if let Err(error) = self.ensure_host().await {
             tracing::error!(?error, "the row of this host could not be written");
+        }
+        if let Err(error) = self.remember_half_plugged().await {
+            tracing::error!(?error, "the requests that were cut off are not known");
         }
         let changes = self.hypervisor.changes();
         reconcile::spawn(

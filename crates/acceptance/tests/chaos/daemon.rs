@@ -15,8 +15,35 @@ struct Up {
     args: UpArgs,
 }
 
+/// How far the daemon's clock is ahead of the machine's, in seconds: read again and again, and `clock.seen` tells what
+/// was read.
+const CLOCK: &str = "clock";
+const CLOCK_SEEN: &str = "clock.seen";
+
+fn keep_the_clock(dir: &Path) {
+    let (wanted, seen) = (dir.join(CLOCK), dir.join(CLOCK_SEEN));
+    let mut known = String::new();
+    let mut look = move || {
+        let text = std::fs::read_to_string(&wanted).unwrap_or_default();
+        let ahead = text.parse::<i64>().ok().filter(|_| text != known);
+        if let Some(ahead) = ahead {
+            base::time::set_ahead(ahead * 1_000_000);
+            std::fs::write(&seen, &text).expect("a place to tell");
+            known = text;
+        }
+    };
+    look();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(3));
+            look();
+        }
+    });
+}
+
 /// In the child: `cumulet up --foreground --simulate`.
 pub fn run(runtime: &tokio::runtime::Runtime, dir: &str, listen: &str) -> ExitCode {
+    keep_the_clock(Path::new(dir).parent().expect("a directory of the test's"));
     let up = Up::parse_from(["up", "--foreground", "--simulate", "--data-dir", dir, "--listen", listen]);
     match runtime.block_on(cumulet::commands::up::run(up.args)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,6 +77,20 @@ impl Daemon {
         // SIGKILL; one that ended by itself is noticed by `restart`.
         let _ = self.child.kill();
         self.child.wait().expect("a child to wait for");
+    }
+
+    /// The daemon's clock jumps now, or is found changed by its next life.
+    pub async fn set_clock(&mut self, ahead: i64) {
+        let dir = self.data.path().parent().expect("a directory of the test's").as_std_path();
+        let (wanted, part) = (dir.join(CLOCK), dir.join("clock.part"));
+        std::fs::write(&part, ahead.to_string())
+            .and_then(|()| std::fs::rename(part, wanted))
+            .expect("a clock");
+        let seen =
+            || std::fs::read_to_string(dir.join(CLOCK_SEEN)).is_ok_and(|text| text == ahead.to_string());
+        while self.child.try_wait().expect("a child").is_none() && !seen() {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
     }
 
     /// Started and answering.

@@ -1,34 +1,49 @@
-//! After a kill: is everything that was accepted there, is nothing there that should not be?
+//! After a kill: is everything that was accepted there, and as it was asked for?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cumulet::control::{self, Request};
 use serde_json::Value;
 use testkit::{Client, text};
 
 use crate::daemon::Daemon;
-use crate::model::{Kind, Known, Thing, World, find};
-use crate::workers;
+use crate::model::{Fact, Kind, Known, Thing, World, find};
+use crate::{leaks, workers};
 
 /// How long the cloud may take to bring everything to rest.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the cloud says of itself.
+pub struct Seen {
+    pub servers: BTreeMap<String, Value>,
+    pub images: Vec<Value>,
+    pub ports: Vec<Value>,
+}
 
 /// What is wrong, a line each.
 pub async fn judge(world: &mut World, daemon: &Daemon) -> Vec<String> {
-    let servers = match at_rest(&world.admin).await {
-        Ok(servers) => servers,
-        Err(busy) => return vec![format!("these servers do not come to rest: {busy}")],
+    let seen = match at_rest(&world.admin).await {
+        Ok(seen) => seen,
+        Err(busy) => return vec![format!("these do not come to rest: {busy}")],
     };
     let mut wrong = Vec::new();
     let admin = world.admin.clone();
     for own in &mut world.workers {
         for thing in &mut own.things {
-            wrong.extend(expected(&admin, thing, &servers).await);
+            wrong.extend(expected(&admin, thing, &seen).await);
         }
         own.things.retain(|thing| thing.known == Known::There);
+        let servers: BTreeMap<String, String> = own
+            .things
+            .iter()
+            .filter(|t| t.kind == Kind::Server)
+            .filter_map(|t| Some((t.name.clone(), t.id.clone()?)))
+            .collect();
+        for thing in &mut own.things {
+            wrong.extend(belongs(thing, &servers, &seen));
+        }
     }
-    wrong.extend(leaks(world, daemon, &servers).await);
+    wrong.extend(leaks::find(world, daemon, &seen).await);
     wrong
 }
 
@@ -43,29 +58,31 @@ pub async fn empty(world: &mut World, daemon: &Daemon) -> Vec<String> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let mut wrong = judge(world, daemon).await;
-    let machines = machines(daemon);
-    if !machines.is_empty() {
-        wrong.push(format!("machines are left on the host: {machines:?}"));
-    }
+    wrong.extend(leaks::machines(daemon).into_keys().map(|id| format!("machine {id} is left on the host")));
     wrong
 }
 
-async fn list(client: &Client, path: &str, key: &str) -> Vec<Value> {
+pub async fn list(client: &Client, path: &str, key: &str) -> Vec<Value> {
     client.get(path).await.expect(200)[key].as_array().expect("a list").clone()
 }
 
-/// All servers by id, once none is on its way anywhere.
-async fn at_rest(admin: &Client) -> Result<BTreeMap<String, Value>, String> {
+/// Everything, once no server and no image is on its way anywhere.
+async fn at_rest(admin: &Client) -> Result<Seen, String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let servers = list(admin, "/compute/v2.1/servers/detail?limit=1000", "servers").await;
-        let busy: Vec<String> = servers
-            .iter()
-            .filter(|s| s["status"] == "BUILD" || !s["OS-EXT-STS:task_state"].is_null())
+        let images = list(admin, "/image/v2/images?limit=1000", "images").await;
+        let building = |s: &&Value| s["status"] == "BUILD" || !s["OS-EXT-STS:task_state"].is_null();
+        let filling = |i: &&Value| i["status"] == "saving" || i["status"] == "importing";
+        let busy_servers = servers.iter().filter(building);
+        let busy: Vec<String> = busy_servers
             .map(|s| format!("{} {} {}", s["name"], s["status"], s["OS-EXT-STS:task_state"]))
+            .chain(images.iter().filter(filling).map(|i| format!("{} {}", i["name"], i["status"])))
             .collect();
         if busy.is_empty() {
-            return Ok(servers.into_iter().map(|s| (text(&s["id"]).to_owned(), s)).collect());
+            let servers = servers.into_iter().map(|s| (text(&s["id"]).to_owned(), s)).collect();
+            let ports = list(admin, "/network/v2.0/ports?limit=1000", "ports").await;
+            return Ok(Seen { servers, images, ports });
         }
         if Instant::now() > deadline {
             return Err(busy.join(", "));
@@ -75,7 +92,7 @@ async fn at_rest(admin: &Client) -> Result<BTreeMap<String, Value>, String> {
 }
 
 /// Compares one thing with what its worker was told, and makes sure of what was unsure.
-async fn expected(admin: &Client, thing: &mut Thing, servers: &BTreeMap<String, Value>) -> Option<String> {
+async fn expected(admin: &Client, thing: &mut Thing, seen: &Seen) -> Vec<String> {
     let (path, wrapper) = thing.kind.path();
     if thing.id.is_none() && thing.known == Known::Unsure {
         thing.id = find(admin, thing.kind, &thing.name).await;
@@ -86,123 +103,85 @@ async fn expected(admin: &Client, thing: &mut Thing, servers: &BTreeMap<String, 
     };
     let what =
         format!("{:?} {} ({})", thing.kind, thing.name, thing.id.as_deref().unwrap_or("never answered"));
-    match (thing.known, found.is_some()) {
-        (Known::There, false) => return Some(format!("{what} was accepted and is lost")),
-        (Known::Gone, true) => return Some(format!("{what} was deleted and is there")),
-        (_, false) => {
-            thing.known = Known::Gone;
-            return None;
-        }
-        (_, true) => thing.known = Known::There,
-    }
-    let body = found?.body;
-    let status = match thing.kind {
-        Kind::Server => text(&servers.get(thing.id.as_deref()?)?["status"]).to_owned(),
-        Kind::Image => text(&body["status"]).to_owned(),
-        _ => return None,
+    let Some(found) = found else {
+        let lost = thing.known == Known::There;
+        thing.known = Known::Gone;
+        return if lost { vec![format!("{what} was accepted and is lost")] } else { Vec::new() };
     };
-    if status == "ERROR" {
-        println!("# {what} is in ERROR: {}", body[wrapper]["fault"]["message"]);
-        let reason = body[wrapper]["fault"]["message"].as_str().unwrap_or_default();
-        return reason.is_empty().then(|| format!("{what} is in ERROR without a reason"));
+    if thing.known == Known::Gone {
+        return vec![format!("{what} was deleted and is there")];
     }
-    if thing.statuses.is_empty() {
-        return None;
+    thing.known = Known::There;
+    let body = found.expect(200);
+    let body = if wrapper.is_empty() { &body } else { &body[wrapper] };
+    let mut wrong = Vec::new();
+    let failed = body["status"] == "ERROR" && thing.kind == Kind::Server;
+    if failed {
+        let reason = body["fault"]["message"].as_str().unwrap_or_default();
+        println!("# {what} is in ERROR: {reason}");
+        if reason.is_empty() {
+            wrong.push(format!("{what} is in ERROR without a reason"));
+        }
     }
-    let right = thing.statuses.iter().find(|s| **s == status).copied();
-    match right {
-        None => Some(format!("{what} is {status} and not {:?}", thing.statuses)),
-        Some(now) => {
-            thing.statuses = [now].into();
+    for (fact, right) in &mut thing.facts {
+        let is = told(thing.kind, *fact, body, seen);
+        if !right.contains(&is) && !failed {
+            wrong.push(format!("{what}: {fact:?} is {is:?} and not one of {right:?}"));
+        }
+        *right = [is].into();
+    }
+    wrong
+}
+
+/// A fact as the cloud tells it.
+fn told(kind: Kind, fact: Fact, body: &Value, seen: &Seen) -> String {
+    let plain = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let id = &body["id"];
+    match (fact, kind) {
+        (Fact::Status, _) => plain(&body["status"]),
+        (Fact::Mark, Kind::Server) => plain(&body["metadata"]["mark"]),
+        (Fact::Mark, Kind::Image) => plain(&body["mark"]),
+        (Fact::Mark, Kind::SecurityGroup) if body["description"] == body["name"] => String::new(),
+        (Fact::Mark, _) => plain(&body["description"]),
+        (Fact::Ports, Kind::Router) => {
+            let interface =
+                |p: &&Value| p["device_id"] == *id && p["device_owner"] == "network:router_interface";
+            seen.ports.iter().filter(interface).count().to_string()
+        }
+        (Fact::Ports, _) => seen.ports.iter().filter(|p| p["device_id"] == *id).count().to_string(),
+        (Fact::Vcpus, _) => body["flavor"]["vcpus"].to_string(),
+        (Fact::Port, _) => plain(&body["port_id"]),
+        (Fact::Device, _) => plain(&body["device_id"]),
+    }
+}
+
+/// Makes sure of what a thing belongs to: a port given to a server is the server's for as long as that lives.
+fn belongs(thing: &mut Thing, servers: &BTreeMap<String, String>, seen: &Seen) -> Option<String> {
+    match thing.kind {
+        Kind::Network => {
+            let id = thing.id.as_deref()?;
+            let interface =
+                |p: &&Value| p["network_id"] == id && p["device_owner"] == "network:router_interface";
+            thing.of = seen.ports.iter().find(interface).map(|p| text(&p["device_id"]).to_owned());
             None
         }
-    }
-}
-
-/// Ids of the machines on the fake host.
-fn machines(daemon: &Daemon) -> BTreeSet<String> {
-    let dir = daemon.data.path().join("fake-vms");
-    let names =
-        dir.read_dir_utf8().expect("the fake host's machines").map(|e| e.unwrap().file_name().to_owned());
-    names.filter_map(|n| n.strip_suffix(".json").map(Into::into)).collect()
-}
-
-/// Rows against the host's view, and what servers hold against the servers there are.
-async fn leaks(world: &World, daemon: &Daemon, servers: &BTreeMap<String, Value>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let admin = &world.admin;
-    let machines = machines(daemon);
-    for stray in machines.iter().filter(|id| !servers.contains_key(*id)) {
-        wrong.push(format!("machine {stray} has no server"));
-    }
-    let working = |s: &Value| s["status"] != "ERROR";
-    for (id, server) in servers.iter().filter(|(_, s)| working(s)) {
-        if !machines.contains(id) {
-            wrong.push(format!("server {id} is {} and has no machine", server["status"]));
+        Kind::Port => {
+            let port = seen.ports.iter().find(|p| thing.id.as_deref() == p["id"].as_str())?;
+            let server = thing.of.as_ref().and_then(|name| servers.get(name));
+            let failed = server.is_some_and(|id| seen.servers.get(id).is_none_or(|s| s["status"] == "ERROR"));
+            if server.is_none() {
+                thing.of = None;
+            }
+            let right = server.map(String::as_str).unwrap_or_default();
+            let is = text(&port["device_id"]);
+            (is != right && !failed)
+                .then(|| format!("port {} has the device {is:?} and not {right:?}", thing.name))
         }
-    }
-    let ports = list(admin, "/network/v2.0/ports?device_owner=compute:nova&limit=1000", "ports").await;
-    let mut held: BTreeMap<&str, usize> = BTreeMap::new();
-    for port in &ports {
-        *held.entry(text(&port["device_id"])).or_default() += 1;
-    }
-    wrong.extend(
-        held.keys()
-            .filter(|id| !servers.contains_key(**id))
-            .map(|id| format!("a port of server {id} is left")),
-    );
-    for (id, _) in servers.iter().filter(|(_, s)| working(s)) {
-        let count = held.get(id.as_str()).copied().unwrap_or(0);
-        if count != 1 {
-            wrong.push(format!("server {id} has {count} ports"));
+        // Filled by now: what happens to its server is not its business any more.
+        Kind::Image => {
+            thing.of = None;
+            None
         }
-    }
-    wrong.extend(counted(world, servers).await);
-    wrong.extend(planes(admin, daemon).await);
-    wrong
-}
-
-/// Quotas and Placement count what is there.
-async fn counted(world: &World, servers: &BTreeMap<String, Value>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let admin = &world.admin;
-    let limits = admin.get("/compute/v2.1/limits").await.expect(200);
-    let used = &limits["limits"]["absolute"]["totalInstancesUsed"];
-    if used.as_u64() != Some(servers.len() as u64) {
-        wrong.push(format!("the quota counts {used} servers, there are {}", servers.len()));
-    }
-    let holding = servers.values().filter(|s| s["status"] != "ERROR").count() as u64;
-    let providers = list(admin, "/placement/resource_providers", "resource_providers").await;
-    let usages = format!("/placement/resource_providers/{}/usages", text(&providers[0]["uuid"]));
-    let usages = admin.get(&usages).await.expect(200);
-    let flavor = admin.get(&format!("/compute/v2.1/flavors/{}", world.flavor)).await.expect(200);
-    let each = flavor["flavor"]["vcpus"].as_u64().expect("vcpus");
-    if usages["usages"]["VCPU"].as_u64() != Some(holding * each) {
-        wrong.push(format!(
-            "Placement counts {} VCPU for {holding} servers of {each}",
-            usages["usages"]["VCPU"]
-        ));
-    }
-    wrong
-}
-
-/// The host has exactly the networks and routers that there are rows for.
-async fn planes(admin: &Client, daemon: &Daemon) -> Vec<String> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let networks = list(admin, "/network/v2.0/networks?limit=1000", "networks").await.len();
-        let routers = list(admin, "/network/v2.0/routers?limit=1000", "routers").await.len();
-        let told = control::ask(&daemon.data, &Request::Status).await.expect("a status");
-        let real = |key: &str| told[key].as_u64().expect("a number") as usize;
-        if (real("networks"), real("routers")) == (networks, routers) {
-            return Vec::new();
-        }
-        if Instant::now() > deadline {
-            return vec![format!(
-                "the host has {} networks and {} routers, there are {networks} and {routers}",
-                told["networks"], told["routers"]
-            )];
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        _ => None,
     }
 }

@@ -1,18 +1,23 @@
 //! kill -9 of the daemon at random moments, again and again: no accepted request is lost, nothing is leaked.
 //!
 //! ```text
-//! round:  workers create, act, delete ──► kill -9 ──► start again (and sometimes kill in the middle of that)
+//! round:  workers create, change, delete ──► kill -9 ──► start again (and sometimes kill in the middle of that)
 //!         ──► wait until everything rests ──► judge: what was accepted is there or in ERROR with its reason,
 //!             what was deleted is gone, rows and the fake host's view agree
 //! ```
+//!
+//! Before that, and between the rounds, the machine's clock jumps by days (`clock.rs`).
 //!
 //! The fake host keeps its machines in files, as QEMU keeps its own going; networks are applied again. `CHAOS_KILLS`
 //! (20) and `CHAOS_SEED` decide how long and which. This binary is its own daemon (`daemon DIR PORT`), so that it needs
 //! no other one built.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod changes;
+mod clock;
 mod daemon;
 mod judge;
+mod leaks;
 mod model;
 mod workers;
 
@@ -53,21 +58,24 @@ async fn chaos() -> ExitCode {
     let dir = tempfile::Builder::new().prefix("cumulet-chaos.").tempdir().expect("a directory");
     let mut daemon = Daemon::start(dir.path()).await;
     let mut world = World::prepare(&daemon.url, dir.path()).await;
-    let mut wrong = Vec::new();
-    let mut requests = 0;
+    let mut wrong = clock::jumps(&mut world, &mut daemon).await;
+    wrong.iter().for_each(|line| println!("not ok - {line}"));
     let begun = Instant::now();
     let mut killed = 0;
     let mut round = 0;
     while killed < kills && wrong.is_empty() {
         round += 1;
         let moment = LONGEST.mul_f64(dice.random());
-        let (done, ()) = tokio::join!(workers::work(&mut world, round, dice.random()), async {
+        tokio::join!(workers::work(&mut world, round, dice.random()), async {
             tokio::time::sleep(moment).await;
             daemon.kill();
         });
-        requests += done;
         killed += 1;
+        if dice.random_bool(0.1) {
+            daemon.set_clock(clock::DAY * dice.random_range(-1..=1)).await;
+        }
         daemon.restart().await;
+        world.login().await;
         while killed < kills && dice.random_bool(0.2) {
             // While it picks up the pieces of the last time.
             tokio::time::sleep(LONGEST.mul_f64(dice.random())).await;
@@ -80,7 +88,11 @@ async fn chaos() -> ExitCode {
             println!("not ok - round {round}, killed after {} ms: {line}", moment.as_millis());
         }
         if wrong.is_empty() && round % 10 == 0 {
-            println!("# {killed} kills, {requests} requests, {} s", begun.elapsed().as_secs());
+            println!(
+                "# {killed} kills, {} requests, {} s",
+                world.tally.requests(),
+                begun.elapsed().as_secs()
+            );
         }
     }
     if wrong.is_empty() {
@@ -89,7 +101,8 @@ async fn chaos() -> ExitCode {
     }
     daemon.kill();
     if wrong.is_empty() {
-        println!("ok - {killed} kills, {requests} requests, {} s", begun.elapsed().as_secs());
+        world.tally.lines().iter().for_each(|line| println!("# {line}"));
+        println!("ok - {killed} kills, {} requests, {} s", world.tally.requests(), begun.elapsed().as_secs());
         return ExitCode::SUCCESS;
     }
     println!("again with CHAOS_SEED={seed}; the daemon's data and log stay in {}", dir.keep().display());

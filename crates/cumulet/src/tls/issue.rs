@@ -87,6 +87,8 @@ fn authority(directory: &Utf8Path, today: Date) -> anyhow::Result<KeyPair> {
 fn ca_params(today: Date) -> CertificateParams {
     let mut params = valid(today, today.saturating_add(jiff::Span::new().years(CA_YEARS)));
     params.distinguished_name = called("Cumulet's authority for one cloud");
+    // This machine's clock may be ahead now, and a key that no one has yet cannot have been misused before.
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

@@ -1,8 +1,8 @@
 //! Running import tasks.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use base::{Ctx, Error, Result};
@@ -20,7 +20,20 @@ use crate::tasks::{self, LEGACY, Task};
 /// Data that was staged and not imported for so long is given up.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-pub struct Imports(pub Arc<Glance>);
+/// ... and was seen here waiting for so long: a clock that was set forward makes nothing old.
+const WATCHED: Duration = Duration::from_secs(3600);
+
+pub struct Imports {
+    glance: Arc<Glance>,
+    /// Images that wait for their import, since they were seen to.
+    waiting: Mutex<HashMap<String, Instant>>,
+}
+
+impl Imports {
+    pub fn new(glance: Arc<Glance>) -> Self {
+        Imports { glance, waiting: Mutex::default() }
+    }
+}
 
 #[async_trait]
 impl Reconciler for Imports {
@@ -29,7 +42,7 @@ impl Reconciler for Imports {
     }
 
     async fn reconcile(&self, id: &str) -> std::result::Result<Outcome, Failure> {
-        let glance = &self.0;
+        let glance = &self.glance;
         let task = tasks::store::get(&mut *glance.db.read().await?, id).await?;
         let Some(task) = task.filter(|t| !t.status.is_over()) else { return Ok(Outcome::Done) };
         let mut ctx = Ctx::internal("import");
@@ -40,18 +53,36 @@ impl Reconciler for Imports {
     }
 
     async fn resync(&self) -> std::result::Result<Vec<String>, Failure> {
-        tasks::store::forget_old(&self.0.db).await?;
-        give_up_abandoned(&self.0).await?;
-        Ok(tasks::store::unfinished(&self.0.db).await?)
+        tasks::store::forget_old(&self.glance.db).await?;
+        let waiting = images::store::staging(&self.glance.db).await?;
+        let waiting = waiting.into_iter().filter(|image| image.status == Status::Uploading).collect();
+        let abandoned = {
+            let mut watched = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            abandoned(waiting, &mut watched, base::time::now(), Instant::now())
+        };
+        give_up(&self.glance, &abandoned).await?;
+        Ok(tasks::store::unfinished(&self.glance.db).await?)
     }
 }
 
-async fn give_up_abandoned(glance: &Glance) -> Result<()> {
-    let before = base::time::now() - i64::try_from(ABANDONED.as_micros()).unwrap_or(i64::MAX);
-    for image in images::store::staging(&glance.db).await? {
-        if image.status != Status::Uploading || image.updated_at > before {
-            continue;
-        }
+/// Those that are old by the wall's clock and by ours.
+fn abandoned(
+    waiting: Vec<Image>,
+    watched: &mut HashMap<String, Instant>,
+    now: i64,
+    seen: Instant,
+) -> Vec<Image> {
+    watched.retain(|id, _| waiting.iter().any(|image| image.id == *id));
+    let before = now - i64::try_from(ABANDONED.as_micros()).unwrap_or(i64::MAX);
+    let old = |image: &Image| {
+        let since = *watched.entry(image.id.clone()).or_insert(seen);
+        image.updated_at < before && seen - since >= WATCHED
+    };
+    waiting.into_iter().filter(old).collect()
+}
+
+async fn give_up(glance: &Glance, images: &[Image]) -> Result<()> {
+    for image in images {
         tracing::info!(image = image.id, "staged data was never imported; it is given up");
         images::store::edit(&glance.db, &Ctx::internal("import"), "image.abandoned", &image.id, |image| {
             if image.status == Status::Uploading {
@@ -228,5 +259,25 @@ impl<'a> Run<'a> {
             self.glance.files.remove_from(store, self.id())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_abandons_nothing() {
+        let day = i64::try_from(ABANDONED.as_micros()).unwrap();
+        let image = |updated_at| Image { id: "i".into(), updated_at, ..images::rules::blank(None) };
+        let (mut watched, start) = (HashMap::new(), Instant::now());
+        let mut count =
+            |at, after: Duration| abandoned(vec![image(0)], &mut watched, at, start + after).len();
+        assert_eq!(count(1, Duration::ZERO), 0);
+        assert_eq!(count(2 * day, Duration::from_secs(60)), 0, "the clock was set forward");
+        assert_eq!(count(-day, 2 * WATCHED), 0, "the clock was set back");
+        assert_eq!(count(day + 1, ABANDONED), 1);
+        assert_eq!(abandoned(Vec::new(), &mut watched, day, start).len(), 0);
+        assert!(watched.is_empty());
     }
 }

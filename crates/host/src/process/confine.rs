@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid, UnshareFlags};
 use tokio::process::Command;
 
@@ -26,6 +26,9 @@ pub(crate) struct Confinement {
     /// Where the child writes its process id before it becomes another program, so that no crash of this process
     /// can leave one behind that nobody knows.
     pub pid_file: Option<OwnedFd>,
+    /// The child is killed when the thread that starts it ends, which threads of the runtime do with this process only:
+    /// for tools whose work is worth nothing to a later process.
+    pub ends_with_us: bool,
     pub limits: Vec<(Resource, u64)>,
     /// Control groups that the child joins: their `cgroup.procs`.
     pub groups_to_join: Vec<OwnedFd>,
@@ -35,7 +38,12 @@ pub(crate) struct Confinement {
 #[allow(unsafe_code)]
 pub(crate) fn confine(command: &mut Command, confinement: Confinement) {
     let groups: Vec<Gid> = confinement.groups.iter().copied().map(Gid::from_raw).collect();
-    let child = move || enter(&confinement, &groups);
+    let parent = rustix::process::getpid();
+    let child = move || {
+        enter(&confinement, &groups)?;
+        // After the change of user, which takes this back.
+        if confinement.ends_with_us { end_with(parent) } else { Ok(()) }
+    };
     // SAFETY: `enter` makes system calls only: it takes no lock and allocates nothing, as a child forked from a
     // process with several threads must.
     unsafe { command.pre_exec(child) };
@@ -60,6 +68,12 @@ fn enter(confinement: &Confinement, groups: &[Gid]) -> io::Result<()> {
     }
     rustix::thread::set_no_new_privs(true)?;
     keep_only(&confinement.files)
+}
+
+fn end_with(parent: Pid) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have ended before.
+    if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
 }
 
 fn limit(resource: Resource, value: u64) -> io::Result<()> {

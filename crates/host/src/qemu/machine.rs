@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::launch::MONITOR;
 use super::paths::VmFiles;
 use super::shared::Shared;
+use crate::files::remove;
 use crate::process::{Process, file_error};
 use crate::qmp::{Client, Event};
 use crate::{Error, Result, VmState};
@@ -92,11 +93,19 @@ impl Machine {
         Ok(if running { VmState::Running } else { VmState::Paused })
     }
 
-    /// Its state is in a file already, whole: only its process is still there.
-    pub(super) async fn is_saved(&self) -> bool {
+    /// False for a process that only stands in the way of the file which has the machine's state, whole: it was saved
+    /// and not ended, or started from it and never let run, when the daemon was killed.
+    pub(super) async fn goes_on(&self) -> Result<bool> {
         // One look at the file system, not a question to QEMU, for machines that never were suspended.
-        self.files.memory().exists()
-            && self.execute("query-status").await.is_ok_and(|status| status["status"] == "postmigrate")
+        if !self.files.memory().exists() {
+            return Ok(true);
+        }
+        if self.state().await? != VmState::Running {
+            return Ok(false);
+        }
+        // It has written to its disk since.
+        remove(&self.files.memory())?;
+        Ok(true)
     }
 
     pub(super) fn is_quiet(&self) -> bool {

@@ -45,7 +45,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
-use serde_json::json;
 use tokio::sync::{OnceCell, broadcast};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -139,20 +138,16 @@ impl QemuHypervisor {
             taps.push(self.taps.open_tap(nic).await?);
         }
         let state = if saved { Some(suspend::send(&files.memory())?) } else { None };
-        let growth = resize::growth(vm, &files)?;
         let process = launch::launch(shared, vm, &files, &record, taps, state).await?;
         let machine = Machine::new(&vm.id, files, process);
         let up = async {
-            let monitor = machine.monitor(GREETING_LIMIT).await?;
-            if saved {
-                machine.wake_up().await?;
+            machine.monitor(GREETING_LIMIT).await?;
+            match saved {
+                // The guest knows the size that its disk had.
+                true => machine.wake_up().await,
+                // Its firmware has not looked at the disk yet.
+                false => resize::grow(&machine, vm).await,
             }
-            if let Some(bytes) = growth {
-                // The guest's firmware has not looked at the disk yet.
-                let size = json!({"node-name": "root", "size": bytes});
-                monitor.execute("block_resize", size).await?;
-            }
-            Result::Ok(())
         };
         let greeted = tokio::select! {
             greeted = up => greeted,
@@ -196,10 +191,10 @@ impl Hypervisor for QemuHypervisor {
 
     async fn start(&self, vm: &VmPlan) -> Result<()> {
         if let Some(machine) = self.shared.running(&vm.id) {
-            if !machine.is_saved().await {
-                return Ok(());
+            if machine.goes_on().await? {
+                return resize::grow(&machine, vm).await;
             }
-            // Its suspension was cut off at the last step.
+            // Its suspension or its way back was cut off: what counts is in the file.
             machine.silence();
             machine.kill().await?;
             self.shared.ended(&machine);

@@ -1,7 +1,9 @@
 //! Disks that grow, and come back as they were when their owner changes their mind.
 
 use camino::Utf8Path;
+use serde_json::json;
 
+use super::machine::Machine;
 use super::paths::VmFiles;
 use crate::files::{remove, virtual_size};
 use crate::plan::VmPlan;
@@ -10,15 +12,16 @@ use crate::{Error, Result};
 
 const GIB: u64 = super::GIB;
 
-/// The size that the disk shall have from this start on, if it is larger than it is. QEMU itself makes it so: it runs
-/// confined, and the disk's metadata is a stranger's.
-pub(super) fn growth(vm: &VmPlan, files: &VmFiles) -> Result<Option<u64>> {
+/// A running machine's disk is as large as the plan says afterwards, unless it is larger. QEMU itself makes it so: it
+/// runs confined, and the disk's metadata is a stranger's.
+pub(super) async fn grow(machine: &Machine, vm: &VmPlan) -> Result<()> {
     let wanted = vm.root.size_gib.saturating_mul(GIB);
-    if wanted == 0 || files.memory().exists() {
-        // A suspended guest knows the size that its disk had.
-        return Ok(None);
+    if wanted <= virtual_size(&machine.files.disk())? {
+        return Ok(());
     }
-    Ok((virtual_size(&files.disk())? < wanted).then_some(wanted))
+    let monitor = machine.monitor(super::GREETING_LIMIT).await?;
+    monitor.execute("block_resize", json!({"node-name": "root", "size": wanted})).await?;
+    Ok(())
 }
 
 /// Keeps the disk as it is now if the plan's is another size.

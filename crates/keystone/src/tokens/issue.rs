@@ -7,7 +7,7 @@ use base::{Ctx, Error};
 use super::prove::{Proven, combine, domain_id};
 use super::request::{AuthRequest, Proof, ScopeSpec};
 use super::signed_api::KeyLogin;
-use super::{Claims, Methods, ScopeId, Session};
+use super::{Claims, Methods, ScopeId, Session, revocation};
 use crate::errors::{is_unauthorized, unauthorized};
 use crate::oauth::Signed;
 use crate::{Keystone, change, projects, trusts, users};
@@ -53,7 +53,10 @@ impl Keystone {
     }
 
     async fn issue(&self, proven: &Proven, scope: ScopeId) -> Result<(String, Arc<Session>), Error> {
+        // The machine's clock may have been ahead when somebody's tokens were ended: a new one is newer all the same.
         let now = base::time::now();
+        let ended = revocation::last_since(&mut *self.db.read().await?, now).await?;
+        let now = ended.map_or(now, |last| now.max(last + 1));
         let end = now.saturating_add(self.token_ttl);
         let mut audit_id = [0u8; 16];
         rand::fill(&mut audit_id[..]);

@@ -42,6 +42,16 @@ pub(super) async fn since(conn: &mut AnyConnection, instant: i64) -> db::Result<
     .await
 }
 
+/// The last instant, now or later, up to which the tokens of some user, project or domain were ended.
+pub(super) async fn last_since(conn: &mut AnyConnection, now: i64) -> db::Result<Option<i64>> {
+    let last = sql("SELECT COALESCE(MAX(issued_before), 0) FROM identity_revocation \
+                    WHERE issued_before >= $1 AND kind <> 'audit'")
+    .bind(now)
+    .number(conn)
+    .await?;
+    Ok((last > 0).then_some(last))
+}
+
 /// How an audit id is shown: 22 characters.
 pub fn audit_text(id: &[u8; 16]) -> String {
     use base64::Engine;

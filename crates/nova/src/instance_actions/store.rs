@@ -93,6 +93,15 @@ pub(crate) async fn finish(tx: &mut Tx, server: &str, error: Option<(&str, &str)
     Ok(())
 }
 
+/// Servers with an action of one of these kinds under way.
+pub(crate) async fn unfinished(conn: &mut Conn, actions: &[&str; 2]) -> Result<Vec<String>> {
+    Ok(sql("SELECT DISTINCT server_id FROM server_actions WHERE finished_at IS NULL AND action IN ($1, $2)")
+        .bind(actions[0])
+        .bind(actions[1])
+        .rows(conn)
+        .await?)
+}
+
 /// Newest first.
 pub(super) async fn list(conn: &mut Conn, server: &str) -> Result<Vec<Action>> {
     Ok(sql("SELECT server_id, request_id, action, project_id, user_id, started_at, updated_at, finished_at, result, \

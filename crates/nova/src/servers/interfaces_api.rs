@@ -195,7 +195,26 @@ pub async fn attach(
     let body = body.map_or_else(|| json!({}), |Json(body)| body);
     let wanted = parse(&ctx, &body)?;
     let server = seen(&nova, &ctx, &id, &policy::INTERFACE_CREATE, "attach_interface").await?;
-    let port = connect(&nova, &ctx, &server, &wanted).await?;
+    begin(&nova, &ctx, &server, "attach_interface").await?;
+    let attached = insert(&nova, &ctx, &server, &wanted).await;
+    end(&nova, &ctx, &id, attached.as_ref().err()).await?;
+    let port = attached?;
+    let port = ports_of(&nova, &ctx, &id).await?.1.into_iter().find(|p| p.id == port.id).unwrap_or(port);
+    Ok(answer(&ctx, &port, wanted.tag.as_deref()))
+}
+
+/// An action that is under way when the daemon dies tells the next one whose cards to look at.
+async fn begin(nova: &Nova, ctx: &Ctx, server: &Server, action: &str) -> base::Result<()> {
+    db::write!(nova.db, |tx| actions::start(tx, ctx, &server.id, &server.project_id, action).await)
+}
+
+async fn end(nova: &Nova, ctx: &Ctx, id: &str, error: Option<&Error>) -> base::Result<()> {
+    let told = error.map(|e| (&*e.message, &*e.message));
+    db::write!(nova.db, |tx| actions::end(tx, id, &ctx.request_id, told).await)
+}
+
+async fn insert(nova: &Nova, ctx: &Ctx, server: &Server, wanted: &Wanted) -> base::Result<PortView> {
+    let port = connect(nova, ctx, server, wanted).await?;
     let nic = Nic {
         network_id: port.network_id.clone(),
         port_id: Some(port.id.clone()),
@@ -204,22 +223,22 @@ pub async fn attach(
     };
     // The row first: a machine that is started again has the card, whatever happens to this one.
     let written = db::write!(nova.db, |tx| {
-        let mut spec = store::spec(tx, &id).await?;
+        // A deletion that came meanwhile has not seen the port and will not look again.
+        rules::check_state(&store::find(tx, ctx, &server.id).await?, "attach_interface", RESTING)?;
+        let mut spec = store::spec(tx, &server.id).await?;
         spec.nics.push(nic.clone());
-        store::save_spec(tx, &id, &spec).await?;
-        actions::record(tx, &ctx, &id, &server.project_id, "attach_interface").await
+        store::save_spec(tx, &server.id, &spec).await
     });
     let plugged = match written {
-        Ok(()) => nova.plug(&server, &port).await,
+        Ok(()) => nova.plug(server, &port).await,
         Err(error) => Err(error),
     };
     if let Err(error) = plugged {
-        forget(&nova, &id, &port.id).await?;
-        disconnect(&nova, &server, &port).await?;
-        return Err(error.into());
+        forget(nova, &server.id, &port.id).await?;
+        disconnect(nova, server, &port).await?;
+        return Err(error);
     }
-    let port = ports_of(&nova, &ctx, &id).await?.1.into_iter().find(|p| p.id == port.id).unwrap_or(port);
-    Ok(answer(&ctx, &port, wanted.tag.as_deref()))
+    Ok(port)
 }
 
 async fn forget(nova: &Nova, id: &str, port: &str) -> base::Result<()> {
@@ -239,11 +258,15 @@ pub async fn detach(
     let server = seen(&nova, &ctx, &id, &policy::INTERFACE_DELETE, "detach_interface").await?;
     let port = ports_of(&nova, &ctx, &id).await?.1.into_iter().find(|p| p.id == port_id);
     let port = port.ok_or_else(|| Error::not_found(format!("Port id {port_id} could not be found.")))?;
-    nova.unplug(&server, &port_id).await?;
-    disconnect(&nova, &server, &port).await?;
-    forget(&nova, &id, &port_id).await?;
-    db::write!(nova.db, |tx| {
-        actions::record(tx, &ctx, &id, &server.project_id, "detach_interface").await
-    })?;
+    begin(&nova, &ctx, &server, "detach_interface").await?;
+    let removed = remove(&nova, &server, &port).await;
+    end(&nova, &ctx, &id, removed.as_ref().err()).await?;
+    removed?;
     Ok(no_content(202))
+}
+
+async fn remove(nova: &Nova, server: &Server, port: &PortView) -> base::Result<()> {
+    nova.unplug(server, &port.id).await?;
+    disconnect(nova, server, port).await?;
+    forget(nova, &server.id, &port.id).await
 }

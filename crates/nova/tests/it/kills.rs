@@ -244,3 +244,43 @@ fn ten_kills_during_creation() {
     let steps: Vec<Step> = (0..10).flat_map(|n| [Step::Create, Step::Kill(n * 2)]).collect();
     play(&steps);
 }
+
+/// Its port is the server's from the first step on, so the card must come as well.
+#[test]
+fn a_card_on_its_way_when_the_daemon_died_is_plugged_by_the_next() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let machines = Arc::new(FakeHypervisor::new(FakeOptions::default()).unwrap());
+    let network = Arc::new(FakeNetwork::new(Duration::ZERO));
+    let mut life = Life::start(&dir, &machines, &network);
+    let server = life.run(async |cloud| {
+        let (image, net) = (cloud.image("demo").await, cloud.network("demo", "net", 0).await);
+        let body = json!({"name": "s", "imageRef": image, "flavorRef": "42", "networks": [{"uuid": net}]});
+        let server = cloud.as_("demo").server(body).await;
+        cloud.as_("demo").wait(&server, "ACTIVE").await;
+        machines.faults().set_delay(Operation::Plug, Duration::from_secs(60));
+        let path = format!("/servers/{server}/os-interface");
+        let demo = cloud.as_("demo");
+        let attach = demo.post(&path, json!({"interfaceAttachment": {"net_id": net}}));
+        let cut_off = tokio::time::timeout(Duration::from_millis(500), attach).await;
+        assert!(cut_off.is_err(), "the card is on its way");
+        server
+    });
+    drop(life);
+    machines.faults().set_delay(Operation::Plug, Duration::ZERO);
+    life = Life::start(&dir, &machines, &network);
+    life.run(async |cloud| {
+        assert_eq!(ports(cloud).await[&server], 2);
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while machines.plan(&server).unwrap().nics.len() < 2 {
+            assert!(std::time::Instant::now() < end, "the machine has no card for its port");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let path = format!("/servers/{server}/os-instance-actions");
+        let told = async || cloud.as_(ADMIN).get(&path).await.expect(200)["instanceActions"][0].take();
+        while told().await["message"].is_null() {
+            assert!(std::time::Instant::now() < end, "the action does not end: {}", told().await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(told().await["action"], "attach_interface");
+    });
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{Ctx, Error};
+use glance::Image;
 use http::HeaderValue;
 use http::header::LOCATION;
 use serde_json::{Map, Value, json};
@@ -44,11 +45,8 @@ pub(super) async fn create_image(
     rules::check_state(&server, "createImage", STATES)?;
     let name = fields["name"].as_str().unwrap_or_default();
     let image = reserve(nova, ctx, &server, name, Purpose::Snapshot, &properties).await?;
-    let wanted = Snapshot { image_id: image.clone(), backup: None };
-    let task = TaskState::ImageSnapshotPending;
-    let done = begin(nova, ctx, id, "createImage", task, &wanted).await;
-    unless(nova, ctx, &image, done).await?;
-    Ok(answer(ctx, origin, &image, true))
+    begin(nova, ctx, id, "createImage", TaskState::ImageSnapshotPending, &image, None).await?;
+    Ok(answer(ctx, origin, &image.id, true))
 }
 
 pub(super) async fn create_backup(
@@ -67,10 +65,8 @@ pub(super) async fn create_backup(
     properties.push(("backup_type".into(), kind.clone()));
     let name = fields["name"].as_str().unwrap_or_default();
     let image = reserve(nova, ctx, &server, name, Purpose::Backup, &properties).await?;
-    let wanted = Snapshot { image_id: image.clone(), backup: Some((kind, rotation)) };
-    let done = begin(nova, ctx, id, "createBackup", TaskState::ImageBackup, &wanted).await;
-    unless(nova, ctx, &image, done).await?;
-    Ok(answer(ctx, origin, &image, rotation > 0))
+    begin(nova, ctx, id, "createBackup", TaskState::ImageBackup, &image, Some((kind, rotation))).await?;
+    Ok(answer(ctx, origin, &image.id, rotation > 0))
 }
 
 async fn given_properties(
@@ -91,20 +87,24 @@ async fn given_properties(
     Ok(given)
 }
 
+/// The wish and the empty image are one transaction: a kill leaves no image behind that nobody fills.
 async fn begin(
     nova: &Nova,
     ctx: &Ctx,
     id: &str,
     action: &'static str,
     task: TaskState,
-    wanted: &Snapshot,
+    image: &Image,
+    backup: Option<(String, i64)>,
 ) -> base::Result<()> {
+    let wanted = Snapshot { image_id: image.id.clone(), backup };
     db::write!(nova.db, |tx| {
         let mut server = store::find(tx, ctx, id).await?;
         rules::check_state(&server, action, STATES)?;
         let mut spec = store::spec(tx, id).await?;
         spec.work.snapshot = Some(wanted.clone());
         server.task_state = Some(task);
+        nova.glance.insert_image(tx, ctx, image).await?;
         accept(tx, ctx, &mut server, Some(&spec), action).await
     })?;
     nova.waker.wake(id);
@@ -138,7 +138,8 @@ const NOT_INHERITED: &[&str] = &[
     "instance_owner",
 ];
 
-/// An empty image with the properties that Nova gives to a server's images; the reconciler fills it.
+/// An empty image with the properties that Nova gives to a server's images: to be written with the wish that makes the
+/// reconciler fill it.
 pub(super) async fn reserve(
     nova: &Nova,
     ctx: &Ctx,
@@ -146,7 +147,7 @@ pub(super) async fn reserve(
     name: &str,
     purpose: Purpose,
     given: &[(String, String)],
-) -> base::Result<String> {
+) -> base::Result<Image> {
     let base = match &server.image_id {
         Some(id) => nova.glance.image(ctx, id).await.ok(),
         None => None,
@@ -179,15 +180,5 @@ pub(super) async fn reserve(
     let least = base.as_ref().map_or(0, |image| image.min_disk).max(server.flavor.root_gib);
     body.insert("min_disk".into(), json!(least));
     body.insert("min_ram".into(), json!(base.as_ref().map_or(0, |image| image.min_ram)));
-    Ok(nova.glance.create_image(ctx, &Value::Object(body)).await?.id)
-}
-
-/// A reserved image goes again when the request for which it was made is refused.
-pub(super) async fn unless<T>(nova: &Nova, ctx: &Ctx, image: &str, done: base::Result<T>) -> base::Result<T> {
-    if done.is_err()
-        && let Err(error) = nova.glance.discard_image(ctx, image).await
-    {
-        tracing::warn!(image, ?error, "an image that nobody needs could not be removed");
-    }
-    done
+    nova.glance.plan_image(ctx, &Value::Object(body))
 }

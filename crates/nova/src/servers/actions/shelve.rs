@@ -17,15 +17,18 @@ pub(super) async fn shelve(nova: &Nova, ctx: &Ctx, id: &str) -> base::Result<()>
     rules::check_state(&server, "shelve", SHELVABLE)?;
     let name = format!("{}-shelved", server.name);
     let image = images::reserve(nova, ctx, &server, &name, Purpose::Snapshot, &[]).await?;
-    let done = nova
-        .change_spec(ctx, id, &policy::SHELVE, "shelve", |server, spec| {
-            rules::check_state(server, "shelve", SHELVABLE)?;
-            server.task_state = Some(TaskState::Shelving);
-            spec.work.shelved = Some(image.clone());
-            Ok(())
-        })
-        .await;
-    images::unless(nova, ctx, &image, done).await
+    db::write!(nova.db, |tx| {
+        let mut server = store::find(tx, ctx, id).await?;
+        rules::check_lock(ctx, &server)?;
+        rules::check_state(&server, "shelve", SHELVABLE)?;
+        let mut spec = store::spec(tx, id).await?;
+        server.task_state = Some(TaskState::Shelving);
+        spec.work.shelved = Some(image.id.clone());
+        nova.glance.insert_image(tx, ctx, &image).await?;
+        accept(tx, ctx, &mut server, Some(&spec), "shelve").await
+    })?;
+    nova.waker.wake(id);
+    Ok(())
 }
 
 pub(super) async fn offload(nova: &Nova, ctx: &Ctx, id: &str) -> base::Result<()> {

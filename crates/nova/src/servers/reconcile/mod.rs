@@ -36,6 +36,8 @@ pub(crate) const OPTIONS: Options = Options { parallel: 16, period: Duration::fr
 /// A passing failure is tried again this often before the server is in ERROR.
 const ATTEMPTS: i64 = 3;
 
+const CUT_OFF: &str = "The request was cut off by a restart of the service.";
+
 /// No request takes longer, so a task of one that is older has none any more.
 const REQUEST_LIMIT: Duration = Duration::from_secs(120);
 
@@ -141,11 +143,13 @@ impl Nova {
     }
 
     async fn cut_off(&self, server: &Server) -> Result<Outcome> {
-        let waited = Duration::from_micros(u64::try_from(base::time::now() - server.updated_at).unwrap_or(0));
-        if let Some(rest) = REQUEST_LIMIT.checked_sub(waited) {
+        // From the future: the clock was set back since, and who knows by how much.
+        let waited =
+            u64::try_from(base::time::now() - server.updated_at).map_or(REQUEST_LIMIT, Duration::from_micros);
+        if let Some(rest) = REQUEST_LIMIT.checked_sub(waited).filter(|rest| !rest.is_zero()) {
             return Ok(Outcome::Again(rest));
         }
-        self.end_task(server, Some("The request was cut off by a restart of the service.")).await?;
+        self.end_task(server, Some(CUT_OFF)).await?;
         Ok(Outcome::Done)
     }
 

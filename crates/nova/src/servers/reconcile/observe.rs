@@ -16,6 +16,9 @@ impl Nova {
     /// under it (another boot since), `cumulet down` stopped it, or it was killed while nobody watched.
     pub(super) async fn observe(&self, server: &Server) -> Result<Outcome> {
         let found = self.hypervisor.state(&server.id).await.map_err(Error::internal)?;
+        if matches!(found, host::VmState::Running | host::VmState::Paused) {
+            self.finish_plugging(server).await?;
+        }
         let power = PowerState::from(found);
         let fell = server.boot_id.as_deref() != Some(&*self.boot_id) || self.hypervisor.fell(&server.id);
         match (server.vm_state, found) {
