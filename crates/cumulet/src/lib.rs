@@ -3,7 +3,7 @@
 //! ```text
 //! main.rs ─► commands/<verb>.rs ─► config/ ─► assemble.rs ─► services, drivers ─► serve.rs (tls/)
 //!                                ├─ control.rs: how a command talks to the daemon
-//!                                └─ commands/run.rs: the daemon itself; log/, notify.rs: what it says
+//!                                └─ commands/run.rs: the daemon itself; log/, notify.rs: what it says; daily.rs: backups
 //! ```
 
 pub mod archive;
@@ -12,6 +12,7 @@ pub mod clouds_yaml;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod daily;
 pub mod doctor;
 pub mod drivers;
 pub mod first_start;
@@ -21,4 +22,5 @@ pub mod notify;
 pub mod serve;
 pub mod simulate;
 pub mod steps;
+pub mod stores;
 pub mod tls;

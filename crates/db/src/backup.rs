@@ -10,8 +10,29 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{Db, Error, Result};
 
-/// So many backups stay; older ones go when a new one is made.
-const KEPT: usize = 7;
+/// Why a backup was made. Those of one kind go when newer ones of it come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why<'a> {
+    /// Before the migration of this name.
+    Migration(&'a str),
+    Daily,
+}
+
+const DAILY: &str = "daily";
+
+impl Why<'_> {
+    fn name(self) -> String {
+        match self {
+            Why::Migration(name) => format!("before-{name}"),
+            Why::Daily => DAILY.to_owned(),
+        }
+    }
+
+    fn is_of(self, backup: &Utf8Path) -> bool {
+        let daily = backup.file_stem().is_some_and(|name| name.ends_with(&format!("-{DAILY}")));
+        daily == (self == Why::Daily)
+    }
+}
 
 impl Db {
     /// Writes a consistent copy to a file that does not exist yet. Readers and writers go on meanwhile.
@@ -36,19 +57,21 @@ impl Db {
             .map_err(failed)
     }
 
-    /// Adds a backup beside the database and lets the oldest go. `why` becomes part of its name.
-    pub async fn back_up(&self, why: &str) -> Result<Utf8PathBuf> {
+    /// Adds a backup beside the database and lets go all but the newest `kept` of its kind.
+    pub async fn back_up(&self, why: Why<'_>, kept: usize) -> Result<Utf8PathBuf> {
         let dir = backups_of(self.path());
         let failed = |source| Error::Backup { path: dir.clone(), source };
         std::fs::create_dir_all(&dir).map_err(failed)?;
-        let why: String = why.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let path = dir.join(format!("{}-{why}.db", stamp()));
+        let name: String =
+            why.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let path = dir.join(format!("{}-{name}.db", stamp()));
         if !path.exists() {
             self.copy_to(&path).await?;
         }
-        let all = list(self.path());
-        for old in all.iter().rev().skip(KEPT) {
-            if let Err(error) = std::fs::remove_file(old) {
+        // By a clock that was set back meanwhile this one may be older than others; it stays all the same.
+        let others = list(self.path()).into_iter().filter(|old| *old != path && why.is_of(old)).rev();
+        for old in others.skip(kept.saturating_sub(1)) {
+            if let Err(error) = std::fs::remove_file(&old) {
                 tracing::warn!(%old, %error, "an old backup stays");
             }
         }
@@ -68,6 +91,11 @@ fn list(database: &Utf8Path) -> Vec<Utf8PathBuf> {
         dir.flatten().map(|e| e.path().to_owned()).filter(|p| p.extension() == Some("db")).collect();
     all.sort();
     all
+}
+
+/// The daily backups beside this database, oldest first.
+pub fn daily_backups(database: &Utf8Path) -> Vec<Utf8PathBuf> {
+    list(database).into_iter().filter(|backup| Why::Daily.is_of(backup)).collect()
 }
 
 /// The newest backup beside this database.

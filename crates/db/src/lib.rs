@@ -20,7 +20,7 @@ mod migrate;
 mod pool;
 mod sql;
 
-pub use backup::newest_backup;
+pub use backup::{Why, daily_backups, newest_backup};
 pub use error::{Error, Result, is_unique};
 pub use event::Event;
 pub use migrate::Migration;

@@ -1,6 +1,6 @@
 //! Numbered SQL files of a service, each applied once and in order.
 
-use crate::{Db, Error, Result, sql, sql_built};
+use crate::{Db, Error, Result, Why, sql, sql_built};
 
 /// One file of `<service>/migrations/`: statements divided by lines that end in `;`.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +9,9 @@ pub struct Migration {
     pub name: &'static str,
     pub sql: &'static str,
 }
+
+/// So many backups from before migrations stay.
+const KEPT: usize = 7;
 
 const OWN: &[Migration] =
     &[Migration { name: "db/0001_events", sql: include_str!("../migrations/0001_events.sql") }];
@@ -21,7 +24,7 @@ impl Db {
         let done = self.migrations().await?;
         let missing = all.iter().find(|m| !done.iter().any(|n| n == m.name));
         if let (false, Some(missing)) = (done.is_empty(), missing) {
-            self.back_up(&format!("before-{}", missing.name)).await?;
+            self.back_up(Why::Migration(missing.name), KEPT).await?;
         }
         if done.len() == all.len() && missing.is_none() {
             return Ok(());

@@ -3,6 +3,7 @@
 //! ```text
 //! cumulet.db        a consistent copy
 //! images/.. vms/..  keys/.. and whatever else lies in the data directory
+//! stores/<id>/..    images of stores that lie elsewhere
 //! manifest.json     version, time, directory, and each file's size and SHA-256; without it an archive is cut off
 //! ```
 //!
@@ -19,9 +20,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use read::unpack;
-pub use write::pack;
+pub use write::{Source, pack};
 
 pub const MANIFEST: &str = "manifest.json";
+/// Where images of outside stores are in the archive and, restored, in the data directory.
+pub const STORES: &str = "stores";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -31,6 +34,9 @@ pub struct Manifest {
     pub made_at: String,
     /// Where the cloud lived: rows name files of its machines by whole paths.
     pub data_dir: Utf8PathBuf,
+    /// Image stores outside of it, ids and directories. They come back inside the new data directory.
+    #[serde(default)]
+    pub stores: Vec<(String, Utf8PathBuf)>,
     pub files: BTreeMap<String, File>,
 }
 

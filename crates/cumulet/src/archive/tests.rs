@@ -13,8 +13,13 @@ fn dir() -> (tempfile::TempDir, Utf8PathBuf) {
 }
 
 fn packed(from: &Utf8Path) -> Vec<u8> {
+    with_stores(from, &[])
+}
+
+fn with_stores(from: &Utf8Path, stores: &[(String, Utf8PathBuf, Utf8PathBuf)]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    pack(from, Utf8Path::new("/var/lib/cumulet"), &mut bytes).unwrap();
+    let source = Source { stage: from, data_dir: Utf8Path::new("/var/lib/cumulet"), stores };
+    pack(&source, &mut bytes).unwrap();
     bytes
 }
 
@@ -38,6 +43,17 @@ fn what_was_packed_comes_back() {
         (std::fs::metadata(to.join("disk")).unwrap(), std::fs::metadata(to.join("vms/one/image")).unwrap());
     assert_eq!(one.ino(), two.ino());
     assert!(one.blocks() * 512 < 1 << 20, "empty parts of a disk take no space");
+}
+
+#[test]
+fn stores_outside_come_back_inside() {
+    let ((_a, from), (_b, store), (_c, to)) = (dir(), dir(), dir());
+    std::fs::write(from.join("cumulet.db"), b"rows").unwrap();
+    std::fs::write(store.join("an-image"), b"data").unwrap();
+    let stores = [("fast".to_owned(), Utf8PathBuf::from("/srv/fast"), store)];
+    let manifest = unpack(with_stores(&from, &stores).as_slice(), &to).unwrap();
+    assert_eq!(manifest.stores, [("fast".to_owned(), Utf8PathBuf::from("/srv/fast"))]);
+    assert_eq!(std::fs::read(to.join("stores/fast/an-image")).unwrap(), b"data");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::assemble::Cloud;
 use crate::config::{CloudArgs, DataDir};
 use crate::control::{self, Request};
 use crate::steps::{say, step};
+use crate::stores;
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
@@ -42,19 +43,44 @@ const LEFT_OUT: [&str; 11] = [
 ];
 
 pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
-    let data = args.cloud.resolve()?;
+    let told = args.cloud.0.resolve()?;
+    let data = &told.data;
     ensure!(data.database().exists(), "there is no cloud in {}", data.path());
     ensure!(!args.file.exists(), "{} exists already: nothing was written", args.file);
-    let stage = data.path().join(STAGE);
-    clear(&stage)?;
-    let done = step("Writing the archive", write(&data, &stage, &args.file)).await;
-    clear(&stage)?;
+    let stages = Stages {
+        whole: data.path().join(STAGE),
+        stores: stores::of(&told.settings)?
+            .into_iter()
+            .map(|(id, dir)| {
+                let stage = dir.join(stores::BACKUP);
+                (id, dir, stage)
+            })
+            .collect(),
+    };
+    stages.clear()?;
+    let done = step("Writing the archive", write(data, &stages, &args.file)).await;
+    stages.clear()?;
     let (files, bytes) = done?;
     say(&format!("{}: {files} files, {} MiB", args.file, bytes >> 20));
     Ok(())
 }
 
-async fn write(data: &DataDir, stage: &Utf8Path, file: &Utf8Path) -> anyhow::Result<(usize, u64)> {
+/// Where what goes into the archive is held together: on the disks that it lies on.
+struct Stages {
+    whole: Utf8PathBuf,
+    /// Of image stores outside of the data directory: id, directory, stage.
+    stores: Vec<(String, Utf8PathBuf, Utf8PathBuf)>,
+}
+
+impl Stages {
+    fn clear(&self) -> anyhow::Result<()> {
+        clear(&self.whole)?;
+        self.stores.iter().try_for_each(|(_, _, stage)| stores::drop_kept(stage))
+    }
+}
+
+async fn write(data: &DataDir, stages: &Stages, file: &Utf8Path) -> anyhow::Result<(usize, u64)> {
+    let stage = &stages.whole;
     std::fs::create_dir(stage).with_context(|| format!("cannot make {stage}"))?;
     let db = db::Db::open_file(&data.database()).await?;
     db.copy_to(&stage.join("cumulet.db")).await?;
@@ -67,20 +93,28 @@ async fn write(data: &DataDir, stage: &Utf8Path, file: &Utf8Path) -> anyhow::Res
             keep(entry.path(), &stage.join(name))?;
         }
     }
+    for (_, dir, stage) in &stages.stores {
+        stores::keep(dir, stage)?;
+    }
     disks(data, &stage.join("vms")).await?;
-    let (stage, home, target) = (stage.to_owned(), data.path().to_owned(), file.to_owned());
-    let manifest = tokio::task::spawn_blocking(move || archive_of(&stage, &home, &target)).await??;
+    let (whole, stores) = (stages.whole.clone(), stages.stores.clone());
+    let (home, target) = (data.path().to_owned(), file.to_owned());
+    let manifest = tokio::task::spawn_blocking(move || {
+        let source = archive::Source { stage: &whole, data_dir: &home, stores: &stores };
+        archive_of(&source, &target)
+    })
+    .await??;
     Ok((manifest.files.len(), std::fs::metadata(file)?.len()))
 }
 
 /// It holds keys and passwords: for its owner's eyes only.
-fn archive_of(stage: &Utf8Path, home: &Utf8Path, target: &Utf8Path) -> anyhow::Result<archive::Manifest> {
+fn archive_of(source: &archive::Source<'_>, target: &Utf8Path) -> anyhow::Result<archive::Manifest> {
     let part = Utf8PathBuf::from(format!("{target}.part"));
     let mut options = std::fs::OpenOptions::new();
     let out = options.write(true).create(true).truncate(true).mode(0o600).open(&part);
     let out = out.with_context(|| format!("cannot write {part}"))?;
     let mut buffered = BufWriter::with_capacity(1 << 20, out);
-    let packed = archive::pack(stage, home, &mut buffered)
+    let packed = archive::pack(source, &mut buffered)
         .and_then(|manifest| buffered.flush().map(|()| manifest).map_err(Into::into))
         .and_then(|manifest| buffered.get_ref().sync_all().map(|()| manifest).map_err(Into::into));
     match packed {

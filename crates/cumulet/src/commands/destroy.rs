@@ -12,6 +12,7 @@ use crate::clouds_yaml;
 use crate::commands::systemd;
 use crate::config::{CloudArgs, DataDir, Identity, label};
 use crate::steps::{say, step};
+use crate::stores;
 
 /// A daemon that has not ended by then is made to.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +47,12 @@ pub async fn run(args: DestroyArgs) -> anyhow::Result<()> {
     }
     step("Removing virtual machines and networks", from_the_machine(data, &label)).await?;
     let entries = entries_of(data, &identity, &label);
-    step("Removing the data", async { remove_data(data) }).await?;
+    let outside = stores::of(&told.settings)?;
+    step("Removing the data", async {
+        outside.iter().try_for_each(|(_, dir)| stores::destroy(dir))?;
+        remove_data(data)
+    })
+    .await?;
     for (path, name) in &entries {
         clouds_yaml::remove(path, name)?;
     }

@@ -9,8 +9,9 @@ use clap::Args;
 use host::daemon::PidLock;
 
 use crate::archive;
-use crate::config::{CloudArgs, DataDir};
+use crate::config::{CloudArgs, DataDir, Identity};
 use crate::steps::{say, step};
+use crate::stores;
 
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
@@ -31,7 +32,13 @@ pub async fn run(args: RestoreArgs) -> anyhow::Result<()> {
         "{} is not empty: nothing was changed. Pass another --data-dir, or remove the cloud there with `cumulet destroy --yes`",
         data.path()
     );
-    step("Restoring the cloud", whole(&data, &args.file)).await?;
+    let manifest = step("Restoring the cloud", whole(&data, &args.file)).await?;
+    for (id, dir) in &manifest.stores {
+        say(&format!(
+            "The image store {id}, once in {dir}, is in {}",
+            data.path().join(archive::STORES).join(id)
+        ));
+    }
     say(&format!("`cumulet up --data-dir {}` starts it; machines that ran will run again", data.path()));
     Ok(())
 }
@@ -43,7 +50,7 @@ fn is_database(path: &Utf8Path) -> anyhow::Result<bool> {
     Ok(begin == b"SQLite format 3\0")
 }
 
-async fn whole(data: &DataDir, file: &Utf8Path) -> anyhow::Result<()> {
+async fn whole(data: &DataDir, file: &Utf8Path) -> anyhow::Result<archive::Manifest> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o711)
@@ -56,7 +63,7 @@ async fn whole(data: &DataDir, file: &Utf8Path) -> anyhow::Result<()> {
     })
     .await?;
     let done = match unpacked {
-        Ok(manifest) => settle(data, &manifest).await,
+        Ok(manifest) => settle(data, &manifest).await.map(|()| manifest),
         Err(error) => Err(error),
     };
     if done.is_err() {
@@ -69,12 +76,29 @@ async fn whole(data: &DataDir, file: &Utf8Path) -> anyhow::Result<()> {
     done.with_context(|| format!("cannot restore {file}"))
 }
 
-/// Rows that name files of the old directory name the new one; machines that ran will run again.
+/// Rows that name files of the old directories name the new ones; machines that ran will run again. Image stores that lay
+/// elsewhere are in the data directory now: where they were another cloud may have them.
 async fn settle(data: &DataDir, manifest: &archive::Manifest) -> anyhow::Result<()> {
+    let inside = data.path().join(archive::STORES);
+    let moved = manifest.stores.iter().map(|(id, dir)| (dir.as_str(), inside.join(id)));
+    let moved: Vec<_> = moved.chain([(manifest.data_dir.as_str(), data.path().to_owned())]).collect();
     let db = db::Db::open_file(&data.database()).await?;
-    let settled = nova::moved(&db, manifest.data_dir.as_str(), data.path().as_str()).await;
+    let mut settled = Ok(());
+    for (from, to) in &moved {
+        if settled.is_ok() {
+            settled = nova::moved(&db, from, to.as_str()).await;
+        }
+    }
     db.close().await;
-    Ok(settled?)
+    settled?;
+    if manifest.stores.is_empty() {
+        return Ok(());
+    }
+    let stores: Vec<_> = manifest.stores.iter().map(|(id, _)| (id.clone(), inside.join(id))).collect();
+    Identity::change(data, |identity| {
+        identity.settings.insert("image-stores".into(), stores::text(&stores));
+    })?;
+    Ok(())
 }
 
 /// The damaged one stays beside it: it may hold what the backup does not.

@@ -14,7 +14,7 @@ use crate::control::{self, Answer, Request};
 use crate::notify::Notifier;
 use crate::simulate::Served;
 use crate::steps::{human, say};
-use crate::{commands, drivers, first_start, serve, tls};
+use crate::{commands, daily, drivers, first_start, serve, tls};
 
 pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     let notifier = Notifier::from_environment();
@@ -61,10 +61,14 @@ pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     let served = Served::new(cloud, &config).await?;
     let server = serve::serve(served.router(), listeners, tls, ended);
     let state = write_state(&config)?;
+    let mut entered = false;
     if !detached {
         // Nobody else does it. A service has no home, and then nobody's clients are told.
         match up::enter(&config, &state) {
-            Ok(()) => say(&format!("The cloud answers at {}", state.url)),
+            Ok(()) => {
+                say(&format!("The cloud answers at {}", state.url));
+                entered = true;
+            }
             Err(error) => tracing::info!(error = format!("{error:#}"), "no clouds.yaml was written"),
         }
     }
@@ -73,10 +77,22 @@ pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     let watched = served.clone();
     let watchdog = tokio::spawn(notifier.clone().keep_alive(move || healthy(watched.clone())));
 
+    // A simulated cloud is thrown away.
+    if config.daily_backups > 0 && !config.simulate {
+        tokio::spawn(daily::keep(served.clone(), config.daily_backups));
+    }
     let signals = tokio::spawn(on_signal(end.clone(), notifier.clone()));
     let control = answer(&served, &config, requests, end, &notifier);
+    let first_image = async {
+        // As a client, so the cloud has to be served at the same time.
+        if entered && config.demo {
+            up::first_image(&data, &state.label).await;
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         done = server => done?,
+        () = first_image => {}
         // Only a `down` ends it, and then the server drains as well.
         () = control => {}
     }

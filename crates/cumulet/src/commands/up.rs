@@ -16,7 +16,7 @@ use crate::config::{self, Config, DataDir, Identity, Taken, Told, UpArgs};
 use crate::control::{self, Request};
 use crate::log::read::Follower;
 use crate::steps::{human, print, say, step};
-use crate::{clouds_yaml, log};
+use crate::{clouds_yaml, log, stores};
 
 /// What a running daemon writes down for other commands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,12 @@ pub fn claim(told: &mut Told) -> anyhow::Result<Config> {
         }
     };
     told.identity = Some(identity);
-    told.config()
+    let config = told.config()?;
+    let made: Vec<_> = config.image_stores.iter().flat_map(|(_, dir)| stores::missing(dir)).collect();
+    if !made.is_empty() {
+        told.identity = Some(Identity::change(data, |identity| identity.directories.extend(made))?);
+    }
+    Ok(config)
 }
 
 async fn start(told: &Told, data: &DataDir) -> anyhow::Result<State> {
@@ -178,7 +183,7 @@ fn last_words(path: &Utf8Path) -> String {
 }
 
 /// The tiny guest, if it was built on this machine, is there from the start; once, so that who deletes it is rid of it.
-async fn first_image(data: &DataDir, label: &str) -> Option<String> {
+pub(super) async fn first_image(data: &DataDir, label: &str) -> Option<String> {
     let built =
         tokio::task::spawn_blocking(|| ::image::tiny::built(&::image::Cache::open()?)).await.ok()?.ok()??;
     let known = Identity::read(data).ok()??.images.contains(&built.sha256);

@@ -21,6 +21,8 @@ pub enum Kind {
     Accelerator,
     /// A whole number of MiB.
     Mebibytes,
+    /// A whole number, 0 or more.
+    Count,
     /// Levels, as the crate tracing-subscriber reads them.
     Filter,
     /// `ID=DIR,...`: ids as of names, absolute directories.
@@ -153,6 +155,8 @@ pub const KEYS: &[Key] = &[
     key("tls-ca", Kind::Path, "FILE", "Whom clients have to trust for --tls-cert; goes into clouds.yaml as `cacert`")
         .or_says("the system's authorities")
         .kept(),
+    key("daily-backups", Kind::Count, "N", "How many daily copies of the database are kept beside it, in `backups`; 0: none are made")
+        .or("7"),
     key("log", Kind::Filter, "FILTER", "What is logged: error, warn, info, debug, or `neutron=debug,info`").or("info"),
     key("log-size", Kind::Mebibytes, "MIB", "How large the log may grow in all").or("64"),
 ];
@@ -181,6 +185,10 @@ impl Kind {
             Kind::Mebibytes => match text.parse::<u64>() {
                 Ok(1..) => Ok(()),
                 _ => Err("write a whole number of MiB, 1 or more".into()),
+            },
+            Kind::Count => match text.parse::<usize>() {
+                Ok(_) => Ok(()),
+                Err(_) => Err("write a whole number, 0 or more".into()),
             },
             Kind::Stores => stores(text).map(drop),
             Kind::Networks => networks(text).map(drop),

@@ -61,6 +61,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Machines run as users from this number on.
     pub first_user: u32,
+    /// How many daily copies of the database are kept.
+    pub daily_backups: usize,
     pub log: String,
     /// Bytes of all log files together.
     pub log_limit: u64,
@@ -140,6 +142,7 @@ impl Told {
                 .map_err(|why| anyhow!(why))?,
             tls: tls(settings)?,
             first_user: self.identity.clone().unwrap_or_default().first_user,
+            daily_backups: settings.parse("daily-backups")?,
             log: settings.text("log").to_owned(),
             log_limit: log_limit.saturating_mul(1 << 20),
         })

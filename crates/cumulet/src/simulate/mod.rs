@@ -62,7 +62,7 @@ impl Simulation {
     /// Around a started cloud. Its state becomes the one to return to, unless one was kept before.
     pub async fn around(cloud: Arc<Cloud>, config: Config, password: String) -> anyhow::Result<Arc<Self>> {
         if !state::is_kept(&config.data) {
-            state::keep(&cloud.db, &config.data).await?;
+            state::keep(&cloud.db, &config).await?;
         }
         Ok(Arc::new(Simulation {
             config,
@@ -93,7 +93,7 @@ impl Simulation {
     /// The present state becomes the one that a reset returns to.
     pub async fn mark(&self) -> anyhow::Result<()> {
         let _turn = self.turn.lock().await;
-        state::keep(&self.cloud().await.db, &self.config.data).await
+        state::keep(&self.cloud().await.db, &self.config).await
     }
 
     /// Everything is as it was at the first start, or when it was last marked.
@@ -104,7 +104,7 @@ impl Simulation {
         current.stop();
         // Waits for statements that run; whoever comes later is refused and cannot touch the new state.
         current.db.close().await;
-        state::put_back(&self.config.data)?;
+        state::put_back(&self.config)?;
         self.calls.set(Vec::new());
         let drivers = drivers::make(&self.config).await?;
         let cloud = assemble::assemble(&self.config, drivers, &self.password).await?;

@@ -4,12 +4,15 @@
 //! cumulet.db  images/  fake-vms/        the present
 //! first-start/{cumulet.db, images/, fake-vms/}
 //! ```
+//!
+//! Image stores outside of the data directory have a `first-start` of their own, on their own disks.
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use db::Db;
 
-use crate::config::DataDir;
+use crate::config::{Config, DataDir};
+use crate::stores;
 
 const DATABASE: &str = "cumulet.db";
 const DIRECTORIES: [&str; 2] = ["images", "fake-vms"];
@@ -23,7 +26,8 @@ pub fn is_kept(data: &DataDir) -> bool {
 }
 
 /// Keeps the present state in place of what was kept before.
-pub async fn keep(db: &Db, data: &DataDir) -> anyhow::Result<()> {
+pub async fn keep(db: &Db, config: &Config) -> anyhow::Result<()> {
+    let data = &config.data;
     let (kept, part) = (kept(data), data.path().join("first-start.part"));
     remove(&part)?;
     std::fs::create_dir(&part).with_context(|| format!("cannot make {part}"))?;
@@ -31,13 +35,22 @@ pub async fn keep(db: &Db, data: &DataDir) -> anyhow::Result<()> {
     for name in DIRECTORIES {
         copy(&data.path().join(name), &part.join(name))?;
     }
+    for (_, dir) in &config.image_stores {
+        let kept = dir.join(stores::FIRST_START);
+        stores::drop_kept(&kept)?;
+        stores::keep(dir, &kept)?;
+    }
     remove(&kept)?;
     std::fs::rename(&part, &kept).with_context(|| format!("cannot make {kept}"))
 }
 
 /// The kept state becomes the present. Nobody may use the files meanwhile.
-pub fn put_back(data: &DataDir) -> anyhow::Result<()> {
+pub fn put_back(config: &Config) -> anyhow::Result<()> {
+    let data = &config.data;
     let kept = kept(data);
+    for (_, dir) in &config.image_stores {
+        stores::put_back(&dir.join(stores::FIRST_START), dir)?;
+    }
     for end in ["-wal", "-shm", ""] {
         remove(&Utf8PathBuf::from(format!("{}{end}", data.database())))?;
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use camino::Utf8PathBuf;
-use db::{Db, Event, Migration, sql};
+use db::{Db, Event, Migration, Why, sql};
 
 const V1: &[Migration] =
     &[Migration { name: "t/0001", sql: "CREATE TABLE t (id TEXT PRIMARY KEY, n BIGINT NOT NULL);\n" }];
@@ -108,14 +108,22 @@ async fn a_database_with_rows_is_backed_up_before_it_is_migrated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_newest_backups_stay() {
+async fn only_the_newest_backups_of_a_kind_stay() {
     let (dir, db) = open().await;
+    let before = db.back_up(Why::Migration("t/0001"), 7).await.unwrap();
     let mut newest = None;
-    for round in 0..10 {
-        newest = Some(db.back_up(&format!("round {round}")).await.unwrap());
+    for _ in 0..10 {
+        newest = Some(db.back_up(Why::Daily, 3).await.unwrap());
     }
-    assert_eq!(dir.path().join("backups").read_dir().unwrap().count(), 7);
+    assert_eq!(dir.path().join("backups").read_dir().unwrap().count(), 4);
+    assert!(before.exists());
     assert_eq!(db::newest_backup(db.path()), newest);
+    // The clock was ahead when these were made.
+    let future = before.with_file_name("29991231T000000.000000Z-daily.db");
+    std::fs::rename(newest.unwrap(), &future).unwrap();
+    let now = db.back_up(Why::Daily, 1).await.unwrap();
+    assert!(now.exists() && !future.exists());
+    assert_eq!(db::daily_backups(db.path()), [now]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +136,7 @@ async fn a_damaged_database_is_refused_and_its_newest_backup_named() {
         .await
     });
     filled.unwrap();
-    let backup = db.back_up("daily").await.unwrap();
+    let backup = db.back_up(Why::Daily, 7).await.unwrap();
     let path = db.path().to_owned();
     db.close().await;
     let whole = std::fs::read(&path).unwrap();
