@@ -48,6 +48,15 @@ fn images(config: &Config) -> glance::Config {
     images
 }
 
+/// Whoever signs for the APIs, so that guests reach them as clients of this machine do.
+fn guests_trust(config: &Config) -> String {
+    let Some(path) = config.cacert() else { return String::new() };
+    std::fs::read_to_string(&path).unwrap_or_else(|error| {
+        tracing::warn!(%path, %error, "guests are not told whom to trust for the APIs");
+        String::new()
+    })
+}
+
 /// Opens the database, joins the services and makes the rows of a first start. Nothing is served and no reconciler
 /// runs yet: [`Cloud::start`].
 pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyhow::Result<Cloud> {
@@ -95,6 +104,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
             availability_zone: "nova".into(),
             region: config.region.clone(),
             dns_domain: String::new(),
+            guests_trust: guests_trust(config),
         },
     );
     drivers.network.serve_metadata(nova.clone());

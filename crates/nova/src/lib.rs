@@ -112,6 +112,9 @@ pub struct Config {
     /// Appended to guests' host names in the metadata when not empty. It is best left empty: a Kubernetes node's name
     /// must be its server's name.
     pub dns_domain: String,
+    /// Authorities (PEM) that guests with cloud-init trust from their first boot on: whoever signs for this cloud's own
+    /// APIs. Empty: those of their images.
+    pub guests_trust: String,
 }
 
 pub struct Nova {

@@ -44,7 +44,8 @@ fn keep_the_clock(dir: &Path) {
 /// In the child: `cumulet up --foreground --simulate`.
 pub fn run(runtime: &tokio::runtime::Runtime, dir: &str, listen: &str) -> ExitCode {
     keep_the_clock(Path::new(dir).parent().expect("a directory of the test's"));
-    let up = Up::parse_from(["up", "--foreground", "--simulate", "--data-dir", dir, "--listen", listen]);
+    let bare = ["up", "--foreground", "--simulate", "--demo=false", "--data-dir", dir, "--listen", listen];
+    let up = Up::parse_from(bare);
     match runtime.block_on(cumulet::commands::up::run(up.args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -126,6 +127,8 @@ fn spawn(data: &DataDir, listen: SocketAddr) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
         .args(["daemon", data.path().as_str(), &listen.to_string()])
         .env_remove("CUMULET_DATA_DIR")
+        // Whoever runs the tests keeps clouds.yaml as it is.
+        .env("HOME", data.path())
         .stdin(Stdio::null())
         .stderr(log)
         .spawn()

@@ -23,7 +23,7 @@ use db::Event;
 use host::{MetadataAnswer, MetadataCaller, MetadataPosted, MetadataSource};
 use neutron::PortView;
 
-use crate::Nova;
+use crate::{Config, Nova};
 use crate::servers::{Server, Spec, store};
 
 /// All that the answers are made of.
@@ -33,14 +33,15 @@ pub(crate) struct Guest<'a> {
     /// In the order of the NICs.
     pub ports: &'a [PortView],
     pub zone: &'a str,
-    pub domain: &'a str,
+    pub config: &'a Config,
 }
 
 impl Guest<'_> {
     /// The name a node calls itself: the server's host name, with a domain only if the operator configured one.
     fn hostname(&self) -> String {
         let name = &self.server.hostname;
-        if self.domain.is_empty() { name.clone() } else { format!("{name}.{}", self.domain) }
+        let domain = &self.config.dns_domain;
+        if domain.is_empty() { name.clone() } else { format!("{name}.{domain}") }
     }
 
     fn user_data(&self) -> Option<Vec<u8>> {
@@ -109,7 +110,7 @@ impl Nova {
             spec: &spec,
             ports: &ports,
             zone: &zone,
-            domain: &self.config.dns_domain,
+            config: &self.config,
         };
         Ok(guest.answer(path))
     }

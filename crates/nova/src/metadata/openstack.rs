@@ -64,12 +64,23 @@ fn content(guest: &Guest<'_>, version: &str, file: &str) -> Option<MetadataAnswe
     match file {
         "meta_data.json" => Some(super::json(&meta_data(guest, version))),
         "network_data.json" => Some(super::json(&network_data::network_data(guest.ports))),
-        "vendor_data.json" => Some(super::json(&json!({}))),
+        "vendor_data.json" => Some(super::json(&vendor_data(guest))),
         "vendor_data2.json" => Some(super::json(&json!({"static": {}}))),
         "user_data" => guest.user_data().map(text),
         "password" => Some(text(guest.spec.guest_password.clone().unwrap_or_default())),
         _ => None,
     }
+}
+
+/// In cloud-init's words. They are the operator's; the user's own data comes after them and may say otherwise.
+fn vendor_data(guest: &Guest<'_>) -> Value {
+    let trusted = &guest.config.guests_trust;
+    if trusted.is_empty() {
+        return json!({});
+    }
+    // JSON is YAML.
+    let words = json!({"ca_certs": {"trusted": [trusted]}});
+    json!({"cloud-init": format!("#cloud-config\n{words}\n")})
 }
 
 fn meta_data(guest: &Guest<'_>, version: &str) -> Value {

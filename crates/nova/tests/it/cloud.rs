@@ -118,6 +118,7 @@ impl Cloud {
                 availability_zone: "nova".into(),
                 region: "RegionOne".into(),
                 dns_domain: String::new(),
+                guests_trust: "an authority".into(),
             },
         );
         host::Network::serve_metadata(&*network, nova.clone());

@@ -39,7 +39,10 @@ async fn guests_read_openstacks_and_ec2s_trees() {
     assert!(text("/openstack").await.ends_with("2020-10-14\nlatest"));
     assert!(text("/openstack/latest/").await.contains("network_data.json"));
     assert_eq!(text("/openstack/latest/user_data").await, "#cloud-config\n");
-    assert_eq!(data("/openstack/latest/vendor_data.json").await, json!({}));
+    let vendor = data("/openstack/latest/vendor_data.json").await["cloud-init"].take();
+    let trusted = vendor.as_str().unwrap().strip_prefix("#cloud-config\n").unwrap();
+    let trusted: Value = serde_json::from_str(trusted).unwrap();
+    assert_eq!(trusted, json!({"ca_certs": {"trusted": ["an authority"]}}));
     let net = data("/openstack/latest/network_data.json").await;
     assert_eq!(net["networks"][0]["type"], "ipv4_dhcp");
     assert_eq!(net["links"][0]["id"], net["networks"][0]["link"]);

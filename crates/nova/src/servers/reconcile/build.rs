@@ -175,7 +175,7 @@ impl Nova {
             let mut conn = self.db.read().await.map_err(Error::from)?;
             self.zone(&mut conn).await?
         };
-        let plan = plan(server, spec, ports, &zone, &self.config.dns_domain);
+        let plan = plan(server, spec, ports, &zone, &self.config);
         let networks = networks(ports);
         let (plugged, prepared) =
             tokio::join!(self.neutron.ensure_plugged(&networks), self.hypervisor.prepare(&plan));

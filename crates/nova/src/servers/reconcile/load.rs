@@ -44,7 +44,7 @@ impl Nova {
         };
         let ports = self.ports(std::slice::from_ref(server)).await?.remove(&server.id).unwrap_or_default();
         let ports = in_order(spec, ports);
-        Ok((plan(server, spec, &ports, &zone, &self.config.dns_domain), ports))
+        Ok((plan(server, spec, &ports, &zone, &self.config), ports))
     }
 
     /// For counters, which need to know what the machine is made of.

@@ -7,14 +7,15 @@ use host::fake::HINT_PREFIX;
 use host::plan::{Limits, NicPlan, RootDisk, VmPlan};
 use neutron::PortView;
 
+use crate::Config;
 use crate::metadata::Guest;
 use crate::servers::{Server, Spec, TaskState, VmState};
 
-/// `ports` in the order of the NICs; `domain` as in [`crate::Config::dns_domain`].
-pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str, domain: &str) -> VmPlan {
+/// `ports` in the order of the NICs.
+pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str, config: &Config) -> VmPlan {
     let flavor = &server.flavor;
     let config_drive =
-        server.config_drive.then(|| Guest { server, spec, ports, zone, domain }.config_drive());
+        server.config_drive.then(|| Guest { server, spec, ports, zone, config }.config_drive());
     VmPlan {
         id: server.id.clone(),
         name: server.name.clone(),
