@@ -109,7 +109,7 @@ fn lease_without_classless_routes() {
          ip -4 route flush dev eth0\n\
          ip -4 addr flush dev eth0\n\
          ip -4 addr add 10.0.0.5/24 broadcast + dev eth0\n\
-         ip -4 route replace default via 10.0.0.1 dev eth0 onlink\n"
+         ip -4 route replace default via 10.0.0.1 dev eth0 onlink metric 100\n"
     );
     assert_eq!(resolver, "search cloud.test\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n");
 }
@@ -121,9 +121,9 @@ fn classless_routes_replace_the_router() {
     assert!(
         calls.ends_with(
             "ip link set eth0 mtu 1400\n\
-             ip -4 route replace 169.254.169.254/32 via 10.0.0.2 dev eth0 onlink\n\
-             ip -4 route replace 10.1.0.0/16 dev eth0\n\
-             ip -4 route replace 0.0.0.0/0 via 10.0.0.9 dev eth0 onlink\n"
+             ip -4 route replace 169.254.169.254/32 via 10.0.0.2 dev eth0 onlink metric 100\n\
+             ip -4 route replace 10.1.0.0/16 dev eth0 metric 100\n\
+             ip -4 route replace 0.0.0.0/0 via 10.0.0.9 dev eth0 onlink metric 100\n"
         ),
         "{calls}"
     );
