@@ -48,16 +48,15 @@ async fn change(
     ctx: &Ctx,
     id: &str,
     body: &Value,
-    by: fn(&mut AddressGroup, &[String]) -> Result<()>,
+    by: fn(&mut AddressGroup, &Value) -> Result<()>,
 ) -> web::Result {
     let given = body
         .get("addresses")
         .ok_or_else(|| fault::http_bad_request("Unable to find 'addresses' in request body"))?;
-    let given = rules::addresses(given)?;
     let changed: Result<(View, Wakes)> = db::write!(app.db, |tx| {
         let before: AddressGroup = owned(tx, ctx, id, "update").await?;
         let mut group = before.clone();
-        by(&mut group, &given)?;
+        by(&mut group, given)?;
         group.standard.touch();
         let wakes = replace(tx, ctx, &before, &group).await?;
         Ok((one_view(app, tx, ctx, group).await?, wakes))

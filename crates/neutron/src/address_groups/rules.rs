@@ -28,7 +28,8 @@ pub fn addresses(value: &Value) -> Result<Vec<String>> {
 }
 
 /// All of them new.
-pub fn add(group: &mut AddressGroup, more: &[String]) -> Result<()> {
+pub fn add(group: &mut AddressGroup, more: &Value) -> Result<()> {
+    let more = addresses(more)?;
     let there: Vec<String> =
         more.iter().filter(|a| group.addresses.contains(a)).map(|a| format!("'{a}'")).collect();
     if !there.is_empty() {
@@ -41,12 +42,17 @@ pub fn add(group: &mut AddressGroup, more: &[String]) -> Result<()> {
             ),
         ));
     }
-    group.addresses.extend_from_slice(more);
+    group.addresses.extend(more);
     Ok(())
 }
 
-/// All of them there.
-pub fn remove(group: &mut AddressGroup, less: &[String]) -> Result<()> {
+/// All of them there; what could not be in a group is not.
+pub fn remove(group: &mut AddressGroup, less: &Value) -> Result<()> {
+    let plain = |item: &Value| {
+        let text = item.as_str().map_or_else(|| item.to_string(), Into::into);
+        text.parse::<IpNet>().map_or(text, |net| net.trunc().to_string())
+    };
+    let less: Vec<String> = less.as_array().into_iter().flatten().map(plain).collect();
     let gone: Vec<String> =
         less.iter().filter(|a| !group.addresses.contains(a)).map(|a| format!("'{a}'")).collect();
     if !gone.is_empty() {

@@ -7,7 +7,8 @@ use web::{Caller, Json, Origin, Params, Path, Routes, State};
 use super::{KINDS, QosPolicy, QosRule, RULE_SPECS, rules, store};
 use crate::Neutron;
 use crate::plane::Wakes;
-use crate::request::{Listing, create, delete, list, only_fields, owned, show, update, visible};
+use crate::request::{Listing, create, delete, list, may_write, only_fields, owned, show, update, visible};
+use crate::rows;
 
 const GET: Policy = Policy::new("get_policy", Rule::ProjectReader);
 // A project's managers; see `Ordinary::WRITERS`.
@@ -146,7 +147,10 @@ async fn create_rule(
     let (kind, word, _) = KINDS[at];
     let rule = rules::create(&policy, kind, &RULE_SPECS[at].create_one(&ctx, &body)?)?;
     let made: Result<Wakes> = db::write!(app.db, |tx| {
-        let policy: QosPolicy = owned(tx, &ctx, &policy, "update").await?;
+        // What is made in somebody else's is forbidden, not hidden.
+        let found: Option<QosPolicy> = rows::find(tx, super::SPEC.table, &policy).await?;
+        let policy = found.ok_or_else(|| super::not_found(&policy))?;
+        may_write(&ctx, &policy, "update")?;
         store::create_rule(tx, &ctx, &policy, &rule).await
     });
     app.wake(&made?);

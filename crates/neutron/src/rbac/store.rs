@@ -89,13 +89,16 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &RbacPolicy, target: &str) -
     if after == *before {
         return Ok(after);
     }
+    // Whoever uses it may not be among those who are left; the new target does not count.
+    if target != EVERYBODY {
+        check_users(tx, before).await?;
+    }
     sql("UPDATE rbac_policy SET target_project = $1 WHERE id = $2")
         .bind(target)
         .bind(&before.id)
         .run(tx)
         .await
         .map_err(|e| if db::is_unique(&e) { rules::duplicate() } else { e.into() })?;
-    check_users(tx, before).await?;
     settle(tx, &after).await?;
     touch(tx, &after).await?;
     tx.event(Event::new("network", "rbac_policy.update", &before.id, &before.project_id, ctx)).await?;
@@ -117,7 +120,7 @@ fn object(policy: &RbacPolicy) -> Result<&'static (&'static str, &'static str, &
     })
 }
 
-/// Refuses when somebody uses the object whom no policy lets any more, now that this one is gone.
+/// Refuses when somebody uses the object whom no policy lets any more, without this one.
 async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
     let (_, table, users) = object(gone)?;
     let is_default = sql("SELECT id FROM network WHERE id = $1 AND is_default = 1");
@@ -135,16 +138,20 @@ async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
         return Ok(());
     }
     let mut allowed: Vec<String> =
-        sql("SELECT target_project FROM rbac_policy WHERE object_id = $1 AND action = $2")
+        sql("SELECT target_project FROM rbac_policy WHERE object_id = $1 AND action = $2 AND id <> $3")
             .bind(&gone.object_id)
             .bind(&gone.action)
+            .bind(&gone.id)
             .rows(tx)
             .await?;
     let owner: Option<String> = sql_built(format!("SELECT project_id FROM {table} WHERE id = $1"))
         .bind(&gone.object_id)
         .optional(tx)
         .await?;
-    allowed.extend(owner);
+    // Neutron counts the owner of all but networks among those who use what everybody may.
+    if gone.object_type == "network" || gone.target_project != EVERYBODY {
+        allowed.extend(owner);
+    }
     let covered = |project: &String| allowed.iter().any(|a| a == EVERYBODY || a == project);
     if using.iter().all(covered) { Ok(()) } else { Err(rules::in_use(gone)) }
 }

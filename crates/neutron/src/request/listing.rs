@@ -189,16 +189,23 @@ impl Listing {
             let id =
                 |v: Option<&View>| v.and_then(|v| v.get("id")).and_then(Value::as_str).map(str::to_owned);
             let full = views.len() >= self.limit;
+            // From an empty page one turns back to the end, or to the beginning: then there is no marker.
+            let page = |marker: Option<String>| {
+                let href =
+                    without_reverse(&params.with_marker(origin, marker.as_deref().unwrap_or_default()));
+                if marker.is_none() {
+                    href.trim_end_matches("marker=").to_owned()
+                } else {
+                    format!("{href}&")
+                }
+            };
             if full || self.reverse {
-                let last = id(views.last()).or_else(|| self.marker.clone()).unwrap_or_default();
-                links.push(
-                    json!({"rel": "next", "href": without_reverse(&params.with_marker(origin, &last))}),
-                );
+                let href = page(id(views.last()));
+                links.push(json!({"rel": "next", "href": href.trim_end_matches('&')}));
             }
             if full || !self.reverse {
-                let first = id(views.first()).or_else(|| self.marker.clone()).unwrap_or_default();
-                let href = without_reverse(&params.with_marker(origin, &first));
-                links.push(json!({"rel": "previous", "href": format!("{href}&page_reverse=True")}));
+                let href = page(id(views.first()));
+                links.push(json!({"rel": "previous", "href": format!("{href}page_reverse=True")}));
             }
         }
         let items = views.into_iter().map(|v| Value::Object(project(v, &self.fields))).collect();

@@ -19,7 +19,7 @@ pub use attr::{Attr, Extent, Filter, Kind, Spec, attr};
 pub use check::uuid_like;
 pub use input::Input;
 pub use listing::{Listing, only_fields};
-pub use ordinary::{Ordinary, create, delete, insert, owned, replace, update};
+pub use ordinary::{Ordinary, create, delete, insert, may_write, owned, replace, update};
 pub use resource::{Expected, Resource, View, created, list, one_view, show, visible};
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub async fn owned<R: Ordinary>(tx: &mut Tx, ctx: &Ctx, id: &str, verb: &str) ->
     Ok(row)
 }
 
-fn may_write<R: Ordinary>(ctx: &Ctx, row: &R, verb: &str) -> Result<()> {
+pub fn may_write<R: Ordinary>(ctx: &Ctx, row: &R, verb: &str) -> Result<()> {
     let owner = &row.standard().project_id;
     let allowed =
         ctx.owns(owner) && Policy::new(R::SPEC.member, R::WRITERS).check(&ctx.auth, Some(owner)).is_ok();

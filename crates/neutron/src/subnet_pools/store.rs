@@ -104,6 +104,18 @@ pub async fn check(tx: &mut Tx, ctx: &Ctx, before: Option<&SubnetPool>, pool: &S
             ));
         }
     }
+    if let Some(scope_id) = before.map(|b| &b.address_scope_id).filter(|scope| !scope.is_empty()) {
+        let scope: AddressScope = request::visible(tx, ctx, scope_id).await?;
+        if !ctx.owns(&scope.standard.project_id) {
+            return Err(invalid(
+                "IllegalSubnetPoolUpdate",
+                format!(
+                    "Illegal subnetpool update : subnetpool {id} cannot be updated when associated with shared address \
+                     scope {scope_id}."
+                ),
+            ));
+        }
+    }
     let scope_id = &pool.address_scope_id;
     if scope_id.is_empty() {
         return Ok(());

@@ -238,6 +238,10 @@ pub async fn add(tx: &mut Tx, ctx: &Ctx, trunk: &Trunk, wanted: &[Wanted]) -> Re
             return Err(fault::port_in_use(&one.port_id, &port.network_id, &port.device_id));
         }
         let own = networks::store::find(tx, &port.network_id).await?.unwrap_or_default();
+        let (kind, number) = match &one.segmentation {
+            Some(given) => given.clone(),
+            None => rules::inherited(&own)?,
+        };
         let mtu = own.mtu;
         if mtu > network.mtu {
             return Err(conflict(
@@ -248,10 +252,6 @@ pub async fn add(tx: &mut Tx, ctx: &Ctx, trunk: &Trunk, wanted: &[Wanted]) -> Re
                 ),
             ));
         }
-        let (kind, number) = match &one.segmentation {
-            Some(given) => given.clone(),
-            None => rules::inherited(&own)?,
-        };
         sql("INSERT INTO trunk_subport (port_id, trunk_id, segmentation_type, segmentation_id) \
              VALUES ($1, $2, $3, $4)")
         .bind(&one.port_id)

@@ -51,6 +51,7 @@ async fn a_projects_manager_makes_its_policies_and_nobody_undoes_an_admins() {
     let mark = json!({"dscp_marking_rule": {"dscp_mark": 26}});
     let rules = format!("{path}/{}/dscp_marking_rules", id(&own));
     cloud.post("alice", &rules, mark.clone()).await.refused(403, "PolicyNotAuthorized");
+    cloud.post("bob", &rules, mark.clone()).await.refused(403, "PolicyNotAuthorized");
     cloud.post("mona", &rules, mark.clone()).await.ok(201);
     assert_eq!(cloud.delete("bob", &format!("{path}/{}", id(&own))).await.status, 404);
     cloud.delete("alice", &format!("{path}/{}", id(&own))).await.refused(403, "PolicyNotAuthorized");

@@ -151,6 +151,12 @@ async fn lists_filter_sort_and_page() {
     let last = get(query).await;
     assert_eq!(names(last.clone()), "c");
     assert!(last["networks_links"].as_array().unwrap().iter().all(|l| l["rel"] == "previous"));
+    // From an empty page behind the end one turns back to the end.
+    let marker = last["networks"][0]["id"].as_str().unwrap();
+    let empty = get(&format!("project_id=alice&sort_key=name&sort_dir=asc&limit=1&marker={marker}")).await;
+    let back = empty["networks_links"][0]["href"].as_str().unwrap();
+    assert!(empty["networks"] == json!([]) && !back.contains("marker"), "{empty}");
+    assert_eq!(names(get(back.split_once('?').unwrap().1).await), "c");
     assert_eq!(get("name=a&fields=name").await, json!({"networks": [{"name": "a"}]}));
     cloud.get("alice", "/v2.0/networks?colour=red").await.refused(400, "HTTPBadRequest");
     cloud.get("alice", "/v2.0/networks?limit=1&marker=zz").await.refused(404, "NetworkNotFound");
