@@ -6,6 +6,7 @@
 //! db.migrate(..)       a service's numbered SQL files, once each
 //! db.back_up(why)      a whole copy beside it; also before each migration
 //! db.generation()      another number after every commit: what was read before may be old
+//! db.read_recorded()   a connection that notes which tables are read; `reads()` tells whether they have changed since
 //! db.changed()         wakes on every commit that appended events
 //! db::sql("..").bind(x)  .run(&mut tx) .rows::<T>(&mut conn) .optional::<T>(..) .number(..)
 //! ```
@@ -18,6 +19,7 @@ mod error;
 mod event;
 mod migrate;
 mod pool;
+mod reads;
 mod sql;
 
 pub use backup::{Why, daily_backups, newest_backup};
@@ -25,4 +27,5 @@ pub use error::{Error, Result, is_unique};
 pub use event::Event;
 pub use migrate::Migration;
 pub use pool::{AnyConnection, Conn, Db, Tx};
+pub use reads::Reads;
 pub use sql::{FromRow, Row, Sql, Value, json_text, sql, sql_built};

@@ -27,9 +27,9 @@ impl Db {
             self.back_up(Why::Migration(missing.name), KEPT).await?;
         }
         if done.len() == all.len() && missing.is_none() {
-            return Ok(());
+            return self.know_tables().await;
         }
-        crate::write!(self, |tx| {
+        let made: Result<()> = crate::write!(self, |tx| {
             sql("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL)")
                 .run(tx)
                 .await?;
@@ -54,7 +54,9 @@ impl Db {
                     .await?;
             }
             Ok(())
-        })
+        });
+        made?;
+        self.know_tables().await
     }
 }
 

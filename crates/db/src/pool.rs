@@ -1,5 +1,6 @@
 //! The pool, reading and writing.
 
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,8 @@ use tokio::sync::{Mutex as Turns, OwnedMutexGuard, OwnedSemaphorePermit, Semapho
 use tokio::task::spawn_blocking;
 
 use crate::error::{Trouble, is_busy, trouble};
-use crate::{Error, Result, backup};
+use crate::reads::{Reads, Recording, Tables};
+use crate::{Error, Result, backup, sql};
 
 /// How often a busy transaction is run again before the caller is told.
 const ATTEMPTS: u32 = 8;
@@ -31,6 +33,7 @@ pub struct Db {
 
 struct Pool {
     path: Utf8PathBuf,
+    tables: Arc<Tables>,
     /// The last one that came back goes first, so that few are warm.
     idle: Mutex<Vec<AnyConnection>>,
     slots: Arc<Semaphore>,
@@ -40,6 +43,44 @@ struct Pool {
 /// A connection of the database, whichever it is; statements take it.
 pub struct AnyConnection {
     pub(crate) sqlite: Connection,
+    tables: Arc<Tables>,
+    /// Tables that the transaction may have changed.
+    touched: Arc<Mutex<BTreeSet<String>>>,
+    recording: Option<Recording>,
+}
+
+impl AnyConnection {
+    fn new(mut sqlite: Connection, tables: Arc<Tables>) -> Result<Self> {
+        let touched: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let hooked = Arc::clone(&touched);
+        // Rows that go with others (ON DELETE CASCADE) are in no statement's text.
+        sqlite.update_hook(Some(move |_, _: &str, table: &str, _| {
+            let mut touched = hooked.lock().unwrap_or_else(PoisonError::into_inner);
+            if !touched.contains(table) {
+                touched.insert(table.to_ascii_lowercase());
+            }
+        }))?;
+        Ok(Self { sqlite, tables, touched, recording: None })
+    }
+
+    fn touched(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Before a statement is run.
+    pub(crate) fn note(&mut self, text: &str) {
+        if let Some(recording) = &mut self.recording {
+            self.tables.named_in(text, |name, last| {
+                recording.tables.insert(name.to_owned(), Arc::clone(last));
+            });
+        }
+        if !text.trim_start().starts_with("SELECT") {
+            let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+            self.tables.named_in(text, |name, _| {
+                touched.insert(name.to_owned());
+            });
+        }
+    }
 }
 
 /// A connection for reading.
@@ -63,9 +104,16 @@ impl Pool {
         let idle = self.idle().pop();
         let inner = match idle {
             Some(inner) => inner,
-            None => AnyConnection { sqlite: open(&self.path)? },
+            None => AnyConnection::new(open(&self.path)?, Arc::clone(&self.tables))?,
         };
         Ok(Conn { inner: Some(inner), pool: self.clone(), _slot: slot })
+    }
+}
+
+impl Conn {
+    /// What has been read since [`Db::read_recorded`] gave it.
+    pub fn reads(&mut self) -> Reads {
+        self.recording.take().unwrap_or_default().into()
     }
 }
 
@@ -86,9 +134,10 @@ impl DerefMut for Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take()
+        if let Some(mut inner) = self.inner.take()
             && !self.pool.closed.load(Ordering::SeqCst)
         {
+            inner.recording = None;
             self.pool.idle().push(inner);
         }
     }
@@ -136,13 +185,15 @@ impl Db {
             drop(check);
             Ok((conn, found))
         });
+        let tables: Arc<Tables> = Arc::default();
         let first = match first.await.map_err(|e| unusable(path, &e.to_string()))? {
-            Ok((sqlite, None)) => AnyConnection { sqlite },
+            Ok((sqlite, None)) => AnyConnection::new(sqlite, Arc::clone(&tables))?,
             Ok((_, Some(detail))) => return Err(damaged(path, &detail)),
             Err(e) => return Err(refusal(path, e)),
         };
         let pool = Pool {
             path: path.to_owned(),
+            tables,
             idle: Mutex::new(vec![first]),
             slots: Arc::new(Semaphore::new(CONNECTIONS as usize)),
             closed: AtomicBool::new(false),
@@ -164,6 +215,21 @@ impl Db {
         self.pool.take().await
     }
 
+    /// As [`read`](Self::read); which tables are read over it is noted, for [`Conn::reads`].
+    pub async fn read_recorded(&self) -> Result<Conn> {
+        let since = self.generation();
+        let mut conn = self.read().await?;
+        conn.recording = Some(Recording { since, ..Recording::default() });
+        Ok(conn)
+    }
+
+    /// Looks which tables there are now.
+    pub(crate) async fn know_tables(&self) -> Result<()> {
+        let names = sql("SELECT name FROM sqlite_master WHERE type = 'table'");
+        self.pool.tables.know(names.rows(&mut *self.read().await?).await?);
+        Ok(())
+    }
+
     /// Another number after every transaction that may have changed a row, before its writer goes on: what was read
     /// after a look at it is still true while it is the same.
     pub fn generation(&self) -> u64 {
@@ -183,6 +249,7 @@ impl Db {
             }
             tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
         }
+        conn.touched().clear();
         Ok(Tx { conn, has_events: false, _turn: turn })
     }
 
@@ -231,8 +298,10 @@ impl Db {
     async fn commit(&self, tx: Tx) -> Result<()> {
         let generation = self.generation.clone();
         let committed = spawn_blocking(move || {
+            let touched = std::mem::take(&mut *tx.conn.touched());
             let committed = tx.conn.sqlite.execute_batch("COMMIT");
-            generation.fetch_add(1, Ordering::SeqCst);
+            let commit = generation.fetch_add(1, Ordering::SeqCst) + 1;
+            tx.conn.tables.changed(&touched, commit);
             committed
         });
         Ok(committed.await.map_err(|_| Error::Closed)??)

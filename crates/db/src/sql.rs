@@ -112,6 +112,7 @@ impl<'q> Sql<'q> {
 
     /// How many rows were changed. Zero after a compare-and-swap means that somebody was faster.
     pub async fn run(self, conn: &mut AnyConnection) -> Result<u64> {
+        conn.note(&self.text);
         let mut statement = conn.sqlite.prepare_cached(&self.text)?;
         self.give(&mut statement)?;
         Ok(statement.raw_execute()? as u64)
@@ -156,6 +157,7 @@ impl<'q> Sql<'q> {
 
     /// Calls `take` with row after row until it says false.
     fn each(self, conn: &mut AnyConnection, mut take: impl FnMut(&Row<'_>) -> Result<bool>) -> Result<()> {
+        conn.note(&self.text);
         let mut statement = conn.sqlite.prepare_cached(&self.text)?;
         self.give(&mut statement)?;
         let mut rows = statement.raw_query();

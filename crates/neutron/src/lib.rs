@@ -122,7 +122,7 @@ pub struct Neutron {
     routers: Waker,
     /// Networks that were applied since the start: a router's interfaces need them.
     applied: Mutex<HashSet<String>>,
-    answers: Answers,
+    answers: Answers<db::Reads>,
 }
 
 impl Neutron {

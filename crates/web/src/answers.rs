@@ -1,8 +1,8 @@
-//! Answers of lists, kept until a row changes.
+//! Answers of lists, kept until rows change that they were made of.
 //!
 //! ```text
-//! generation ─► get ─► the bytes of the same question of the same caller, if nothing was written since
-//!                └─► none: rows ─► JSON, once ─► put under the generation from before the rows were read
+//! get ─► the bytes of the same question of the same caller, if the proof beside them holds
+//!  └─► none: rows ─► JSON, once ─► put with the proof: which rows, and since when they are as they were read
 //! ```
 //! Why it cannot lie: docs/decisions/0008-lists-are-remembered-by-generation.md.
 
@@ -14,23 +14,21 @@ use bytes::Bytes;
 
 use crate::Params;
 
-/// One service's answers; all are of one generation.
-pub struct Answers {
-    shelf: Mutex<Shelf>,
+/// One service's answers, each with a proof.
+pub struct Answers<P> {
+    shelf: Mutex<Shelf<P>>,
     /// Bytes of all of them together.
     capacity: usize,
 }
 
-#[derive(Default)]
-struct Shelf {
-    generation: u64,
+struct Shelf<P> {
     bytes: usize,
-    answers: HashMap<String, Bytes>,
+    answers: HashMap<String, (P, Bytes)>,
 }
 
-impl Answers {
+impl<P> Answers<P> {
     pub fn new(capacity: usize) -> Self {
-        Answers { shelf: Mutex::default(), capacity }
+        Answers { shelf: Mutex::new(Shelf { bytes: 0, answers: HashMap::new() }), capacity }
     }
 
     /// What the answer depends on besides rows: who asks (the scope and the roles that views and scopes look at), by
@@ -60,29 +58,30 @@ impl Answers {
         key
     }
 
-    pub fn get(&self, generation: u64, key: &str) -> Option<Bytes> {
+    pub fn get(&self, key: &str, holds: impl FnOnce(&P) -> bool) -> Option<Bytes> {
         let shelf = self.shelf();
-        if shelf.generation == generation { shelf.answers.get(key).cloned() } else { None }
+        shelf.answers.get(key).filter(|(proof, _)| holds(proof)).map(|(_, answer)| answer.clone())
     }
 
-    /// `generation`: looked at before the first row was read.
-    pub fn put(&self, generation: u64, key: String, answer: impl Into<Bytes>) -> Bytes {
+    /// `proof`: of the rows as they were before the first of them was read.
+    pub fn put(&self, key: String, proof: P, answer: impl Into<Bytes>) -> Bytes {
         let answer = answer.into();
-        let mut shelf = self.shelf();
-        if generation < shelf.generation || answer.len() > self.capacity / 4 {
+        if answer.len() > self.capacity / 4 {
             return answer;
         }
-        if generation > shelf.generation || shelf.bytes + answer.len() > self.capacity {
-            *shelf = Shelf { generation, ..Shelf::default() };
+        let mut shelf = self.shelf();
+        if shelf.bytes + answer.len() > self.capacity {
+            // Those that do not hold any more are among them; which, is not worth looking for.
+            *shelf = Shelf { bytes: 0, answers: HashMap::new() };
         }
         shelf.bytes += answer.len();
-        if let Some(old) = shelf.answers.insert(key, answer.clone()) {
+        if let Some((_, old)) = shelf.answers.insert(key, (proof, answer.clone())) {
             shelf.bytes -= old.len();
         }
         answer
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    fn shelf(&self) -> MutexGuard<'_, Shelf<P>> {
         // Nothing that can panic runs under this lock.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,47 +91,47 @@ impl Answers {
 mod tests {
     use super::*;
 
-    fn put(answers: &Answers, generation: u64, key: &str, size: usize) {
-        answers.put(generation, key.into(), vec![0; size]);
+    fn put(answers: &Answers<u64>, proof: u64, key: &str, size: usize) {
+        answers.put(key.into(), proof, vec![0; size]);
     }
 
     #[test]
-    fn an_answer_lives_as_long_as_its_generation() {
+    fn an_answer_lives_as_long_as_its_proof_holds() {
         let answers = Answers::new(100);
         put(&answers, 3, "a", 10);
-        assert!(answers.get(3, "a").is_some());
-        assert!(answers.get(4, "a").is_none() && answers.get(3, "b").is_none());
-        // A slow reader's answer from before the change comes too late.
         put(&answers, 4, "b", 10);
-        put(&answers, 3, "a", 10);
-        assert!(answers.get(4, "a").is_none() && answers.get(4, "b").is_some());
+        assert!(answers.get("a", |proof| *proof == 3).is_some());
+        assert!(
+            answers.get("a", |proof| *proof > 3).is_none() && answers.get("b", |proof| *proof > 3).is_some()
+        );
+        assert!(answers.get("c", |_| true).is_none());
     }
 
     #[test]
     fn the_shelf_is_bounded() {
         let answers = Answers::new(100);
         put(&answers, 0, "huge", 26);
-        assert!(answers.get(0, "huge").is_none());
+        assert!(answers.get("huge", |_| true).is_none());
         for n in 0..50 {
             put(&answers, 0, &n.to_string(), 20);
             assert!(answers.shelf().bytes <= 100);
         }
-        assert!(answers.get(0, "49").is_some());
+        assert!(answers.get("49", |_| true).is_some());
         put(&answers, 0, "49", 25);
         let shelf = answers.shelf();
-        assert_eq!(shelf.bytes, shelf.answers.values().map(Bytes::len).sum::<usize>());
+        assert_eq!(shelf.bytes, shelf.answers.values().map(|(_, answer)| answer.len()).sum::<usize>());
     }
 
     #[test]
     fn callers_with_other_rights_have_other_answers() {
         let params = Params::default();
-        let key = |ctx: &Ctx| Answers::key(ctx, "http://h", &params);
+        let key = |ctx: &Ctx| Answers::<u64>::key(ctx, "http://h", &params);
         let system = Ctx::internal("test");
         let mut member = system.clone();
         let mut auth = (*member.auth).clone();
         auth.is_admin = false;
         member.auth = auth.into();
         assert_ne!(key(&system), key(&member));
-        assert_ne!(key(&system), Answers::key(&system, "http://other", &params));
+        assert_ne!(key(&system), Answers::<u64>::key(&system, "http://other", &params));
     }
 }

@@ -167,3 +167,50 @@ async fn every_commit_has_a_generation_of_its_own() {
     let done: Result<(), base::Error> = db::write!(db, |_tx| Ok(()));
     assert!(done.is_ok() && db.generation() != before);
 }
+
+#[tokio::test]
+async fn what_was_read_holds_until_one_of_its_tables_changes() {
+    const MORE: &[Migration] = &[Migration {
+        name: "t/0002",
+        sql: "CREATE TABLE owner (id TEXT PRIMARY KEY);\n\
+              CREATE TABLE thing (id TEXT PRIMARY KEY, owner TEXT REFERENCES owner (id) ON DELETE CASCADE);\n",
+    }];
+    let (_dir, db) = open().await;
+    db.migrate(&[V1, MORE]).await.unwrap();
+    let write = async |text: &'static str| {
+        let done: db::Result<u64> = db::write!(db, |tx| sql(text).run(tx).await);
+        done.unwrap()
+    };
+    let read = async |text: &'static str| {
+        let mut conn = db.read_recorded().await.unwrap();
+        let _: Vec<String> = sql(text).rows(&mut conn).await.unwrap();
+        conn.reads()
+    };
+    write("INSERT INTO owner VALUES ('o')").await;
+    write("INSERT INTO thing VALUES ('x', 'o')").await;
+    let things = "SELECT g.id FROM thing g WHERE g.owner IS NOT NULL";
+    let reads = read(things).await;
+    write("INSERT INTO t VALUES ('other', 1)").await;
+    let failed: Result<(), db::Error> = db::write!(db, |tx| {
+        sql("DELETE FROM thing").run(tx).await?;
+        sql("INSERT INTO t VALUES ('other', 1)").run(tx).await?;
+        Ok(())
+    });
+    assert!(failed.is_err() && reads.hold(), "other tables, and what was undone");
+    assert!(!read("SELECT 'nothing'").await.hold(), "of what nothing is known");
+
+    // A row that goes with another is in no statement; nor are the rows of a whole table one by one.
+    for change in
+        ["DELETE FROM owner WHERE id = 'o'", "DELETE FROM thing", "INSERT INTO thing VALUES ('y', NULL)"]
+    {
+        let reads = read(things).await;
+        assert!(reads.hold());
+        write(change).await;
+        assert!(!reads.hold(), "{change}");
+    }
+    // Whoever began to read before a commit and ended after it has read too early.
+    let mut early = db.read_recorded().await.unwrap();
+    write("INSERT INTO thing VALUES ('z', NULL)").await;
+    let _: Vec<String> = sql(things).rows(&mut early).await.unwrap();
+    assert!(!early.reads().hold());
+}

@@ -55,21 +55,21 @@ pub async fn list<R: Resource>(
     Origin(origin): Origin,
     params: Params,
 ) -> web::Result {
-    let key = Answers::key(&ctx, &origin, &params);
-    if let Some(answer) = app.answers.get(app.db.generation(), &key) {
+    let key = Answers::<db::Reads>::key(&ctx, &origin, &params);
+    if let Some(answer) = app.answers.get(&key, db::Reads::hold) {
         return Ok(web::raw_json(200, answer));
     }
     let mut listing = Listing::read(R::SPEC, &params)?;
     R::filters(&mut listing.conditions, &params)?;
     R::before_list(&app, &ctx, &params).await?;
-    let generation = app.db.generation();
-    let mut conn = app.db.read().await?;
+    let mut conn = app.db.read_recorded().await?;
     let rows: Vec<R> = listing.rows(&mut conn, &ctx).await?;
     let views = R::views(&app, &mut conn, &ctx, rows).await?;
+    let reads = conn.reads();
     drop(conn);
     let body = listing.finish(R::SPEC, &params, &origin, views)?;
     let bytes = serde_json::to_vec(&body).map_err(Error::internal)?;
-    Ok(web::raw_json(200, app.answers.put(generation, key, bytes)))
+    Ok(web::raw_json(200, app.answers.put(key, reads, bytes)))
 }
 
 pub async fn show<R: Resource>(
