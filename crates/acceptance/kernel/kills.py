@@ -58,6 +58,15 @@ def status():
     return json.loads(told("cumulet", "status", "--json"))
 
 
+def lives(pid):
+    """The kernel takes a moment to end all threads of a process, and its locks go with the last one."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return ") Z " not in stat.read() or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def short(port):
     return port[:11]
 
@@ -66,6 +75,9 @@ class Kills:
     def __init__(self):
         self.cloud = openstack.connect()
         self.compute, self.network = self.cloud.compute, self.cloud.network
+        for service in (self.compute, self.network, self.cloud.image):
+            # Connections to the daemon of before are found broken only when they are used.
+            service.connect_retries = 3
         self.image = self.cloud.image.find_image("tiny").id
         self.flavors = [
             self.compute.create_flavor(name=name, ram=ram, vcpus=1, disk=disk).id
@@ -77,7 +89,7 @@ class Kills:
         self.rules = told("nft", "list", "ruleset")
 
     def wrong(self, text):
-        print(f"not ok - {text}")
+        print(f"not ok - {text}", flush=True)
         self.bad += 1
 
     def send(self, method, path, body=None):
@@ -99,6 +111,8 @@ class Kills:
             os._exit(0)
         answer = request()
         os.waitpid(child, 0)
+        while lives(pid):
+            time.sleep(0.01)
         if random.random() < 0.5:
             time.sleep(random.uniform(0, 0.2))
         subprocess.run(["cumulet", "up"], check=True, capture_output=True)

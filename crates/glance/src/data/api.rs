@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{Error, Kind};
+use base::{Ctx, Error, Kind};
 use bytes::{Bytes, BytesMut};
 use camino::Utf8PathBuf;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -42,6 +42,30 @@ fn declared_size(headers: &HeaderMap) -> base::Result<Option<i64>> {
     }
 }
 
+/// The image is in `status` from now on, for as long as its data comes.
+async fn begin(
+    glance: &Glance,
+    ctx: &Ctx,
+    image: &Image,
+    size: Option<i64>,
+    (event, status): (&'static str, Status),
+) -> base::Result<Image> {
+    glance.check_room(image, size).await?;
+    store::edit(&glance.db, ctx, event, &image.id, |image| {
+        rules::may_take_data(image, status)?;
+        image.status = status;
+        Ok(())
+    })
+    .await
+}
+
+/// The client may go away at any await, which drops the handler: the work goes on in a task of its own, so that the image
+/// always comes to its next status or back to queued.
+async fn to_its_end(work: impl Future<Output = base::Result<()>> + Send + 'static) -> Result {
+    tokio::spawn(work).await.map_err(Error::internal)??;
+    Ok(web::no_content(204))
+}
+
 async fn upload_file(
     State(glance): State<Arc<Glance>>,
     Caller(ctx): Caller,
@@ -63,20 +87,9 @@ async fn upload_file(
         Kind::Forbidden => Error::forbidden(format!("Not allowed to upload image data for image {id}")),
         _ => e,
     })?;
-    glance.check_room(&image, size).await?;
-    let image = store::edit(&glance.db, &ctx, "image.upload", &id, |image| {
-        rules::may_take_data(image, Status::Saving)?;
-        image.status = Status::Saving;
-        Ok(())
-    })
-    .await?;
-    // The client may go away at any await, which drops this future: the upload goes on in a task of its own, so that
-    // it always comes to active or back to queued.
+    let image = begin(&glance, &ctx, &image, size, ("image.upload", Status::Saving)).await?;
     let stream = body.into_data_stream();
-    tokio::spawn(async move { upload::finish(&glance, &ctx, &image, &target, stream).await })
-        .await
-        .map_err(Error::internal)??;
-    Ok(web::no_content(204))
+    to_its_end(async move { upload::finish(&glance, &ctx, &image, &target, stream).await }).await
 }
 
 async fn stage(
@@ -90,18 +103,9 @@ async fn stage(
     let size = declared_size(&headers)?;
     let image = load_visible(&glance, &ctx, &id).await?;
     rules::may_change(&ctx, &image, &policy::MODIFY)?;
-    glance.check_room(&image, size).await?;
-    let image = store::edit(&glance.db, &ctx, "image.stage", &id, |image| {
-        rules::may_take_data(image, Status::Uploading)?;
-        image.status = Status::Uploading;
-        Ok(())
-    })
-    .await?;
+    let image = begin(&glance, &ctx, &image, size, ("image.stage", Status::Uploading)).await?;
     let stream = body.into_data_stream();
-    tokio::spawn(async move { upload::stage(&glance, &ctx, &image, stream).await })
-        .await
-        .map_err(Error::internal)??;
-    Ok(web::no_content(204))
+    to_its_end(async move { upload::stage(&glance, &ctx, &image, stream).await }).await
 }
 
 async fn download(

@@ -1,7 +1,7 @@
 //! SQL of images.
 
 use base::{Ctx, Error};
-use db::{AnyConnection, Conn, Db, Event, FromRow, Row, Tx, json_text, sql};
+use db::{AnyConnection, Conn, Db, Event, FromRow, Row, Sql, Tx, json_text, sql};
 
 use super::{Image, Status, Visibility, not_found};
 
@@ -103,12 +103,9 @@ pub async fn create(db: &Db, ctx: &Ctx, image: &Image) -> base::Result<()> {
     db::write!(db, |tx| create_in(tx, ctx, image).await)
 }
 
-pub async fn create_in(tx: &mut Tx, ctx: &Ctx, image: &Image) -> base::Result<()> {
-    let inserted = sql("INSERT INTO images (id, name, status, visibility, owner, disk_format, container_format, size, \
-         virtual_size, min_disk, min_ram, protected, hidden, checksum, hash_algo, hash_value, properties, tags, stores, \
-         created_at, updated_at, generation) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 0)")
-        .bind(image.id.clone())
+/// Both statements name the columns that an image may change in this order, so that they are bound in one place.
+fn bound(text: &'static str, image: &Image) -> db::Result<Sql<'static>> {
+    Ok(sql(text)
         .bind(image.name.clone())
         .bind(image.status.as_str())
         .bind(image.visibility.as_str())
@@ -127,10 +124,16 @@ pub async fn create_in(tx: &mut Tx, ctx: &Ctx, image: &Image) -> base::Result<()
         .bind(json_text(&image.properties)?)
         .bind(json_text(&image.tags)?)
         .bind(json_text(&image.stores)?)
-        .bind(image.created_at)
         .bind(image.updated_at)
-        .run(tx)
-        .await;
+        .bind(image.id.clone()))
+}
+
+pub async fn create_in(tx: &mut Tx, ctx: &Ctx, image: &Image) -> base::Result<()> {
+    let insert = "INSERT INTO images (name, status, visibility, owner, disk_format, container_format, size, \
+         virtual_size, min_disk, min_ram, protected, hidden, checksum, hash_algo, hash_value, properties, tags, stores, \
+         updated_at, id, created_at, generation) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 0)";
+    let inserted = bound(insert, image)?.bind(image.created_at).run(tx).await;
     match inserted {
         Err(e) if db::is_unique(&e) => {
             return Err(Error::conflict(format!("Image ID {} already exists!", image.id)).because(e));
@@ -161,34 +164,11 @@ pub async fn edit_in(
     let mut image = get(tx, id).await?.ok_or_else(|| not_found(id))?;
     change(&mut image)?;
     image.updated_at = base::time::now();
-    let changed =
-        sql("UPDATE images SET name = $1, status = $2, visibility = $3, owner = $4, disk_format = $5, \
+    let update = "UPDATE images SET name = $1, status = $2, visibility = $3, owner = $4, disk_format = $5, \
          container_format = $6, size = $7, virtual_size = $8, min_disk = $9, min_ram = $10, protected = $11, \
          hidden = $12, checksum = $13, hash_algo = $14, hash_value = $15, properties = $16, tags = $17, \
-         stores = $18, updated_at = $19, generation = generation + 1 WHERE id = $20 AND generation = $21")
-        .bind(image.name.clone())
-        .bind(image.status.as_str())
-        .bind(image.visibility.as_str())
-        .bind(image.owner.clone())
-        .bind(image.disk_format.clone())
-        .bind(image.container_format.clone())
-        .bind(image.size)
-        .bind(image.virtual_size)
-        .bind(image.min_disk)
-        .bind(image.min_ram)
-        .bind(i64::from(image.protected))
-        .bind(i64::from(image.hidden))
-        .bind(image.checksum.clone())
-        .bind(image.hash_algo.clone())
-        .bind(image.hash_value.clone())
-        .bind(json_text(&image.properties)?)
-        .bind(json_text(&image.tags)?)
-        .bind(json_text(&image.stores)?)
-        .bind(image.updated_at)
-        .bind(image.id.clone())
-        .bind(image.generation)
-        .run(tx)
-        .await?;
+         stores = $18, updated_at = $19, generation = generation + 1 WHERE id = $20 AND generation = $21";
+    let changed = bound(update, &image)?.bind(image.generation).run(tx).await?;
     if changed == 0 {
         // Only where several writers share a database.
         return Err(Error::unavailable(format!("Image {id} was changed by another request; try again.")));

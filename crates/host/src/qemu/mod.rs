@@ -19,6 +19,7 @@
 mod agent;
 mod argv;
 mod blank;
+mod capacity;
 mod console;
 mod diagnostics;
 mod drive;
@@ -58,7 +59,7 @@ use crate::files::remove;
 use crate::ledger::Thing;
 use crate::plan::{DiskPlan, NicPlan, VmPlan};
 use crate::probe::Verdict;
-use crate::process::{Confinement, Groups, file_error, run};
+use crate::process::{Groups, file_error};
 use crate::{Capacity, Console, Diagnostics, DiskImage, Error, Hypervisor, Result, VmState};
 
 const PACKAGE: &str = "qemu-system-x86";
@@ -81,7 +82,7 @@ impl QemuHypervisor {
     pub async fn new(options: Options, taps: Arc<dyn TapSource>) -> Result<Self> {
         let vms = options.data_dir.join("vms");
         make_private_dir(&vms)?;
-        let version = version(&options.binary).await?;
+        let version = capacity::version(&options.binary).await?;
         let closing = CancellationToken::new();
         let shared = Arc::new(Shared {
             groups: Arc::new(Groups::new(&options.label)),
@@ -377,42 +378,10 @@ impl Hypervisor for QemuHypervisor {
     }
 
     async fn capacity(&self) -> Result<Capacity> {
-        let options = &self.shared.options;
-        let disk = rustix::fs::statvfs(options.data_dir.as_std_path())
-            .map_err(|error| file_error("measuring", &options.data_dir, error.into()))?;
-        let memory = rustix::system::sysinfo();
-        let host = rustix::system::uname();
-        Ok(Capacity {
-            hostname: host.nodename().to_string_lossy().into_owned(),
-            vcpus: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
-            memory_mib: (memory.totalram as u64 * u64::from(memory.mem_unit)) >> 20,
-            disk_gib: disk.f_blocks * disk.f_frsize / GIB,
-            free_disk_gib: disk.f_bavail * disk.f_frsize / GIB,
-            hypervisor_type: "QEMU".into(),
-            hypervisor_version: version_number(&self.shared.version),
-            accelerator: self.shared.verdict().await.accelerator.name().into(),
-        })
+        capacity::of(&self.shared).await
     }
 
     fn changes(&self) -> broadcast::Receiver<String> {
         self.shared.changes.subscribe()
     }
-}
-
-/// E.g. "10.0.2".
-async fn version(binary: &str) -> Result<String> {
-    let arguments = ["--version".to_owned()];
-    let output = run(binary, PACKAGE, &arguments, Confinement::default(), Duration::from_secs(10)).await?;
-    let word = output.stdout.split_whitespace().nth(3);
-    word.map(str::to_owned).ok_or_else(|| Error::Command {
-        command: format!("{binary} --version"),
-        status: output.status,
-        stderr: output.stderr,
-    })
-}
-
-/// As libvirt counts: 10.0.2 is 10000002.
-fn version_number(version: &str) -> u32 {
-    let parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    parts.chain([0, 0]).take(3).fold(0, |number, part| number * 1000 + part)
 }

@@ -114,8 +114,8 @@ fn a_disk_is_as_large_as_asked_and_never_smaller_than_its_image() {
 
 #[test]
 fn versions_are_numbers() {
-    assert_eq!(version_number("7.2.18"), 7_002_018);
-    assert_eq!(version_number("10.0"), 10_000_000);
+    assert_eq!(capacity::version_number("7.2.18"), 7_002_018);
+    assert_eq!(capacity::version_number("10.0"), 10_000_000);
 }
 
 #[test]
