@@ -155,6 +155,7 @@ class Kills:
             self.server = None
 
     def act(self):
+        """False: what was chosen means nothing now."""
         before = self.settled()
         action, target, window = random.choice(ACTIONS[before["status"]])
         path, body = f"/servers/{self.server}/action", {action: None}
@@ -163,7 +164,7 @@ class Kills:
             other = self.flavors[1] if before["flavor"]["original_name"] == "small" else None
             # A disk does not shrink.
             if other is None:
-                return
+                return False
             body, self.was = {action: {"flavorRef": other}}, before["status"]
         elif action == "reboot":
             body = {action: HARD["reboot"]}
@@ -181,11 +182,12 @@ class Kills:
             elif action == "detach" and ports:
                 method, path, body = "DELETE", f"{path}/{ports[0]}", None
             else:
-                return
+                return False
         delay, (accepted, answer) = self.killed(window, lambda: self.send(method, path, body))
         if accepted is False:
             self.wrong(f"{action} of an {before['status']} server: {answer.status_code} {answer.text}")
         self.result(action, delay, accepted, {target} if accepted else {target, before["status"]})
+        return True
 
     def result(self, what, delay, accepted, right):
         found = self.settled() if self.server else None
@@ -259,7 +261,8 @@ def main(rounds):
         elif random.random() < 0.12:
             kills.delete()
         else:
-            kills.act()
+            while not kills.act():
+                pass
         kills.leaks()
     if kills.server:
         kills.send("DELETE", f"/servers/{kills.server}")
