@@ -46,13 +46,16 @@ pub fn add(group: &mut AddressGroup, more: &Value) -> Result<()> {
     Ok(())
 }
 
-/// All of them there; what could not be in a group is not.
+/// All of them there; an address without a prefix, which cannot be in a group, is not.
 pub fn remove(group: &mut AddressGroup, less: &Value) -> Result<()> {
-    let plain = |item: &Value| {
-        let text = item.as_str().map_or_else(|| item.to_string(), Into::into);
-        text.parse::<IpNet>().map_or(text, |net| net.trunc().to_string())
-    };
-    let less: Vec<String> = less.as_array().into_iter().flatten().map(plain).collect();
+    let (bare, nets): (Vec<Value>, Vec<Value>) = less
+        .as_array()
+        .into_iter()
+        .flatten()
+        .cloned()
+        .partition(|item| item.as_str().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok()));
+    let mut less = addresses(&Value::Array(nets))?;
+    less.extend(bare.iter().filter_map(Value::as_str).map(Into::into));
     let gone: Vec<String> =
         less.iter().filter(|a| !group.addresses.contains(a)).map(|a| format!("'{a}'")).collect();
     if !gone.is_empty() {

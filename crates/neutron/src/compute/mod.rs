@@ -116,7 +116,7 @@ impl Neutron {
         let status = if active { "ACTIVE" } else { "DOWN" };
         let trunks: Result<Vec<String>> = db::write!(self.db, |tx| {
             ports::store::set_status(tx, port_ids, status).await?;
-            trunks::store::networks_of_parents(tx, port_ids).await
+            trunks::follow::networks_of_parents(tx, port_ids).await
         });
         // Trunks and their subports follow their parents.
         self.wake(&Wakes::networks(trunks?));

@@ -36,7 +36,7 @@ impl Reconciler for Networks {
         app.network.apply_network(&plan).await?;
         if app.remember_applied(id) {
             // Trunks elsewhere may have been waiting for a place for their subports.
-            let waiting = trunks::store::parents_networks(&mut *app.db.read().await?, id).await?;
+            let waiting = trunks::follow::parents_networks(&mut *app.db.read().await?, id).await?;
             waiting.iter().filter(|network| *network != id).for_each(|network| app.networks.wake(network));
         }
         // Router ports are the router's to call active; machines' ports are Nova's.
@@ -51,7 +51,7 @@ impl Reconciler for Networks {
         if !rows.extras.trunks.is_empty() {
             let unserved = app.network.unserved(id);
             let settled: Result<()> =
-                db::write!(app.db, |tx| trunks::store::settle(tx, &rows.extras.trunks, &unserved).await);
+                db::write!(app.db, |tx| trunks::follow::settle(tx, &rows.extras.trunks, &unserved).await);
             settled?;
             if !unserved.is_empty() {
                 return Ok(Outcome::Again(UNSERVED));

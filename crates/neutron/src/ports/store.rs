@@ -170,7 +170,7 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &FullPort, after: &FullPort)
         wakes.extend(plane::store::port_wakes(tx, after).await?);
     }
     if before.port.binding_host != after.port.binding_host {
-        wakes.extend(crate::trunks::store::follow(tx, &s.id, &after.port.binding_host).await?);
+        wakes.extend(crate::trunks::follow::to_host(tx, &s.id, &after.port.binding_host).await?);
     }
     if after.port.is_router_port() {
         wakes.routers.insert(after.port.device_id.clone());

@@ -89,9 +89,9 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &RbacPolicy, target: &str) -
     if after == *before {
         return Ok(after);
     }
-    // Whoever uses it may not be among those who are left; the new target does not count.
+    // Of who uses a shared object Neutron does not ask whether the new target lets them go on.
     if target != EVERYBODY {
-        check_users(tx, before).await?;
+        check_users(tx, before, Some(target).filter(|_| before.action == EXTERNAL)).await?;
     }
     sql("UPDATE rbac_policy SET target_project = $1 WHERE id = $2")
         .bind(target)
@@ -107,7 +107,7 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &RbacPolicy, target: &str) -
 
 pub async fn delete(tx: &mut Tx, ctx: &Ctx, policy: &RbacPolicy) -> Result<()> {
     rows::delete(tx, SPEC.table, &policy.id).await?;
-    check_users(tx, policy).await?;
+    check_users(tx, policy, None).await?;
     settle(tx, policy).await?;
     touch(tx, policy).await?;
     tx.event(Event::new("network", "rbac_policy.delete", &policy.id, &policy.project_id, ctx)).await?;
@@ -121,7 +121,8 @@ fn object(policy: &RbacPolicy) -> Result<&'static (&'static str, &'static str, &
 }
 
 /// Refuses when somebody uses the object whom no policy lets any more, without this one.
-async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
+/// `instead`: whom it will be for.
+async fn check_users(tx: &mut Tx, gone: &RbacPolicy, instead: Option<&str>) -> Result<()> {
     let (_, table, users) = object(gone)?;
     let is_default = sql("SELECT id FROM network WHERE id = $1 AND is_default = 1");
     if gone.action == EXTERNAL
@@ -148,6 +149,7 @@ async fn check_users(tx: &mut Tx, gone: &RbacPolicy) -> Result<()> {
         .bind(&gone.object_id)
         .optional(tx)
         .await?;
+    allowed.extend(instead.map(Into::into));
     // Neutron counts the owner of all but networks among those who use what everybody may.
     if gone.object_type == "network" || gone.target_project != EVERYBODY {
         allowed.extend(owner);
@@ -206,7 +208,7 @@ pub async fn open(tx: &mut Tx, owner: &str, object: (&str, &str), action: &str, 
         }
         (Some(policy), false) => {
             rows::delete(tx, SPEC.table, &policy.id).await?;
-            check_users(tx, policy).await.map_err(|_| {
+            check_users(tx, policy, None).await.map_err(|_| {
                 fault::conflict(
                     "InvalidSharedSetting",
                     format!(

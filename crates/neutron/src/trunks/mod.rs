@@ -6,6 +6,7 @@
 //! ```
 
 pub mod api;
+pub mod follow;
 pub mod rules;
 pub mod store;
 

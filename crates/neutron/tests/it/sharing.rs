@@ -173,6 +173,10 @@ async fn rules_refer_to_address_groups() {
     again.refused(400, "AddressesAlreadyExist");
     let less = cloud.put("alice", &format!("{path}/remove_addresses"), add("10.9.0.0/24")).await;
     less.refused(404, "AddressesNotFound");
+    let less = cloud.put("alice", &format!("{path}/remove_addresses"), add("10.9.0.1")).await;
+    less.refused(404, "AddressesNotFound");
+    let less = cloud.put("alice", &format!("{path}/remove_addresses"), add("nowhere")).await;
+    less.refused(400, "HTTPBadRequest");
     assert_eq!(cloud.get("bob", &path).await.status, 404);
     share(&cloud, "address_group", &id(&group)).await;
     assert_eq!(cloud.get("bob", &path).await.ok(200)["address_group"]["shared"], true);
