@@ -36,6 +36,9 @@ pub struct Cloud {
     pub demo: Option<DemoUser>,
 }
 
+/// How long a token lives.
+pub const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
+
 /// One store in the data directory, and those that were asked for.
 fn images(config: &Config) -> glance::Config {
     let mut images = glance::Config::at(config.data.images());
@@ -76,8 +79,8 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         db.clone(),
         keystone::Config {
             key_dir: config.data.keys(),
-            token_ttl: Duration::from_secs(24 * 3600),
-            security: keystone::Security::default(),
+            token_ttl: TOKEN_TTL,
+            security: config.security.clone(),
         },
     )
     .await?;

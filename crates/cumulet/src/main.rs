@@ -42,6 +42,9 @@ enum Command {
     /// Kubernetes clusters on this cloud or any other
     #[command(subcommand)]
     Cluster(commands::cluster::ClusterCommand),
+    /// The keys that tokens are made with
+    #[command(subcommand)]
+    TokenKeys(commands::token_keys::TokenKeysCommand),
     /// Settings: what was told, and where
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
@@ -80,6 +83,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Destroy(args) => commands::destroy::run(args).await?,
         Command::Image(command) => commands::image::run(command).await?,
         Command::Cluster(command) => command.run().await?,
+        Command::TokenKeys(command) => commands::token_keys::run(command)?,
         Command::Config(command) => commands::config::run(command)?,
         Command::Systemd(command) => commands::systemd::run(command)?,
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fernet::{Fernet, MultiFernet};
@@ -94,6 +94,17 @@ impl KeyRepository {
         Ok(())
     }
 
+    /// For a rotation that would forget a key: how long ago that key made its last data. None: it would forget none.
+    pub fn oldest_ended(&self, now: SystemTime) -> Result<Option<Duration>, Error> {
+        if read(&self.dir)?.len() < self.max_active {
+            return Ok(None);
+        }
+        // The staged key was made by the rotation that ended the oldest key's time as primary.
+        let path = self.dir.join("0");
+        let rotated = std::fs::metadata(&path).and_then(|m| m.modified()).map_err(io(&path))?;
+        Ok(Some(now.duration_since(rotated).unwrap_or_default()))
+    }
+
     pub fn encrypt(&self, data: &[u8]) -> String {
         self.fernet.read().unwrap_or_else(PoisonError::into_inner).encrypt(data)
     }
@@ -171,6 +182,18 @@ mod tests {
         keys.rotate().unwrap();
         assert_eq!(keys.decrypt(&token), None);
         assert_eq!(read(&path).unwrap().keys().copied().collect::<Vec<_>>(), [0, 2, 3]);
+    }
+
+    #[test]
+    fn only_a_rotation_that_forgets_a_key_tells_its_age() {
+        let (_guard, path) = dir();
+        let keys = KeyRepository::open(&path, 3).unwrap();
+        let now = SystemTime::now();
+        assert_eq!(keys.oldest_ended(now).unwrap(), None);
+        keys.rotate().unwrap();
+        let hour = Duration::from_secs(3600);
+        let age = keys.oldest_ended(now + hour).unwrap().unwrap();
+        assert!(age.abs_diff(hour) < Duration::from_secs(60), "{age:?}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub mod users;
 
 pub use bootstrap::Bootstrap;
 pub use security::Security;
-pub use service::{Config, Keystone, MIGRATIONS, rotate_token_keys};
+pub use service::{Config, Keystone, MIGRATIONS, rotate_token_keys, rotation_comes_early};
 pub(crate) use service::{Service, change};
 
 /// The id of the domain that bootstrap makes.

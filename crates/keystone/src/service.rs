@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use base::{Auth, Error};
@@ -114,6 +114,16 @@ impl Keystone {
 /// they know the staged key already and take notice within a second.
 pub fn rotate_token_keys(key_dir: &Utf8Path) -> Result<(), crate::keys::Error> {
     KeyRepository::open(&key_dir.join(TOKENS), TOKEN_KEYS)?.rotate()
+}
+
+/// Would a rotation now end tokens before their time? Then: how long ago the rotation was that the last of them were issued
+/// before.
+pub fn rotation_comes_early(
+    key_dir: &Utf8Path,
+    token_ttl: Duration,
+) -> Result<Option<Duration>, crate::keys::Error> {
+    let ended = KeyRepository::open(&key_dir.join(TOKENS), TOKEN_KEYS)?.oldest_ended(SystemTime::now())?;
+    Ok(ended.filter(|ago| *ago < token_ttl))
 }
 
 pub(crate) struct MoveOn<'a>(&'a AtomicU64);

@@ -124,6 +124,8 @@ impl Client {
         }
         if path.starts_with("/compute") {
             request = request.header("openstack-api-version", format!("compute {}", self.compute_version));
+        } else if path.starts_with("/placement") {
+            request = request.header("openstack-api-version", "placement 1.39");
         }
         if let Some(body) = body {
             request = request.json(&body);

@@ -84,11 +84,13 @@ impl Fixture {
 
     /// A new thing of this kind, after the old one was deleted. A kind that this cloud does not serve has none.
     pub async fn remake(&mut self, service: &'static str, noun: &'static str) {
-        self.count += 1;
-        let name = format!("{}-{}", noun.trim_start_matches("os-"), self.count);
+        let name = format!("{}-{}", noun.trim_start_matches("os-"), self.next());
         let (as_admin, path, body) = self.body(service, noun, &name);
         let client = if as_admin { &self.admin } else { &self.owner };
         let method = if noun == "traits" { Method::PUT } else { Method::POST };
+        // Placement answers some of these with nothing but a status.
+        let told =
+            id_in(&body).or_else(|| path.rsplit('/').next().filter(|_| noun == "traits").map(str::to_owned));
         let answer = client.call(method, &path, Some(body)).await;
         if answer.status == 404
             && !matches!(answer.body["NeutronError"]["type"].as_str(), Some("NetworkNotFound"))
@@ -96,7 +98,7 @@ impl Fixture {
             return;
         }
         assert!(answer.status < 300, "{path}: {} {}", answer.status, answer.body);
-        let id = id_in(&answer.body).unwrap_or(name);
+        let id = id_in(&answer.body).or(told).expect("an id");
         match (service, noun) {
             ("compute", "servers") => {
                 let path = format!("/compute/v2.1/servers/{id}");
@@ -120,14 +122,22 @@ impl Fixture {
         let id = |service, noun| self.id(service, noun);
         let net = |path: &str| format!("/network/v2.0/{path}");
         let named = || json!({ "name": name });
+        let in_default = || json!({"name": name, "domain_id": "default"});
         let one = self.count % 250;
         match (service, noun) {
-            ("identity", "domains") => (true, "/identity/v3/domains".into(), json!({"domain": named()})),
-            ("identity", "projects") => (true, "/identity/v3/projects".into(), json!({"project": named()})),
-            ("identity", "users") => {
-                (true, "/identity/v3/users".into(), json!({"user": {"name": name, "password": "secret"}}))
+            ("identity", "domains") => {
+                // An enabled one cannot be deleted.
+                (true, "/identity/v3/domains".into(), json!({"domain": {"name": name, "enabled": false}}))
             }
-            ("identity", "groups") => (true, "/identity/v3/groups".into(), json!({"group": named()})),
+            ("identity", "projects") => {
+                (true, "/identity/v3/projects".into(), json!({"project": in_default()}))
+            }
+            ("identity", "users") => (
+                true,
+                "/identity/v3/users".into(),
+                json!({"user": {"name": name, "password": "secret", "domain_id": "default"}}),
+            ),
+            ("identity", "groups") => (true, "/identity/v3/groups".into(), json!({"group": in_default()})),
             ("identity", "roles") => (true, "/identity/v3/roles".into(), json!({"role": named()})),
             ("identity", "regions") => (true, "/identity/v3/regions".into(), json!({"region": {"id": name}})),
             ("identity", "services") => {
@@ -204,7 +214,10 @@ impl Fixture {
             ("network", "trunks") => {
                 (false, net("trunks"), json!({"trunk": {"name": name, "port_id": id("network", "ports")}}))
             }
-            ("network", "policies") => (true, net("qos/policies"), json!({"policy": named()})),
+            ("network", "policies") => {
+                let body = json!({"name": name, "project_id": self.owner.project_id});
+                (true, net("qos/policies"), json!({ "policy": body }))
+            }
             ("network", "address-groups") => {
                 let body = json!({"name": name, "addresses": ["10.8.0.0/24"]});
                 (false, net("address-groups"), json!({ "address_group": body }))
@@ -231,7 +244,10 @@ impl Fixture {
                 });
                 (false, "/compute/v2.1/servers".into(), json!({ "server": body }))
             }
-            ("placement", "resource_providers") => (true, "/placement/resource_providers".into(), named()),
+            ("placement", "resource_providers") => {
+                let uuid = format!("33333333-3333-3333-3333-{:012}", self.count);
+                (true, "/placement/resource_providers".into(), json!({"uuid": uuid, "name": name}))
+            }
             ("placement", "resource_classes") => {
                 (true, "/placement/resource_classes".into(), json!({"name": format!("CUSTOM_{one}")}))
             }
@@ -242,6 +258,28 @@ impl Fixture {
 
     pub fn is_made(key: &(&str, &str)) -> bool {
         MADE.contains(key)
+    }
+
+    /// The kind of this noun, when it is one that is made.
+    pub fn known(&self, service: &str, noun: &str) -> Option<(&'static str, &'static str)> {
+        MADE.iter().find(|(s, n)| *s == service && *n == noun).copied()
+    }
+
+    /// The kind that a POST of this path makes.
+    pub fn made_at(&self, path: &str) -> Option<(&'static str, &'static str)> {
+        MADE.iter().find(|(service, noun)| self.body(service, noun, "").1 == path).copied()
+    }
+
+    /// A body that makes one more of this kind.
+    pub fn fresh(&mut self, service: &'static str, noun: &'static str) -> Value {
+        let name = format!("{noun}-{}", self.next());
+        self.body(service, noun, &name).2
+    }
+
+    /// A number that nothing was named after yet.
+    pub fn next(&mut self) -> u32 {
+        self.count += 1;
+        self.count
     }
 
     fn external(&self) -> &str {

@@ -1,10 +1,12 @@
 //! Journeys over HTTP through a whole cloud on the fake host.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod authorization;
 mod consoles;
 mod discovery;
 mod fixture;
 mod fuzz;
+mod not_served;
 mod servers;
 mod simulate;
 mod tenants;

@@ -14,4 +14,5 @@ pub mod restore;
 pub mod run;
 pub mod status;
 pub mod systemd;
+pub mod token_keys;
 pub mod up;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use camino::Utf8PathBuf;
 use host::AcceleratorChoice;
 use ipnet::{IpNet, Ipv4Net};
+use keystone::Security;
 
 /// What a value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub enum Kind {
     Mebibytes,
     /// A whole number, 0 or more.
     Count,
+    /// A whole number of seconds, 1 or more.
+    Seconds,
+    /// A regular expression; it may look ahead.
+    Pattern,
     /// Levels, as the crate tracing-subscriber reads them.
     Filter,
     /// `ID=DIR,...`: ids as of names, absolute directories.
@@ -157,6 +162,34 @@ pub const KEYS: &[Key] = &[
         .kept(),
     key("daily-backups", Kind::Count, "N", "How many daily copies of the database are kept beside it, in `backups`; 0: none are made")
         .or("7"),
+    key("lockout-failure-attempts", Kind::Count, "N", "So many wrong passwords in a row lock a user out; 0: never")
+        .or("0")
+        .kept(),
+    key("lockout-duration", Kind::Seconds, "SECONDS", "For how long a user is locked out").or("1800").kept(),
+    key("password-expires-days", Kind::Count, "DAYS", "How long a password is good that is set from now on; 0: for ever")
+        .or("0")
+        .kept(),
+    key("unique-last-password-count", Kind::Count, "N", "A new password must differ from so many before it").or("0").kept(),
+    key(
+        "minimum-password-age",
+        Kind::Count,
+        "DAYS",
+        "How long users keep a password before they may change it; admins may set one at any time",
+    )
+    .or("0")
+    .kept(),
+    key("password-regex", Kind::Pattern, "REGEX", "What a new password must look like, as in `^(?=.*\\d)(?=.*[a-zA-Z]).{7,}$`")
+        .or_says("anything")
+        .kept(),
+    key("password-regex-description", Kind::Text, "TEXT", "The same in words, for whoever is refused").or_says("none").kept(),
+    key(
+        "change-password-upon-first-use",
+        Kind::Switch,
+        "",
+        "A password that an admin has set is good for choosing another, and for nothing else",
+    )
+    .or("false")
+    .kept(),
     key("log", Kind::Filter, "FILTER", "What is logged: error, warn, info, debug, or `neutron=debug,info`").or("info"),
     key("log-size", Kind::Mebibytes, "MIB", "How large the log may grow in all").or("64"),
 ];
@@ -186,10 +219,17 @@ impl Kind {
                 Ok(1..) => Ok(()),
                 _ => Err("write a whole number of MiB, 1 or more".into()),
             },
-            Kind::Count => match text.parse::<usize>() {
-                Ok(_) => Ok(()),
-                Err(_) => Err("write a whole number, 0 or more".into()),
+            Kind::Count => {
+                text.parse::<u32>().map(drop).map_err(|_| "write a whole number, 0 or more".into())
+            }
+            Kind::Seconds => match text.parse::<u32>() {
+                Ok(1..) => Ok(()),
+                _ => Err("write a whole number of seconds, 1 or more".into()),
             },
+            Kind::Pattern => {
+                let rule = Security { password_regex: Some(text.to_owned()), ..Security::default() };
+                rule.check().map_err(|e| format!("this is no regular expression: {}", cause(&e)))
+            }
             Kind::Stores => stores(text).map(drop),
             Kind::Networks => networks(text).map(drop),
             Kind::Filter => tracing_subscriber::EnvFilter::try_new(text)
@@ -197,6 +237,10 @@ impl Kind {
                 .map_err(|e| format!("{e}; write a level, as in `info`, or `neutron=debug,info`")),
         }
     }
+}
+
+fn cause(error: &base::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 pub fn switch(text: &str) -> Option<bool> {
@@ -268,6 +312,18 @@ mod tests {
         }
         assert_eq!(networks("127.0.0.0/8,fd00::/8").unwrap().len(), 2);
         assert!(networks("10.0.0.0/33").is_err() && networks("here").is_err());
+    }
+
+    #[test]
+    fn rules_for_passwords_are_checked_where_they_are_told() {
+        for good in ["0", "5"] {
+            assert_eq!(Kind::Count.check(good), Ok(()));
+        }
+        assert!(Kind::Count.check("-1").is_err() && Kind::Count.check("many").is_err());
+        assert!(Kind::Seconds.check("0").is_err() && Kind::Seconds.check("60").is_ok());
+        assert_eq!(Kind::Pattern.check(r"^(?=.*\d).{7,}$"), Ok(()));
+        let why = Kind::Pattern.check("(").unwrap_err();
+        assert!(why.starts_with("this is no regular expression: ") && why.len() > 40, "{why}");
     }
 
     #[test]

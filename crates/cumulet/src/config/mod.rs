@@ -16,12 +16,14 @@ pub mod reference;
 mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use camino::Utf8PathBuf;
 use clap::Args;
 use host::AcceleratorChoice;
 use ipnet::{IpNet, Ipv4Net};
+use keystone::Security;
 
 pub use data_dir::DataDir;
 pub use given::{AllArgs, CloudArgs, Given};
@@ -63,6 +65,8 @@ pub struct Config {
     pub first_user: u32,
     /// How many daily copies of the database are kept.
     pub daily_backups: usize,
+    /// Rules for passwords.
+    pub security: Security,
     pub log: String,
     /// Bytes of all log files together.
     pub log_limit: u64,
@@ -143,6 +147,7 @@ impl Told {
             tls: tls(settings)?,
             first_user: self.identity.clone().unwrap_or_default().first_user,
             daily_backups: settings.parse("daily-backups")?,
+            security: security(settings)?,
             log: settings.text("log").to_owned(),
             log_limit: log_limit.saturating_mul(1 << 20),
         })
@@ -163,6 +168,29 @@ fn tls(settings: &Settings) -> anyhow::Result<Option<Tls>> {
         return Ok(None);
     }
     Ok(Some(Tls { given, ca: path("tls-ca") }))
+}
+
+/// Keystone's `[security_compliance]`, by the same names.
+fn security(settings: &Settings) -> anyhow::Result<Security> {
+    let count = |name: &str| settings.parse::<u32>(name);
+    let some = |name: &str| Ok::<_, anyhow::Error>(Some(count(name)?).filter(|n| *n > 0));
+    let text =
+        |name: &str| settings.get(name).map(|value| value.text.clone()).filter(|text| !text.is_empty());
+    let security = Security {
+        lockout_failure_attempts: some("lockout-failure-attempts")?,
+        lockout_duration: Duration::from_secs(count("lockout-duration")?.into()),
+        password_expires_days: some("password-expires-days")?,
+        unique_last_password_count: count("unique-last-password-count")?,
+        minimum_password_age_days: count("minimum-password-age")?,
+        password_regex: text("password-regex"),
+        password_regex_description: text("password-regex-description"),
+        change_password_upon_first_use: settings.on("change-password-upon-first-use"),
+    };
+    ensure!(
+        security.password_expires_days.is_none_or(|days| security.minimum_password_age_days < days),
+        "--minimum-password-age has to be less than --password-expires-days: a password could not be changed before it ends"
+    );
+    Ok(security)
 }
 
 impl CloudArgs {
