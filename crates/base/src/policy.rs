@@ -6,12 +6,20 @@ use crate::{Auth, Error, Result, Scope};
 pub enum Rule {
     /// No token needed: version documents, token issue.
     Public,
+    /// Any valid token, of any scope: the real service asks no policy here.
+    Unchecked,
     /// Any valid token.
     Authenticated,
+    /// `reader` (or more) of any project; admin.
+    Reader,
     /// `reader` (or more) in the resource's project; admin.
     ProjectReader,
     /// `member` (or more) in the resource's project; admin.
     ProjectMember,
+    /// As `ProjectReader`, and role `service`.
+    ProjectReaderOrService,
+    /// As `ProjectMember`, and role `service`.
+    ProjectMemberOrService,
     /// `manager` (or more) in the resource's project; admin.
     ProjectManager,
     /// Role `admin`.
@@ -20,6 +28,8 @@ pub enum Rule {
     SystemReader,
     /// Role `service` or `admin`.
     Service,
+    /// Role `service`; an admin's own does not do.
+    ServiceAlone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +51,35 @@ impl Policy {
             _ => false,
         };
         let allowed = match self.rule {
-            Rule::Public | Rule::Authenticated => true,
+            Rule::Public | Rule::Unchecked | Rule::Authenticated => true,
+            Rule::Reader => auth.is_admin || auth.has_role("reader"),
+            Rule::ProjectReaderOrService => {
+                auth.is_admin || auth.has_role("service") || project_role("reader")
+            }
+            Rule::ProjectMemberOrService => {
+                auth.is_admin || auth.has_role("service") || project_role("member")
+            }
             Rule::ProjectReader => auth.is_admin || project_role("reader"),
             Rule::ProjectMember => auth.is_admin || project_role("member"),
             Rule::ProjectManager => auth.is_admin || project_role("manager"),
             Rule::Admin => auth.is_admin,
             Rule::SystemReader => auth.is_admin || (auth.scope == Scope::System && auth.has_role("reader")),
             Rule::Service => auth.is_admin || auth.has_role("service"),
+            Rule::ServiceAlone => auth.has_role("service"),
         };
-        if allowed {
-            Ok(())
-        } else {
-            Err(Error::forbidden(format!("Policy doesn't allow {} to be performed.", self.name)))
+        if allowed { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    /// For policies of scope type `project`: a token for a domain or for the system is refused, an admin's too.
+    pub fn check_is_for_project(&self, auth: &Auth) -> Result<()> {
+        let asks_nobody = matches!(self.rule, Rule::Public | Rule::Unchecked);
+        match &auth.scope {
+            Scope::Domain(_) | Scope::System if !asks_nobody => Err(self.refusal()),
+            _ => Ok(()),
         }
+    }
+
+    fn refusal(&self) -> Error {
+        Error::forbidden(format!("Policy doesn't allow {} to be performed.", self.name))
     }
 }

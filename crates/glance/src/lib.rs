@@ -43,8 +43,14 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "glance/0003_metadefs", sql: include_str!("../migrations/0003_metadefs.sql") },
 ];
 
-static SERVICE: Service =
-    Service { name: "image", style: Style::Glance, microversions: None, legacy_header: None };
+/// What tokens for the system or a domain are told is for the rooms to say: 404 for one image, 403 for lists.
+static SERVICE: Service = Service {
+    name: "image",
+    style: Style::Glance,
+    microversions: None,
+    legacy_header: None,
+    for_projects: false,
+};
 
 #[derive(Debug, Clone)]
 pub struct Config {

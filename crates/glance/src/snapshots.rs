@@ -6,6 +6,7 @@ use db::Tx;
 use serde_json::Value;
 
 use crate::images::{Image, Status, rules, store};
+use crate::members::{self, Member};
 use crate::{Glance, data};
 
 impl Glance {
@@ -15,8 +16,13 @@ impl Glance {
     }
 
     /// Writes it in the transaction that also says what it is for: neither is ever there without the other.
-    pub async fn insert_image(&self, tx: &mut Tx, ctx: &Ctx, image: &Image) -> Result<()> {
-        store::create_in(tx, ctx, image).await
+    /// An admin's image of another project's server is shared with that project.
+    pub async fn insert_image(&self, tx: &mut Tx, ctx: &Ctx, image: &Image, project: &str) -> Result<()> {
+        store::create_in(tx, ctx, image).await?;
+        if image.owner.as_deref() == Some(project) {
+            return Ok(());
+        }
+        members::store::create_in(tx, ctx, &Member::invited(&image.id, project)).await
     }
 
     /// A place on the images' own disk for data of this image that is still being made. Whoever makes it removes it.

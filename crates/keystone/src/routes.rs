@@ -9,8 +9,13 @@ use crate::{
     endpoint_filter, groups, limits, oauth, policies, projects, roles, tokens, trusts, users,
 };
 
-static SERVICE: web::Service =
-    web::Service { name: "identity", style: Style::Keystone, microversions: None, legacy_header: None };
+static SERVICE: web::Service = web::Service {
+    name: "identity",
+    style: Style::Keystone,
+    microversions: None,
+    legacy_header: None,
+    for_projects: false,
+};
 
 impl Keystone {
     /// Paths without the mount prefix. `gate` is usually this very service.

@@ -68,8 +68,13 @@ const MOUNT: &str = "/network";
 /// Bytes of list answers that are kept.
 const ANSWERS: usize = 4 << 20;
 
-const SERVICE: Service =
-    Service { name: "network", style: Style::Neutron, microversions: None, legacy_header: None };
+const SERVICE: Service = Service {
+    name: "network",
+    style: Style::Neutron,
+    microversions: None,
+    legacy_header: None,
+    for_projects: true,
+};
 
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "neutron/0001_networks", sql: include_str!("../migrations/0001_networks.sql") },

@@ -7,7 +7,7 @@ use web::{Caller, Fault, Response, Result, Routes};
 
 use crate::Nova;
 
-const POLICY: Policy = Policy::new("os_compute_api:removed", Rule::Authenticated);
+const POLICY: Policy = Policy::new("os_compute_api:removed", Rule::Unchecked);
 
 async fn gone(_: Caller) -> Result<Response> {
     Err(Fault(Error::new(

@@ -96,6 +96,7 @@ static SERVICE: Service = Service {
     style: Style::Nova,
     microversions: Some((versions::MIN, versions::MAX)),
     legacy_header: Some("x-openstack-nova-api-version"),
+    for_projects: true,
 };
 
 /// The root disk's name in the guest, as the API tells it.

@@ -73,7 +73,7 @@ fn server_parts(routes: All) -> All {
         .post("/v2.1/servers/{id}/remote-consoles", &console::CREATE, consoles::create)
         .get("/v2.1/os-console-auth-tokens/{token}", &console::TOKENS, consoles::show_token)
         .get("/v2.1/servers/{id}/migrations", &migration::OF_SERVER, migrations::of_server)
-        .get("/v2.1/servers/{id}/migrations/{number}", &migration::OF_SERVER, migrations::show_of_server)
+        .get("/v2.1/servers/{id}/migrations/{number}", &migration::SHOW_OF_SERVER, migrations::show_of_server)
         .get("/v2.1/servers/{id}/diagnostics", &server::DIAGNOSTICS, servers::diagnostics_api::show)
         .get("/v2.1/servers/{id}/os-server-password", &server::PASSWORD, properties::password)
         .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)

@@ -48,6 +48,7 @@ static SERVICE: Service = Service {
     style: Style::Placement,
     microversions: Some((Microversion::new(1, 0), Microversion::new(1, 39))),
     legacy_header: None,
+    for_projects: true,
 };
 
 pub struct Placement {

@@ -96,7 +96,8 @@ pub(crate) fn render(
 
 /// A refusal that comes from no service's handler, in a service's style: for what stands before the services.
 pub fn refusal(style: Style, error: &Error) -> Response {
-    let service = Service { name: "none", style, microversions: None, legacy_header: None };
+    let service =
+        Service { name: "none", style, microversions: None, legacy_header: None, for_projects: false };
     let id = base::id::request_id();
     let mut response = render(&service, error, &id, None);
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -142,8 +142,13 @@ mod tests {
     use base::{Policy, Rule};
     use serde_json::json;
 
-    static SERVICE: Service =
-        Service { name: "network", style: Style::Neutron, microversions: None, legacy_header: None };
+    static SERVICE: Service = Service {
+        name: "network",
+        style: Style::Neutron,
+        microversions: None,
+        legacy_header: None,
+        for_projects: false,
+    };
     const POLICY: Policy = Policy::new("get_thing", Rule::Admin);
 
     fn loopback() -> Loopback {

@@ -96,6 +96,9 @@ async fn enter(State(entry): State<Entry>, mut request: Request, next: Next) -> 
         let auth = entry.gate.admit(token, entry.service.name, method, path).await?;
         let request_id = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |r| r.0.clone());
         let ctx = Ctx { auth, request_id, microversion };
+        if entry.service.for_projects {
+            entry.policy.check_is_for_project(&ctx.auth)?;
+        }
         // Roles only: who owns the thing is known in rules.rs, which asks again with the owner.
         ctx.authorize(entry.policy, None)?;
         request.extensions_mut().insert(ctx);

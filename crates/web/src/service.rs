@@ -21,4 +21,6 @@ pub struct Service {
     pub microversions: Option<(Microversion, Microversion)>,
     /// The older header, `X-OpenStack-Nova-API-Version`.
     pub legacy_header: Option<&'static str>,
+    /// All its policies have scope type `project`: tokens for a domain or the system are refused.
+    pub for_projects: bool,
 }

@@ -276,6 +276,11 @@ impl Fixture {
         self.body(service, noun, &name).2
     }
 
+    /// How many things there were.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
     /// A number that nothing was named after yet.
     pub fn next(&mut self) -> u32 {
         self.count += 1;

@@ -5,6 +5,7 @@ mod authorization;
 mod consoles;
 mod discovery;
 mod fixture;
+mod foreign;
 mod fuzz;
 mod not_served;
 mod servers;

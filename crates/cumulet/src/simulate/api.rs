@@ -9,8 +9,13 @@ use web::{Json, Router, Routes, Service, State, Style, Verify};
 
 use super::{Call, Faults, Simulation};
 
-static SERVICE: Service =
-    Service { name: "simulate", style: Style::Keystone, microversions: None, legacy_header: None };
+static SERVICE: Service = Service {
+    name: "simulate",
+    style: Style::Keystone,
+    microversions: None,
+    legacy_header: None,
+    for_projects: false,
+};
 
 const FAULTS: Policy = Policy::new("cumulet:simulate:faults", Rule::Admin);
 const RESET: Policy = Policy::new("cumulet:simulate:reset", Rule::Admin);

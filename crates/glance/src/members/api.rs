@@ -107,14 +107,7 @@ async fn create(
         ))
         .into());
     }
-    let now = base::time::now();
-    let member = Member {
-        image_id: id,
-        member_id: member,
-        status: "pending".into(),
-        created_at: now,
-        updated_at: now,
-    };
+    let member = Member::invited(&id, &member);
     store::create(&glance.db, &ctx, &member).await?;
     Ok(web::json(200, &view(&member)))
 }

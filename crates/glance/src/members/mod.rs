@@ -1,7 +1,7 @@
 //! Who a shared image is shared with.
 
 pub mod api;
-mod store;
+pub(crate) mod store;
 
 /// One membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,4 +13,18 @@ pub struct Member {
     pub status: String,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+impl Member {
+    /// One who has not decided yet.
+    pub fn invited(image: &str, project: &str) -> Self {
+        let now = base::time::now();
+        Member {
+            image_id: image.into(),
+            member_id: project.into(),
+            status: "pending".into(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! SQL of memberships.
 
 use base::{Ctx, Error};
-use db::{Conn, Db, Event, FromRow, Row, sql};
+use db::{Conn, Db, Event, FromRow, Row, Tx, sql};
 
 use super::Member;
 
@@ -25,25 +25,27 @@ pub async fn list(conn: &mut Conn, image: &str) -> db::Result<Vec<Member>> {
 }
 
 pub async fn create(db: &Db, ctx: &Ctx, member: &Member) -> base::Result<()> {
-    db::write!(db, |tx| {
-        let inserted = sql("INSERT INTO image_members (image_id, member_id, status, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)")
-            .bind(member.image_id.clone())
-            .bind(member.member_id.clone())
-            .bind(member.status.clone())
-            .bind(member.created_at)
-            .run(tx)
-            .await;
-        match inserted {
-            Err(e) if db::is_unique(&e) => Err(Error::conflict(format!(
-                "Member {} is duplicated for image {}",
-                member.member_id, member.image_id
-            ))),
-            Err(e) => Err(e.into()),
-            Ok(_) => Ok(tx
-                .event(Event::new("glance", "image_member.create", &member.image_id, &member.member_id, ctx))
-                .await?),
-        }
-    })
+    db::write!(db, |tx| create_in(tx, ctx, member).await)
+}
+
+pub async fn create_in(tx: &mut Tx, ctx: &Ctx, member: &Member) -> base::Result<()> {
+    let inserted = sql("INSERT INTO image_members (image_id, member_id, status, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)")
+        .bind(member.image_id.clone())
+        .bind(member.member_id.clone())
+        .bind(member.status.clone())
+        .bind(member.created_at)
+        .run(tx)
+        .await;
+    match inserted {
+        Err(e) if db::is_unique(&e) => Err(Error::conflict(format!(
+            "Member {} is duplicated for image {}",
+            member.member_id, member.image_id
+        ))),
+        Err(e) => Err(e.into()),
+        Ok(_) => Ok(tx
+            .event(Event::new("glance", "image_member.create", &member.image_id, &member.member_id, ctx))
+            .await?),
+    }
 }
 
 pub async fn set_status(db: &Db, ctx: &Ctx, member: &Member) -> base::Result<()> {

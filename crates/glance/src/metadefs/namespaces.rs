@@ -10,6 +10,7 @@ use web::{Caller, Json, Params, Path, Result, Routes, State};
 use super::store::{Association, Item, Kind, New};
 use super::{Namespace, items, load, policy, resource_types, schemas, store};
 use crate::Glance;
+use crate::images::rules::in_a_project;
 
 type Glances = State<Arc<Glance>>;
 
@@ -48,6 +49,7 @@ const MAX_PAGE: usize = 1000;
 const DEFAULT_PAGE: usize = 25;
 
 async fn list(State(glance): Glances, Caller(ctx): Caller, params: Params) -> Result {
+    in_a_project(&ctx, &policy::LIST_NAMESPACES)?;
     let limit = match params.get("limit") {
         None => DEFAULT_PAGE,
         Some(text) => {
@@ -219,6 +221,7 @@ pub fn contents(namespace: &Namespace, body: &Value) -> (Vec<Association>, Vec<(
 }
 
 async fn create(State(glance): Glances, Caller(ctx): Caller, Json(body): Json<Value>) -> Result {
+    in_a_project(&ctx, &policy::ADD_NAMESPACE)?;
     let namespace = read(&ctx, &body)?;
     let (associations, items) = contents(&namespace, &body);
     let new = New { namespace, associations, items };

@@ -9,6 +9,7 @@ use web::{Caller, Json, Path, Result, Routes, State};
 use super::store::Association;
 use super::{load, policy, schemas, store};
 use crate::Glance;
+use crate::images::rules::in_a_project;
 
 type Glances = State<Arc<Glance>>;
 
@@ -36,7 +37,8 @@ pub fn view(a: &Association) -> Value {
     out
 }
 
-async fn list(State(glance): Glances) -> Result {
+async fn list(State(glance): Glances, Caller(ctx): Caller) -> Result {
+    in_a_project(&ctx, &policy::LIST_TYPES)?;
     let all = store::resource_types(&mut glance.db.read().await?).await?;
     let list: Vec<Value> = all
         .into_iter()

@@ -46,7 +46,8 @@ async fn stores(State(glance): Glances) -> Result {
     Ok(web::json(200, &json!({"stores": view(&glance)})))
 }
 
-async fn detail(State(glance): Glances) -> Result {
+async fn detail(State(glance): Glances, Caller(ctx): Caller) -> Result {
+    rules::in_a_project(&ctx, &policy::STORES_DETAIL)?;
     let mut list = view(&glance);
     for (out, store) in list.iter_mut().zip(glance.files.stores()) {
         out["type"] = json!("file");

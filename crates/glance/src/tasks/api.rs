@@ -36,7 +36,8 @@ async fn get(State(glance): Glances, Caller(ctx): Caller, Path(id): Path<String>
     Ok(web::json(200, &view::whole(&task)))
 }
 
-async fn delete(Path(_): Path<String>) -> Result {
+async fn delete(Caller(ctx): Caller, Path(_): Path<String>) -> Result {
+    images::in_a_project(&ctx, &policy::TASKS)?;
     Err(Error::new(
         Kind::MethodNotAllowed,
         "This operation is currently not permitted on Glance Tasks. They are auto deleted after reaching the time based \

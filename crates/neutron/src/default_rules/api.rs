@@ -9,7 +9,7 @@ use crate::Neutron;
 use crate::request::{Input, list, show, visible};
 use crate::security_group_rules::rules;
 
-const GET: Policy = Policy::new("get_default_security_group_rule", Rule::Authenticated);
+const GET: Policy = Policy::new("get_default_security_group_rule", Rule::Reader);
 const CREATE: Policy = Policy::new("create_default_security_group_rule", Rule::Admin);
 const DELETE: Policy = Policy::new("delete_default_security_group_rule", Rule::Admin);
 

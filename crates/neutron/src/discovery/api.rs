@@ -9,9 +9,9 @@ use crate::networks::rules::ZONE;
 use crate::{MOUNT, Neutron, fault};
 
 const VERSIONS: Policy = Policy::new("get_versions", Rule::Public);
-const ANYONE: Policy = Policy::new("get_extensions", Rule::Authenticated);
-const ZONES: Policy = Policy::new("get_availability_zone", Rule::Authenticated);
-const PROVIDERS: Policy = Policy::new("get_service_provider", Rule::Authenticated);
+const ANYONE: Policy = Policy::new("get_extensions", Rule::Unchecked);
+const ZONES: Policy = Policy::new("get_availability_zone", Rule::Reader);
+const PROVIDERS: Policy = Policy::new("get_service_provider", Rule::Reader);
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     routes

@@ -107,7 +107,7 @@ pub fn v4(address: IpAddr) -> Option<Ipv4Addr> {
 
 const ATTRS: &[Attr] = &[
     attr("floating_network_id", Kind::Uuid).required().by(Filter::Text("floating_network_id")),
-    attr("floating_ip_address", Kind::AddressOrNull).post().admin().by(Filter::Text("floating_ip_address")),
+    attr("floating_ip_address", Kind::AddressOrNull).post().manager().by(Filter::Text("floating_ip_address")),
     attr("subnet_id", Kind::UuidOrNull).post(),
     attr("port_id", Kind::UuidOrNull).both().by(Filter::Text("port_id")),
     attr("fixed_ip_address", Kind::AddressOrNull).both().by(Filter::Text("fixed_ip_address")),

@@ -36,6 +36,7 @@ impl FromRow for Used {
 #[async_trait]
 impl Resource for Availability {
     const SPEC: &'static Spec = &SPEC;
+    const FOR_SERVICES: bool = true;
 
     fn filters(conditions: &mut Where, params: &Params) -> Result<()> {
         let versions: Vec<_> = params.all("ip_version").filter_map(|v| v.parse::<i64>().ok()).collect();

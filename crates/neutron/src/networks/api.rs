@@ -9,7 +9,7 @@ use crate::plane::Wakes;
 use crate::request::{Expected, Resource as _, View, created, list, one_view, show};
 use crate::{Neutron, fault, qos};
 
-const GET: Policy = Policy::new("get_network", Rule::ProjectReader);
+const GET: Policy = Policy::new("get_network", Rule::ProjectReaderOrService);
 const CREATE: Policy = Policy::new("create_network", Rule::ProjectMember);
 const UPDATE: Policy = Policy::new("update_network", Rule::ProjectMember);
 const DELETE: Policy = Policy::new("delete_network", Rule::ProjectMember);

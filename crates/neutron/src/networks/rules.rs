@@ -22,6 +22,11 @@ pub fn limited_to(ctx: &Ctx) -> Option<String> {
     (!ctx.is_admin()).then(|| ctx.project().map_or_else(|| "-".to_owned(), |p| p.id.clone()))
 }
 
+/// The same of networks, subnets and ports: other services see all of those too.
+pub fn limited_to_seen(ctx: &Ctx) -> Option<String> {
+    limited_to(ctx).filter(|_| !ctx.auth.has_role("service"))
+}
+
 pub fn create(ctx: &Ctx, input: &Input, default_mtu: u32) -> Result<Network> {
     let external = input.flag("router:external").unwrap_or(false);
     let mut network = Network {

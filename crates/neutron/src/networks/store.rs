@@ -27,6 +27,7 @@ pub async fn owned(conn: &mut AnyConnection, ctx: &Ctx, id: &str, rule: &str) ->
 pub async fn is_open_to(conn: &mut AnyConnection, ctx: &Ctx, network: &Network) -> Result<bool> {
     Ok(network.shared
         || ctx.owns(&network.standard.project_id)
+        || ctx.auth.has_role("service")
         || rbac::store::is_granted(conn, ctx, &network.standard.id, rbac::SHARED).await?)
 }
 

@@ -14,6 +14,7 @@ use crate::request::{Resource, Spec, View};
 impl Resource for Network {
     const SPEC: &'static Spec = &SPEC;
     const RBAC: Option<&'static str> = Some("network");
+    const FOR_SERVICES: bool = true;
 
     async fn views(_: &Neutron, conn: &mut AnyConnection, ctx: &Ctx, rows: Vec<Self>) -> Result<Vec<View>> {
         let joined = store::joined(conn, &rows).await?;

@@ -11,10 +11,10 @@ use crate::plane::Wakes;
 use crate::request::{Expected, Input, View, created, list, show};
 use crate::{Neutron, networks, qos, security_groups, trunks};
 
-const GET: Policy = Policy::new("get_port", Rule::ProjectReader);
-const CREATE: Policy = Policy::new("create_port", Rule::ProjectMember);
-const UPDATE: Policy = Policy::new("update_port", Rule::ProjectMember);
-const DELETE: Policy = Policy::new("delete_port", Rule::ProjectMember);
+const GET: Policy = Policy::new("get_port", Rule::ProjectReaderOrService);
+const CREATE: Policy = Policy::new("create_port", Rule::ProjectMemberOrService);
+const UPDATE: Policy = Policy::new("update_port", Rule::ProjectMemberOrService);
+const DELETE: Policy = Policy::new("delete_port", Rule::ProjectMemberOrService);
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     routes
@@ -75,6 +75,7 @@ async fn update(
     let input = SPEC.update(&ctx, &body)?;
     let updated: Result<(Option<View>, Wakes)> = db::write!(app.db, |tx| {
         let (before, network) = store::visible(tx, &ctx, &id).await?;
+        rules::may_update(&ctx, &before.port)?;
         expected.check(before.port.standard.revision)?;
         rules::privileges(&ctx, &input, &network, "update")?;
         let mut after = before.clone();

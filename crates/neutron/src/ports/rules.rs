@@ -23,7 +23,7 @@ pub fn may_plug(is_open: bool, project_id: &str) -> Result<()> {
 
 /// What only the network's owner may set on a port, as it could be used against the network's other users.
 pub fn privileges(ctx: &Ctx, input: &Input, network: &Network, verb: &str) -> Result<()> {
-    if ctx.owns(&network.standard.project_id) {
+    if ctx.owns(&network.standard.project_id) || ctx.auth.has_role("service") {
         return Ok(());
     }
     let refuse = |attribute: &str| Err(fault::policy(&format!("{verb}_port:{attribute}")));
@@ -40,6 +40,14 @@ pub fn privileges(ctx: &Ctx, input: &Input, network: &Network, verb: &str) -> Re
         return refuse("fixed_ips:ip_address");
     }
     Ok(())
+}
+
+/// Whoever owns the network sees the ports of others on it and may remove them; what they are is their owners' to say.
+pub fn may_update(ctx: &Ctx, port: &Port) -> Result<()> {
+    if ctx.owns(&port.standard.project_id) || ctx.auth.has_role("service") {
+        return Ok(());
+    }
+    Err(fault::policy("update_port"))
 }
 
 pub fn create(ctx: &Ctx, input: &Input, network: &Network) -> Result<Port> {

@@ -8,7 +8,7 @@ use web::Params;
 
 use super::{FullPort, Port, SPEC, filters, store};
 use crate::Neutron;
-use crate::networks::rules::limited_to;
+use crate::networks::rules::limited_to_seen;
 use crate::request::{Resource, Spec, View};
 use crate::rows::{Bind, Where, texts};
 use crate::trunks::{self, Subport};
@@ -19,7 +19,7 @@ impl Resource for Port {
     const SPEC: &'static Spec = &SPEC;
 
     fn scope(ctx: &Ctx, conditions: &mut Where) {
-        if let Some(project) = limited_to(ctx) {
+        if let Some(project) = limited_to_seen(ctx) {
             conditions.and(
                 "project_id = ? OR network_id IN (SELECT id FROM network WHERE project_id = ?)",
                 vec![Bind::Text(project); 2],

@@ -15,7 +15,7 @@ const GET: Policy = Policy::new("get_policy", Rule::ProjectReader);
 const CREATE: Policy = Policy::new("create_policy", Rule::ProjectMember);
 const UPDATE: Policy = Policy::new("update_policy", Rule::ProjectMember);
 const DELETE: Policy = Policy::new("delete_policy", Rule::ProjectMember);
-const TYPES: Policy = Policy::new("get_rule_type", Rule::Authenticated);
+const TYPES: Policy = Policy::new("get_rule_type", Rule::Reader);
 const TYPE: Policy = Policy::new("get_rule_type_details", Rule::Admin);
 
 /// (policies to read and to write a rule, path of all, path of one, path of one without its policy)

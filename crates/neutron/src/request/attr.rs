@@ -75,6 +75,8 @@ pub struct Attr {
     pub required: bool,
     /// Only an admin may set it.
     pub admin: bool,
+    /// Only a manager or an admin may set it.
+    pub manager: bool,
     pub filter: Filter,
     pub sort: bool,
 }
@@ -88,6 +90,7 @@ pub const fn attr(name: &'static str, kind: Kind) -> Attr {
         put: false,
         required: false,
         admin: false,
+        manager: false,
         filter: Filter::No,
         sort: false,
     }
@@ -116,6 +119,11 @@ impl Attr {
 
     pub const fn admin(mut self) -> Self {
         self.admin = true;
+        self
+    }
+
+    pub const fn manager(mut self) -> Self {
+        self.manager = true;
         self
     }
 

@@ -149,7 +149,8 @@ impl Spec {
         if !create && !attr.put {
             return Err(fault::http_bad_request(format!("Cannot update read-only attribute {}", attr.name)));
         }
-        if attr.admin && !ctx.is_admin() {
+        let is_manager = ctx.is_admin() || ctx.auth.has_role("manager");
+        if attr.admin && !ctx.is_admin() || attr.manager && !is_manager {
             let verb = if create { "create" } else { "update" };
             return Err(fault::policy(&format!("{verb}_{}:{}", self.member, attr.name)));
         }

@@ -10,7 +10,7 @@ use web::{Answers, Caller, Origin, Params, Path, Response, State};
 
 use super::{Listing, Spec, only_fields};
 use crate::Neutron;
-use crate::networks::rules::limited_to;
+use crate::networks::rules::{limited_to, limited_to_seen};
 use crate::rows::{Bind, Where};
 
 pub type View = Map<String, Value>;
@@ -22,9 +22,13 @@ pub trait Resource: FromRow + Send + Sync + 'static {
     /// The object type of its RBAC policies, if it has any.
     const RBAC: Option<&'static str> = None;
 
+    /// Other services see all of them, as admins do.
+    const FOR_SERVICES: bool = false;
+
     /// Which rows the caller may see; admins see all.
     fn scope(ctx: &Ctx, conditions: &mut Where) {
-        if let Some(project) = limited_to(ctx) {
+        let limited = if Self::FOR_SERVICES { limited_to_seen(ctx) } else { limited_to(ctx) };
+        if let Some(project) = limited {
             match Self::RBAC {
                 None => conditions.and("project_id = ?", [Bind::Text(project)]),
                 Some(kind) => conditions.and(

@@ -9,7 +9,7 @@ use crate::plane::Wakes;
 use crate::request::{Expected, View, created, list, one_view, show};
 use crate::{Neutron, subnet_pools};
 
-const GET: Policy = Policy::new("get_subnet", Rule::ProjectReader);
+const GET: Policy = Policy::new("get_subnet", Rule::ProjectReaderOrService);
 const CREATE: Policy = Policy::new("create_subnet", Rule::ProjectMember);
 const UPDATE: Policy = Policy::new("update_subnet", Rule::ProjectMember);
 const DELETE: Policy = Policy::new("delete_subnet", Rule::ProjectMember);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use web::Params;
 
 use super::{SPEC, Subnet};
-use crate::networks::rules::limited_to;
+use crate::networks::rules::limited_to_seen;
 use crate::request::{Resource, Spec, View};
 use crate::rows::{Bind, Where};
 use crate::{Neutron, networks};
@@ -16,7 +16,7 @@ impl Resource for Subnet {
     const SPEC: &'static Spec = &SPEC;
 
     fn scope(ctx: &Ctx, conditions: &mut Where) {
-        if let Some(project) = limited_to(ctx) {
+        if let Some(project) = limited_to_seen(ctx) {
             conditions.and(
                 "project_id = ? OR network_id IN (SELECT id FROM network WHERE project_id = ?) OR network_id IN \
                  (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND target_project IN ('*', ?))",

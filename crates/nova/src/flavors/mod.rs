@@ -33,7 +33,7 @@ pub struct Flavor {
 pub(crate) mod policy {
     use super::{Policy, Rule};
 
-    pub const LIST: Policy = Policy::new("os_compute_api:flavors", Rule::ProjectReader);
+    pub const LIST: Policy = Policy::new("os_compute_api:flavors", Rule::Unchecked);
     pub const CREATE: Policy = Policy::new("os_compute_api:os-flavor-manage:create", Rule::Admin);
     pub const UPDATE: Policy = Policy::new("os_compute_api:os-flavor-manage:update", Rule::Admin);
     pub const DELETE: Policy = Policy::new("os_compute_api:os-flavor-manage:delete", Rule::Admin);

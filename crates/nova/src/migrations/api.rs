@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
-use base::{Ctx, Error};
+use base::{Ctx, Error, Policy};
 use serde_json::{Value, json};
 use web::{Caller, Origin, Params, Path, Response, Result, State};
 
 use super::{Migration, policy, store};
 use crate::servers::store as servers;
+use crate::services::policy as services;
 use crate::{Nova, query};
 
 /// The first microversion with live migrations under their server.
 const LIVE: u16 = 23;
 
 fn view(ctx: &Ctx, m: &Migration) -> Value {
+    // Hosts are the cloud's matter.
+    let tells_hosts = ctx.authorize(&services::MIGRATIONS_HOST, Some(&m.project_id)).is_ok();
+    let (source, target) = (Some(&m.source).filter(|_| tells_hosts), Some(&m.target).filter(|_| tells_hosts));
     let mut out = json!({
         "id": m.number,
-        "source_node": m.source,
-        "source_compute": m.source,
-        "dest_node": m.target,
-        "dest_compute": m.target,
+        "source_node": source,
+        "source_compute": source,
+        "dest_node": target,
+        "dest_compute": target,
         "dest_host": Value::Null,
         "status": m.status,
         "instance_uuid": m.server_id,
@@ -63,6 +67,11 @@ pub async fn list(
         known.extend(["user_id", "project_id"]);
     }
     query::only(&ctx, &params, &known)?;
+    let asked = params.get("project_id");
+    let own = ctx.project().map(|p| p.id.as_str()).filter(|own| asked == Some(own));
+    if own.is_none() {
+        ctx.authorize(&services::MIGRATIONS_OF_ALL, None)?;
+    }
     let instant = |key: &str| match params.get(key) {
         Some(text) if known.contains(&key) => base::time::parse(text).map(Some).ok_or_else(|| {
             crate::schema::invalid(key, &json!(text), &format!("'{text}' is not a 'date-time'"))
@@ -80,6 +89,7 @@ pub async fn list(
             && wants("migration_type", &m.kind)
             && wants("user_id", &m.user_id)
             && wants("project_id", &m.project_id)
+            && own.is_none_or(|own| own == m.project_id)
             && since.is_none_or(|t| m.updated_at >= t)
             && until.is_none_or(|t| m.updated_at <= t)
     });
@@ -104,7 +114,7 @@ pub async fn of_server(
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    known(&nova, &ctx, &id).await?;
+    known(&nova, &ctx, &id, &policy::OF_SERVER).await?;
     Ok(web::json(200, &json!({"migrations": []})))
 }
 
@@ -113,14 +123,14 @@ pub async fn show_of_server(
     Caller(ctx): Caller,
     Path((id, number)): Path<(String, String)>,
 ) -> Result<Response> {
-    known(&nova, &ctx, &id).await?;
+    known(&nova, &ctx, &id, &policy::SHOW_OF_SERVER).await?;
     Err(Error::not_found(format!("In-progress live migration {number} is not found for server {id}.")).into())
 }
 
-async fn known(nova: &Nova, ctx: &Ctx, id: &str) -> base::Result<()> {
+async fn known(nova: &Nova, ctx: &Ctx, id: &str, policy: &Policy) -> base::Result<()> {
     if !ctx.at_least(2, LIVE) {
         return Err(Error::not_found("The resource could not be found."));
     }
     let server = servers::find(&mut *nova.db.read().await?, ctx, id).await?;
-    ctx.authorize(&policy::OF_SERVER, Some(&server.project_id))
+    ctx.authorize(policy, Some(&server.project_id))
 }

@@ -31,5 +31,7 @@ pub(crate) struct Migration {
 pub(crate) mod policy {
     use super::{Policy, Rule};
 
-    pub const OF_SERVER: Policy = Policy::new("os_compute_api:servers:migrations:index", Rule::Admin);
+    pub const OF_SERVER: Policy =
+        Policy::new("os_compute_api:servers:migrations:index", Rule::ProjectManager);
+    pub const SHOW_OF_SERVER: Policy = Policy::new("os_compute_api:servers:migrations:show", Rule::Admin);
 }

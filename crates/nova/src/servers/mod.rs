@@ -347,9 +347,13 @@ pub(crate) mod policy {
         Policy::new("os_compute_api:servers:confirm_resize", Rule::ProjectMember);
     pub const REVERT_RESIZE: Policy =
         Policy::new("os_compute_api:servers:revert_resize", Rule::ProjectMember);
-    pub const MIGRATE: Policy = Policy::new("os_compute_api:os-migrate-server:migrate", Rule::Admin);
+    pub const MIGRATE: Policy = Policy::new("os_compute_api:os-migrate-server:migrate", Rule::ProjectManager);
+    pub const MIGRATE_TO_HOST: Policy =
+        Policy::new("os_compute_api:os-migrate-server:migrate:host", Rule::Admin);
     pub const MIGRATE_LIVE: Policy =
-        Policy::new("os_compute_api:os-migrate-server:migrate_live", Rule::Admin);
+        Policy::new("os_compute_api:os-migrate-server:migrate_live", Rule::ProjectManager);
+    pub const MIGRATE_LIVE_TO_HOST: Policy =
+        Policy::new("os_compute_api:os-migrate-server:migrate_live:host", Rule::Admin);
     pub const EVACUATE: Policy = Policy::new("os_compute_api:os-evacuate", Rule::Admin);
     pub const RESCUE: Policy = Policy::new("os_compute_api:os-rescue", Rule::ProjectMember);
     pub const UNRESCUE: Policy = Policy::new("os_compute_api:os-unrescue", Rule::ProjectMember);

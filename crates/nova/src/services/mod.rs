@@ -65,5 +65,8 @@ pub(crate) mod policy {
     pub const UPDATE: Policy = Policy::new("os_compute_api:os-services:update", Rule::Admin);
     pub const ZONES: Policy = Policy::new("os_compute_api:os-availability-zone:list", Rule::Authenticated);
     pub const ZONES_DETAIL: Policy = Policy::new("os_compute_api:os-availability-zone:detail", Rule::Admin);
-    pub const MIGRATIONS: Policy = Policy::new("os_compute_api:os-migrations:index", Rule::Admin);
+    pub const MIGRATIONS: Policy = Policy::new("os_compute_api:os-migrations:index", Rule::ProjectManager);
+    pub const MIGRATIONS_OF_ALL: Policy =
+        Policy::new("os_compute_api:os-migrations:index:all_projects", Rule::Admin);
+    pub const MIGRATIONS_HOST: Policy = Policy::new("os_compute_api:os-migrations:index:host", Rule::Admin);
 }

@@ -14,7 +14,7 @@ use crate::inventories::rules as inventories;
 use crate::wire::{Content, since, valid_body};
 
 /// Only services reshape; an administrator by hand would race with them.
-const RESHAPE: Policy = Policy::new("placement:reshaper:reshape", Rule::Service);
+const RESHAPE: Policy = Policy::new("placement:reshaper:reshape", Rule::ServiceAlone);
 
 pub fn routes(routes: Routes<Arc<Placement>>) -> Routes<Arc<Placement>> {
     routes.post("/reshaper", &RESHAPE, reshape)

@@ -168,8 +168,8 @@ fn compute(scene: &Scene, route: &Route) -> Option<Value> {
     Some(match (route.method, noun) {
         ("PUT", "tags") if is_one => return None,
         ("PUT", "tags") => json!({"tags": ["key"]}),
-        ("PUT", "metadata") if is_one => json!({"meta": {"key": "value"}}),
-        (_, "metadata") => json!({"metadata": {"key": "value"}}),
+        ("PUT", "metadata") if is_one => json!({"meta": {"key": format!("value-{}", scene.number())}}),
+        (_, "metadata") => json!({"metadata": {"key": format!("value-{}", scene.number())}}),
         ("PUT", "servers") => json!({"server": {"name": "renamed"}}),
         ("PUT", "os-extra_specs") => json!({"key": "value"}),
         ("POST", "os-extra_specs") => json!({"extra_specs": {"key": "value"}}),

@@ -132,6 +132,11 @@ impl Scene {
         &self.fixture.owner.user_id
     }
 
+    /// No two changes are the same, so that each is one.
+    pub fn number(&self) -> u32 {
+        self.fixture.count()
+    }
+
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -176,13 +181,13 @@ impl Scene {
 
     /// The same call about what is there now, and with names that nobody has used.
     pub fn fresh(&mut self, route: &Route, call: &Call) -> Call {
+        let number = self.fixture.next();
         let again = self.calls(route).into_iter().find(|again| again.about == call.about);
         let mut call = again.expect("the call that was made of the same route");
         if route.method == "POST" && call.about.is_empty() {
             if let Some((service, noun)) = self.fixture.made_at(&call.path) {
                 call.body = Some(self.fixture.fresh(service, noun));
             } else {
-                let number = self.fixture.next();
                 let parts = bodies::PARTS.iter().map(|noun| bodies::part(self, noun, number));
                 let made = parts.into_iter().find(|(_, path, _)| *path == call.path);
                 call.body = made.map_or(call.body, |(.., body)| Some(body));

@@ -104,7 +104,7 @@ async fn begin(
         let mut spec = store::spec(tx, id).await?;
         spec.work.snapshot = Some(wanted.clone());
         server.task_state = Some(task);
-        nova.glance.insert_image(tx, ctx, image).await?;
+        nova.glance.insert_image(tx, ctx, image, &server.project_id).await?;
         accept(tx, ctx, &mut server, Some(&spec), action).await
     })?;
     nova.waker.wake(id);
@@ -168,9 +168,6 @@ pub(super) async fn reserve(
     set("owner_project_name", ctx.project().map_or("", |p| p.name.as_str()));
     set("owner_user_name", &ctx.auth.user.name);
     set("user_id", ctx.user_id());
-    if !own {
-        set("instance_owner", &server.project_id);
-    }
     properties.extend(given.iter().cloned());
     let mut body: Map<String, Value> = properties.into_iter().map(|(k, v)| (k, json!(v))).collect();
     body.insert("name".into(), json!(name));

@@ -155,6 +155,9 @@ pub(super) async fn migrate(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> b
             .and_then(Value::as_str),
     };
     let server = nova.seen(ctx, id, &policy::MIGRATE).await?;
+    if host.is_some() {
+        ctx.authorize(&policy::MIGRATE_TO_HOST, Some(&server.project_id))?;
+    }
     rules::check_lock(ctx, &server)?;
     rules::check_state(&server, "migrate", RESIZABLE)?;
     match host {
@@ -182,6 +185,9 @@ pub(super) async fn migrate_live(nova: &Nova, ctx: &Ctx, id: &str, body: &Value)
     let fields = schema::body(body, "os-migrateLive", MIGRATE_LIVE, ctx.microversion.minor)?;
     let host = fields["host"].as_str();
     let server = nova.seen(ctx, id, &policy::MIGRATE_LIVE).await?;
+    if host.is_some() {
+        ctx.authorize(&policy::MIGRATE_LIVE_TO_HOST, Some(&server.project_id))?;
+    }
     if host.is_none() && fields.get("force").and_then(flag) == Some(true) {
         return Err(Error::bad_request("Can't force to a non-provided destination"));
     }

@@ -24,7 +24,7 @@ pub(super) async fn shelve(nova: &Nova, ctx: &Ctx, id: &str) -> base::Result<()>
         let mut spec = store::spec(tx, id).await?;
         server.task_state = Some(TaskState::Shelving);
         spec.work.shelved = Some(image.id.clone());
-        nova.glance.insert_image(tx, ctx, &image).await?;
+        nova.glance.insert_image(tx, ctx, &image, &server.project_id).await?;
         accept(tx, ctx, &mut server, Some(&spec), "shelve").await
     })?;
     nova.waker.wake(id);
