@@ -10,10 +10,11 @@ use crate::Nova;
 const POLICY: Policy = Policy::new("os_compute_api:removed", Rule::Unchecked);
 
 async fn gone(_: Caller) -> Result<Response> {
-    Err(Fault(Error::new(
-        Kind::Gone,
-        "This resource is no longer available.  No forwarding address is given.",
-    )))
+    Err(removed())
+}
+
+pub(crate) fn removed() -> Fault {
+    Fault(Error::new(Kind::Gone, "This resource is no longer available.  No forwarding address is given."))
 }
 
 /// (path, methods)

@@ -28,6 +28,8 @@ pub fn all(ids: &Ids<'_>) -> Vec<(&'static str, Value, &'static str)> {
         ("os-getConsoleOutput", json!({"length": 10}), NOW),
         ("os-getVNCConsole", json!({"type": "novnc"}), "2.1"),
         ("os-getSerialConsole", json!({"type": "serial"}), "2.1"),
+        ("os-getSPICEConsole", json!({"type": "spice-html5"}), "2.1"),
+        ("os-getRDPConsole", json!({"type": "rdp-html5"}), "2.1"),
         ("addSecurityGroup", json!({"name": "default"}), NOW),
         ("removeSecurityGroup", json!({"name": "default"}), NOW),
         ("addFloatingIp", address.clone(), "2.1"),
@@ -64,6 +66,8 @@ pub fn all(ids: &Ids<'_>) -> Vec<(&'static str, Value, &'static str)> {
         ("evacuate", json!({"host": NOBODY}), NOW),
         ("shelveOffload", Value::Null, NOW),
         ("injectNetworkInfo", Value::Null, NOW),
+        // Gone, for everybody.
+        ("resetNetwork", Value::Null, "2.1"),
         ("os-resetState", json!({"state": "active"}), NOW),
         ("forceDelete", Value::Null, NOW),
     ]

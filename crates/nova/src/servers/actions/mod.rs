@@ -103,6 +103,7 @@ pub async fn action(
             crate::query::before(ctx, ADDRESS_ACTIONS_GONE)?;
             fixed_ips::remove(nova, ctx, id, &body).await?;
         }
+        "resetNetwork" => return Err(crate::gone::removed()),
         other => {
             // Of a server that is not there nothing is an action: Nova answers so for the actions that are missing here.
             store::find(&mut *nova.db.read().await?, ctx, id).await?;
