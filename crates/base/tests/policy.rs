@@ -42,7 +42,10 @@ fn a_service_is_no_member() {
         assert_eq!(passes(rule, &reader, Some("p")), of_owner, "{rule:?}");
         assert_eq!(passes(rule, &admin, Some("p")), of_admin, "{rule:?}");
     }
-    assert!(passes(Rule::Reader, &reader, Some("another")) && !passes(Rule::ProjectReader, &reader, Some("another")));
+    assert!(
+        passes(Rule::Reader, &reader, Some("another"))
+            && !passes(Rule::ProjectReader, &reader, Some("another"))
+    );
 }
 
 #[test]

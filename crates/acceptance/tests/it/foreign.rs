@@ -59,12 +59,14 @@ async fn a_shared_qos_policy_is_its_owners_to_change() {
     let cloud = Cloud::start().await;
     let admin = cloud.admin().await;
     let (owner, guest) = (manager(&cloud, "owner").await, manager(&cloud, "guest").await);
-    let made = owner.post("/network/v2.0/qos/policies", json!({"policy": {"name": "slow"}})).await.expect(201);
+    let made =
+        owner.post("/network/v2.0/qos/policies", json!({"policy": {"name": "slow"}})).await.expect(201);
     let path = format!("/network/v2.0/qos/policies/{}", text(&made["policy"]["id"]));
     let rules = format!("{path}/bandwidth_limit_rules");
     let rule = json!({"bandwidth_limit_rule": {"max_kbps": 1000}});
     guest.get(&path).await.expect(404);
-    guest.post(&rules, rule.clone()).await.expect(404);
+    // As Neutron: whoever makes something is told what the policy says, seen or not.
+    guest.post(&rules, rule.clone()).await.expect(403);
     admin.put(&path, json!({"policy": {"shared": true}})).await.expect(200);
     guest.get(&path).await.expect(200);
     guest.post(&rules, rule.clone()).await.expect(403);
