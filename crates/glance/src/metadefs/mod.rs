@@ -47,7 +47,9 @@ fn not_found(name: &str) -> Error {
 /// 404 for a namespace that `ctx` may not see, 403 where it may not do what `policy` says.
 async fn load(glance: &Glance, ctx: &Ctx, name: &str, policy: &Policy) -> Result<Namespace> {
     let found = store::namespace(&mut *glance.db.read().await?, name).await?;
-    let found = found.filter(|n| ctx.project().is_some() && (n.public || ctx.owns(&n.owner))).ok_or_else(|| not_found(name))?;
+    let found = found
+        .filter(|n| ctx.project().is_some() && (n.public || ctx.owns(&n.owner)))
+        .ok_or_else(|| not_found(name))?;
     ctx.authorize(policy, None).map_err(|_| {
         Error::forbidden(format!("You are not authorized to complete {} action.", policy.name))
     })?;

@@ -144,10 +144,7 @@ fn curl_asks_and_posts() {
     let asked = |arguments: &[&str]| curl(arguments).unwrap();
     assert_eq!(asked(&["http://x/y"]), "wget -q -O - http://x/y\n");
     assert_eq!(asked(&["-sS", "-m", "5", "-o", "f", "http://x"]), "wget -q -O f -T 5 http://x\n");
-    assert_eq!(
-        asked(&["-X", "POST", "-d", "a b", "http://x"]),
-        "wget -q -O - --post-data a b http://x\n"
-    );
+    assert_eq!(asked(&["-X", "POST", "-d", "a b", "http://x"]), "wget -q -O - --post-data a b http://x\n");
     assert!(curl(&["-X", "PUT", "http://x"]).is_none());
     assert!(curl(&["--proxy", "p", "http://x"]).is_none());
     assert!(curl(&["-s"]).is_none());

@@ -23,8 +23,8 @@ use db::Event;
 use host::{MetadataAnswer, MetadataCaller, MetadataPosted, MetadataSource};
 use neutron::PortView;
 
-use crate::{Config, Nova};
 use crate::servers::{Server, Spec, store};
+use crate::{Config, Nova};
 
 /// All that the answers are made of.
 pub(crate) struct Guest<'a> {
@@ -105,13 +105,7 @@ impl Nova {
         let ports = crate::servers::in_order(&spec, ports);
         // The password is for the drive alone: over the network anybody in the guest could read it.
         let spec = Spec { admin_pass: None, ..spec };
-        let guest = Guest {
-            server: &server,
-            spec: &spec,
-            ports: &ports,
-            zone: &zone,
-            config: &self.config,
-        };
+        let guest = Guest { server: &server, spec: &spec, ports: &ports, zone: &zone, config: &self.config };
         Ok(guest.answer(path))
     }
 }
