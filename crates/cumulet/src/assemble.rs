@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use base::Ctx;
-use db::Db;
+use db::{Commits, Db};
 use web::Router;
 
 use crate::config::{Config, Identity};
@@ -63,7 +63,9 @@ fn guests_trust(config: &Config) -> String {
 /// Opens the database, joins the services and makes the rows of a first start. Nothing is served and no reconciler
 /// runs yet: [`Cloud::start`].
 pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyhow::Result<Cloud> {
-    let db = Arc::new(Db::open_file(&config.data.database()).await.context("cannot open the database")?);
+    let commits = if config.simulate { Commits::Quick } else { Commits::Durable };
+    let db = Db::open(&config.data.database(), commits).await.context("cannot open the database")?;
+    let db = Arc::new(db);
     db.migrate(&[
         keystone::MIGRATIONS,
         glance::MIGRATIONS,

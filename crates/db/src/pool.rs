@@ -7,20 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::{Mutex as Turns, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
-use crate::error::{Trouble, is_busy, trouble};
+use crate::error::is_busy;
+use crate::opening::{self, Commits};
 use crate::reads::{Reads, Recording, Tables};
-use crate::{Error, Result, backup, sql};
+use crate::{Error, Result, sql};
 
 /// How often a busy transaction is run again before the caller is told.
 const ATTEMPTS: u32 = 8;
 /// Connections at most. A request holds one only while it reads.
 const CONNECTIONS: u32 = 16;
-/// Prepared statements that a connection remembers.
-const STATEMENTS: usize = 256;
+/// Connections that stay open when nobody uses them. Each has its pages and statements in some megabytes of memory.
+const KEPT: usize = 4;
 
 /// Cheap to clone through `Arc`; one for the whole process.
 pub struct Db {
@@ -33,6 +34,7 @@ pub struct Db {
 
 struct Pool {
     path: Utf8PathBuf,
+    commits: Commits,
     tables: Arc<Tables>,
     /// The last one that came back goes first, so that few are warm.
     idle: Mutex<Vec<AnyConnection>>,
@@ -104,7 +106,7 @@ impl Pool {
         let idle = self.idle().pop();
         let inner = match idle {
             Some(inner) => inner,
-            None => AnyConnection::new(open(&self.path)?, Arc::clone(&self.tables))?,
+            None => AnyConnection::new(opening::open(&self.path, self.commits)?, Arc::clone(&self.tables))?,
         };
         Ok(Conn { inner: Some(inner), pool: self.clone(), _slot: slot })
     }
@@ -138,7 +140,10 @@ impl Drop for Conn {
             && !self.pool.closed.load(Ordering::SeqCst)
         {
             inner.recording = None;
-            self.pool.idle().push(inner);
+            let mut idle = self.pool.idle();
+            if idle.len() < KEPT {
+                idle.push(inner);
+            }
         }
     }
 }
@@ -176,23 +181,18 @@ impl Drop for Tx {
 impl Db {
     /// Opens or makes the SQLite file. A damaged one is refused: going on with half of the rows would lose the rest.
     pub async fn open_file(path: &Utf8Path) -> Result<Db> {
+        Self::open(path, Commits::Durable).await
+    }
+
+    pub async fn open(path: &Utf8Path, commits: Commits) -> Result<Db> {
         let file = path.to_owned();
-        let first = spawn_blocking(move || {
-            let conn = open(&file)?;
-            let mut check = conn.prepare("PRAGMA quick_check(1)")?;
-            let told = check.query_map([], |row| row.get::<_, String>(0))?;
-            let found = told.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().find(|line| line != "ok");
-            drop(check);
-            Ok((conn, found))
-        });
+        let first = spawn_blocking(move || opening::checked(&file, commits)).await;
+        let first = first.map_err(|_| Error::Closed)??;
         let tables: Arc<Tables> = Arc::default();
-        let first = match first.await.map_err(|e| unusable(path, &e.to_string()))? {
-            Ok((sqlite, None)) => AnyConnection::new(sqlite, Arc::clone(&tables))?,
-            Ok((_, Some(detail))) => return Err(damaged(path, &detail)),
-            Err(e) => return Err(refusal(path, e)),
-        };
+        let first = AnyConnection::new(first, Arc::clone(&tables))?;
         let pool = Pool {
             path: path.to_owned(),
+            commits,
             tables,
             idle: Mutex::new(vec![first]),
             slots: Arc::new(Semaphore::new(CONNECTIONS as usize)),
@@ -324,47 +324,6 @@ impl Db {
         if let Err(error) = spawn_blocking(move || drop(idle)).await {
             tracing::warn!(%error, "closing the database");
         }
-    }
-}
-
-fn open(path: &Utf8Path) -> rusqlite::Result<Connection> {
-    // One connection is used by one thread at a time, so SQLite need not lock.
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Readers never wait, and writers of this process take turns: this is for other processes.
-    conn.busy_timeout(Duration::from_millis(250))?;
-    // WAL lets readers run beside the writer. NORMAL may lose the last commits on power loss of the machine, never on a
-    // crash of the process; FULL keeps an accepted request through both.
-    for pragma in ["journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -4096"] {
-        conn.execute_batch(&format!("PRAGMA {pragma}"))?;
-    }
-    Ok(conn)
-}
-
-fn damaged(path: &Utf8Path, detail: &str) -> Error {
-    // SQLite tells the place in lines of its own.
-    let detail = detail.lines().last().unwrap_or_default().to_owned();
-    Error::Damaged { path: path.to_owned(), detail, backup: backup::newest_backup(path) }
-}
-
-fn unusable(path: &Utf8Path, why: &str) -> Error {
-    Error::Unusable { path: path.to_owned(), detail: why.into() }
-}
-
-/// Why the database cannot be used, in one sentence.
-fn refusal(path: &Utf8Path, error: rusqlite::Error) -> Error {
-    let detail = match &error {
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        other => other.to_string(),
-    };
-    match trouble(&error) {
-        Some(Trouble::Damaged) => damaged(path, &detail),
-        Some(Trouble::Full) => unusable(path, "there is no space left on its disk"),
-        Some(Trouble::ReadOnly) => unusable(path, "it cannot be written; is its disk mounted read-only?"),
-        Some(Trouble::Io) => unusable(path, &detail),
-        Some(Trouble::Busy) | None => Error::Sql(error),
     }
 }
 

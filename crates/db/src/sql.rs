@@ -113,7 +113,7 @@ impl<'q> Sql<'q> {
     /// How many rows were changed. Zero after a compare-and-swap means that somebody was faster.
     pub async fn run(self, conn: &mut AnyConnection) -> Result<u64> {
         conn.note(&self.text);
-        let mut statement = conn.sqlite.prepare_cached(&self.text)?;
+        let mut statement = conn.sqlite.prepare_cached(&self.in_sqlite())?;
         self.give(&mut statement)?;
         Ok(statement.raw_execute()? as u64)
     }
@@ -158,7 +158,7 @@ impl<'q> Sql<'q> {
     /// Calls `take` with row after row until it says false.
     fn each(self, conn: &mut AnyConnection, mut take: impl FnMut(&Row<'_>) -> Result<bool>) -> Result<()> {
         conn.note(&self.text);
-        let mut statement = conn.sqlite.prepare_cached(&self.text)?;
+        let mut statement = conn.sqlite.prepare_cached(&self.in_sqlite())?;
         self.give(&mut statement)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
@@ -169,14 +169,26 @@ impl<'q> Sql<'q> {
         Ok(())
     }
 
-    /// SQLite takes `$7` for a name and numbers parameters as they come; PostgreSQL, whose syntax this is, does not.
+    /// SQLite takes PostgreSQL's `$7` for a name, which is looked for among all others; its own `?7` is a number.
+    fn in_sqlite(&self) -> String {
+        let mut pieces = self.text.split('$');
+        let mut text = String::with_capacity(self.text.len());
+        text.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            text.push(if piece.starts_with(|c: char| c.is_ascii_digit()) { '?' } else { '$' });
+            text.push_str(piece);
+        }
+        text
+    }
+
     fn give(&self, statement: &mut rusqlite::CachedStatement<'_>) -> Result<()> {
-        for at in 1..=statement.parameter_count() {
-            let name = statement.parameter_name(at).unwrap_or_default();
-            let number: usize = name.get(1..).and_then(|digits| digits.parse().ok()).unwrap_or_default();
-            let unbound = || rusqlite::Error::InvalidParameterName(name.to_owned());
-            let value = number.checked_sub(1).and_then(|n| self.values.get(n)).ok_or_else(unbound)?;
-            statement.raw_bind_parameter(at, value)?;
+        if statement.parameter_count() != self.values.len() {
+            let error =
+                rusqlite::Error::InvalidParameterCount(self.values.len(), statement.parameter_count());
+            return Err(error.into());
+        }
+        for (at, value) in self.values.iter().enumerate() {
+            statement.raw_bind_parameter(at + 1, value)?;
         }
         Ok(())
     }
