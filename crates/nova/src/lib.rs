@@ -69,7 +69,7 @@ use host::Hypervisor;
 use neutron::Neutron;
 use placement::Placement;
 use reconcile::Waker;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use web::{Gate, Loopback, Router, Service, Style};
 
 pub const MIGRATIONS: &[Migration] = &[
@@ -134,6 +134,8 @@ pub struct Nova {
     looked_once: AtomicBool,
     /// Servers whose cards came or went when the last daemon died.
     half_plugged: Mutex<HashSet<String>>,
+    /// Turns at the host for new machines.
+    starts: Semaphore,
     /// Activations that can be cut short, by server.
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
@@ -161,6 +163,7 @@ impl Nova {
             boot_id: boot.trim().to_owned(),
             looked_once: AtomicBool::new(false),
             half_plugged: Mutex::default(),
+            starts: Semaphore::new(servers::reconcile::STARTS),
             waiting: Mutex::default(),
         })
     }

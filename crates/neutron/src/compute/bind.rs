@@ -28,6 +28,25 @@ impl Neutron {
         self.finish(done)
     }
 
+    /// Makes all ports of a new server or none, in the order of the requests. The host applies their networks when it
+    /// is told to ([`Neutron::ensure_plugged`]), so that each network is looked at once for all of them.
+    pub async fn allocate_ports(&self, ctx: &Ctx, requests: &[AllocatePort]) -> Result<Vec<PortView>> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let done: Result<(Vec<PortView>, Wakes)> = db::write!(self.db, |tx| {
+            let (mut made, mut all) = (Vec::with_capacity(requests.len()), Wakes::default());
+            for request in requests {
+                let (full, wakes) = allocate(tx, ctx, request, &self.config.host).await?;
+                made.push(full);
+                all.extend(wakes);
+            }
+            all.networks.retain(|id| requests.iter().all(|request| request.network_id != *id));
+            Ok((load::views(tx, made).await?, all))
+        });
+        self.finish(done)
+    }
+
     /// Gives an existing port to a server; 409 when it belongs to another device.
     pub async fn bind_port(
         &self,

@@ -139,6 +139,7 @@ impl Nova {
         let mut known =
             self.ports(std::slice::from_ref(server)).await?.remove(&server.id).unwrap_or_default();
         let mut ports = Vec::with_capacity(spec.nics.len());
+        let mut missing = Vec::new();
         for nic in &spec.nics {
             let here = known.iter().position(|port| match &nic.port_id {
                 Some(id) => port.id == *id,
@@ -149,25 +150,26 @@ impl Nova {
                 }
             });
             let port = match (here, &nic.port_id) {
-                (Some(at), _) => known.remove(at),
+                (Some(at), _) => Some(known.remove(at)),
                 (None, Some(id)) => {
-                    self.neutron.bind_port(&ctx, id, &server.id, &server.hostname, &zone).await?
+                    Some(self.neutron.bind_port(&ctx, id, &server.id, &server.hostname, &zone).await?)
                 }
                 (None, None) => {
-                    let request = AllocatePort {
+                    missing.push(AllocatePort {
                         network_id: nic.network_id.clone(),
                         fixed_ip: nic.fixed_ip,
                         security_groups: spec.security_groups.clone(),
                         server_id: server.id.clone(),
                         hostname: server.hostname.clone(),
                         availability_zone: zone.clone(),
-                    };
-                    self.neutron.allocate_port(&ctx, request).await?
+                    });
+                    None
                 }
             };
             ports.push(port);
         }
-        Ok(ports)
+        let mut made = self.neutron.allocate_ports(&ctx, &missing).await?.into_iter();
+        Ok(ports.into_iter().filter_map(|port| port.or_else(|| made.next())).collect())
     }
 
     async fn spawn(&self, server: &Server, spec: &mut Spec, ports: &[PortView]) -> Result<(), Trouble> {
@@ -177,11 +179,17 @@ impl Nova {
         };
         let plan = plan(server, spec, ports, &zone, &self.config);
         let networks = networks(ports);
-        let (plugged, prepared) =
-            tokio::join!(self.neutron.ensure_plugged(&networks), self.hypervisor.prepare(&plan));
+        let prepare = async {
+            let _turn = self.starts.acquire().await;
+            self.hypervisor.prepare(&plan).await
+        };
+        let (plugged, prepared) = tokio::join!(self.neutron.ensure_plugged(&networks), prepare);
         plugged?;
         prepared?;
-        self.hypervisor.start(&plan).await?;
+        {
+            let _turn = self.starts.acquire().await;
+            self.hypervisor.start(&plan).await?;
+        }
         spec.admin_pass = None;
         let ids = ids(ports);
         let (status, row) =

@@ -30,8 +30,12 @@ use super::{PowerState, Server, TaskState, VmState, store};
 use crate::Nova;
 use crate::instance_actions::store as actions;
 
-/// Machines that are stopped gracefully wait inside an activation, so there are more of these than CPUs.
-pub(crate) const OPTIONS: Options = Options { parallel: 16, period: Duration::from_secs(60) };
+/// Machines that are stopped gracefully wait inside an activation, and new ones for their networks, which are applied once
+/// for all that wait: so there are many more of these than CPUs.
+pub(crate) const OPTIONS: Options = Options { parallel: 64, period: Duration::from_secs(60) };
+
+/// New machines that the host prepares or starts at once.
+pub(crate) const STARTS: usize = 16;
 
 /// A passing failure is tried again this often before the server is in ERROR.
 const ATTEMPTS: i64 = 3;
