@@ -43,7 +43,7 @@ pub struct RouterRows {
 pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<NetworkRows>> {
     let Some(network) = networks::store::find(conn, id).await? else { return Ok(None) };
     let subnets = crate::subnets::store::of_network(conn, id).await?;
-    let ports = ports::store::load_where(conn, Where::of("network_id", id)).await?;
+    let ports = ports::store::of_network(conn, id).await?;
     let groups: BTreeSet<&String> = ports.iter().flat_map(|p| &p.groups).collect();
     let mut rules: HashMap<String, Vec<Rule>> = HashMap::new();
     let mut remotes = BTreeSet::new();

@@ -53,6 +53,28 @@ pub async fn full(conn: &mut AnyConnection, ports: Vec<Port>) -> Result<Vec<Full
         )
         .rows(conn)
         .await?;
+    Ok(joined(ports, allocations, bindings))
+}
+
+/// All ports of a network, however many ports others have.
+pub async fn of_network(conn: &mut AnyConnection, network_id: &str) -> Result<Vec<FullPort>> {
+    let ports = Where::of("network_id", network_id).rows(conn, SPEC.table).await?;
+    let allocations: Vec<Allocation> = sql("SELECT a.port_id AS port_id, a.subnet_id AS subnet_id, \
+         a.address AS address FROM port p JOIN ip_allocation a ON a.port_id = p.id \
+         WHERE p.network_id = $1 ORDER BY a.position")
+    .bind(network_id)
+    .rows(conn)
+    .await?;
+    let bindings: Vec<(String, String)> = sql("SELECT b.port_id, b.security_group_id \
+         FROM port p JOIN port_security_group b ON b.port_id = p.id \
+         WHERE p.network_id = $1 ORDER BY b.security_group_id")
+    .bind(network_id)
+    .rows(conn)
+    .await?;
+    Ok(joined(ports, allocations, bindings))
+}
+
+fn joined(ports: Vec<Port>, allocations: Vec<Allocation>, bindings: Vec<(String, String)>) -> Vec<FullPort> {
     let mut ips: HashMap<String, Vec<FixedIp>> = HashMap::new();
     for allocation in allocations {
         ips.entry(allocation.port_id).or_default().push(allocation.ip);
@@ -61,7 +83,7 @@ pub async fn full(conn: &mut AnyConnection, ports: Vec<Port>) -> Result<Vec<Full
     for (port, group) in bindings {
         groups.entry(port).or_default().push(group);
     }
-    Ok(ports
+    ports
         .into_iter()
         .map(|port| {
             let id = &port.standard.id;
@@ -71,7 +93,7 @@ pub async fn full(conn: &mut AnyConnection, ports: Vec<Port>) -> Result<Vec<Full
                 port,
             }
         })
-        .collect())
+        .collect()
 }
 
 pub async fn load_where(conn: &mut AnyConnection, conditions: Where) -> Result<Vec<FullPort>> {
