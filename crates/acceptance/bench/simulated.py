@@ -173,8 +173,9 @@ def main():
         made += batch
     row(f"{MANY - 100} servers accepted", seconds=round(time.perf_counter() - begin, 1))
     while (active := cloud.count("ACTIVE")) < MANY:
-        if failed := cloud.count("ERROR"):
-            raise SystemExit(f"{failed} servers are in ERROR")
+        failed = cloud.peer.call("GET", f"{cloud.compute}/servers/detail?status=ERROR")["servers"]
+        if failed:
+            raise SystemExit(f"{len(failed)} servers are in ERROR: {failed[0]['fault']}")
         time.sleep(0.5)
     row(f"{active} servers ACTIVE", seconds=round(time.perf_counter() - begin, 1))
     pages(cloud, pid, MANY)
