@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use web::{Caller, Json, Path, Routes, State};
 
 use super::addresses::{self, Wanted};
-use super::{FullPort, Port, SPEC, rules, store, view};
+use super::{FullPort, Port, SPEC, macs, rules, store, view};
 use crate::plane::Wakes;
 use crate::request::{Expected, Input, View, created, list, show};
 use crate::{Neutron, networks, qos, security_groups, trunks};
@@ -31,7 +31,8 @@ async fn create_one(tx: &mut Tx, ctx: &Ctx, input: &Input) -> Result<(FullPort, 
     let open = networks::store::is_open_to(tx, ctx, &network).await?;
     rules::may_plug(open, &input.owner(ctx)?)?;
     rules::privileges(ctx, input, &network, "create")?;
-    let port = rules::create(ctx, input, &network)?;
+    let mac = macs::free(tx, network_id).await?;
+    let port = rules::create(ctx, input, &network, mac)?;
     qos::store::usable(tx, ctx, &port.qos_policy_id).await?;
     let groups = match input.parsed::<Vec<String>>("security_groups")? {
         Some(groups) => security_groups::store::check(tx, ctx, &groups).await?,

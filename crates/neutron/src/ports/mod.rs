@@ -9,6 +9,7 @@
 pub mod addresses;
 pub mod api;
 mod filters;
+pub mod macs;
 pub mod rules;
 pub mod store;
 pub mod view;

@@ -50,13 +50,14 @@ pub fn may_update(ctx: &Ctx, port: &Port) -> Result<()> {
     Err(fault::policy("update_port"))
 }
 
-pub fn create(ctx: &Ctx, input: &Input, network: &Network) -> Result<Port> {
+/// `mac`: for a port that is not given one.
+pub fn create(ctx: &Ctx, input: &Input, network: &Network, mac: String) -> Result<Port> {
     let owner = input.owner(ctx)?;
     let now = base::time::now();
     let mut port = Port {
         standard: Standard::of(&owner, input),
         network_id: network.standard.id.clone(),
-        mac: input.text("mac_address").map_or_else(|| crate::ipam::mac(rand::random()), Into::into),
+        mac: input.text("mac_address").map_or(mac, Into::into),
         admin_state_up: input.flag("admin_state_up").unwrap_or(true),
         status: "DOWN".into(),
         device_id: input.text("device_id").unwrap_or("").into(),

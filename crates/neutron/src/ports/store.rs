@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use base::{Ctx, Result};
 use db::{AnyConnection, Event, FromRow, Row, Tx, sql};
 
-use super::{FixedIp, FullPort, Port, SPEC, addresses};
+use super::{FixedIp, FullPort, Port, SPEC, addresses, macs};
 use crate::networks::{self, Network};
 use crate::plane::{self, Wakes};
 use crate::rows::{self, Where, texts};
@@ -144,7 +144,7 @@ pub async fn create(
     groups: Vec<String>,
 ) -> Result<(FullPort, Wakes)> {
     quotas::store::check(tx, &port.standard.project_id, "port", 1).await?;
-    if mac_taken(tx, &port).await? {
+    if macs::is_taken(tx, &port.network_id, &port.mac).await? {
         return Err(fault::mac_in_use(&port.network_id, &port.mac));
     }
     let fixed_ips = addresses::allocate(tx, &port, wanted, &[]).await?;
@@ -154,14 +154,6 @@ pub async fn create(
     tx.event(Event::new("network", "port.create", &s.id, &s.project_id, ctx)).await?;
     let wakes = plane::store::port_wakes(tx, &full).await?;
     Ok((full, wakes))
-}
-
-async fn mac_taken(tx: &mut Tx, port: &Port) -> db::Result<bool> {
-    sql("SELECT id FROM port WHERE network_id = $1 AND mac_address = $2")
-        .bind(&port.network_id)
-        .bind(&port.mac)
-        .exists(tx)
-        .await
 }
 
 /// Writes what changed between two states of a port. Floating IPs of addresses that it lost are let go.
