@@ -125,8 +125,8 @@ async fn allocate(tx: &mut Tx, ctx: &Ctx, request: &AllocatePort, host: &str) ->
         return Err(fault::policy("create_port:fixed_ips:ip_address"));
     }
     let owner = format!("compute:{}", request.availability_zone);
-    let mut port = Port::internal(project, &request.network_id, &owner, &request.server_id);
-    port.mac = ports::macs::free(tx, &request.network_id).await?;
+    let mac = ports::macs::free(tx, &request.network_id).await?;
+    let mut port = Port::internal(project, &request.network_id, &owner, &request.server_id, mac);
     port.port_security = network.port_security;
     port.binding_host = host.into();
     port.hostname.clone_from(&request.hostname);

@@ -90,7 +90,8 @@ async fn reserve(tx: &mut Tx, input: &Input, network_id: &str, id: &str) -> Resu
     if v4_subnets.is_empty() {
         return Err(bad("floatingip", format!("Network {network_id} does not contain any IPv4 subnet")));
     }
-    let mut port = Port::internal("", network_id, FLOATING_IP, id);
+    let mac = ports::macs::free(tx, network_id).await?;
+    let mut port = Port::internal("", network_id, FLOATING_IP, id, mac);
     port.status = "N/A".into();
     let asked = Wanted {
         subnet_id: input.text("subnet_id").map(Into::into),

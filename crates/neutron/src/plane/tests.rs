@@ -53,9 +53,8 @@ fn subnet(id: &str, network: &str, cidr: &str, gateway: &str) -> Subnet {
 }
 
 fn port(id: &str, network: &str, owner: &str, ips: &[(&str, &str)]) -> FullPort {
-    let mut port = Port::internal("p", network, owner, "device");
+    let mut port = Port::internal("p", network, owner, "device", format!("fa:16:3e:00:00:{:02x}", id.len()));
     port.standard = standard(id);
-    port.mac = format!("fa:16:3e:00:00:{:02x}", id.len());
     port.port_security = true;
     let fixed_ips = ips
         .iter()

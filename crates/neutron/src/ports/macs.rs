@@ -53,8 +53,7 @@ mod tests {
             let network = Network { standard: Standard::new("p", "n", ""), ..Network::default() };
             networks::store::create(tx, &ctx, &network).await?;
             let id = &network.standard.id;
-            let mut port = Port::internal("p", id, "", "");
-            port.mac = ipam::mac(7);
+            let port = Port::internal("p", id, "", "", ipam::mac(7));
             store::create(tx, &ctx, port, None, Vec::new()).await?;
             let mut draws = [7, 7, 8].into_iter();
             assert_eq!(drawn(tx, id, || draws.next().unwrap()).await?, ipam::mac(8));

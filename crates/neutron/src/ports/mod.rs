@@ -137,11 +137,17 @@ impl FromRow for Port {
 
 impl Port {
     /// A port that the cloud makes for itself; it belongs to nobody unless `project_id` says.
-    pub fn internal(project_id: &str, network_id: &str, device_owner: &str, device_id: &str) -> Self {
+    pub fn internal(
+        project_id: &str,
+        network_id: &str,
+        device_owner: &str,
+        device_id: &str,
+        mac: String,
+    ) -> Self {
         Port {
             standard: Standard::new(project_id, "", ""),
             network_id: network_id.into(),
-            mac: crate::ipam::mac(rand::random()),
+            mac,
             admin_state_up: true,
             status: "DOWN".into(),
             device_id: device_id.into(),

@@ -117,7 +117,8 @@ pub async fn set(tx: &mut Tx, ctx: &Ctx, full: &mut FullRouter, asked: &Asked) -
         }
         None => {
             // It belongs to nobody: its owner could do nothing with it but harm.
-            let port = Port::internal("", network_id, ROUTER_GATEWAY, &id);
+            let mac = ports::macs::free(tx, network_id).await?;
+            let port = Port::internal("", network_id, ROUTER_GATEWAY, &id, mac);
             let fixed_ips = addresses::allocate(tx, &port, wanted, &[]).await?;
             let gateway = FullPort { port, fixed_ips, groups: Vec::new() };
             let subnets = super::routes::subnets_of(tx, &[&gateway]).await?;

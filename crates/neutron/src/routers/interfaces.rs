@@ -87,7 +87,8 @@ async fn by_subnet(
     }
     check_overlap(tx, full, std::slice::from_ref(&subnet)).await?;
     let s = &full.router.standard;
-    let mut port = Port::internal(&s.project_id, &subnet.network_id, ROUTER_INTERFACE, &s.id);
+    let mac = ports::macs::free(tx, &subnet.network_id).await?;
+    let mut port = Port::internal(&s.project_id, &subnet.network_id, ROUTER_INTERFACE, &s.id, mac);
     port.device_id.clone_from(&s.id);
     crate::quotas::store::check(tx, &s.project_id, "port", 1).await?;
     let wanted = Wanted { ip_address: Some(gateway), ..Wanted::on(subnet_id) };

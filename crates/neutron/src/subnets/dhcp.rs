@@ -20,7 +20,8 @@ pub async fn settle(tx: &mut Tx, network_id: &str) -> Result<()> {
         None => {
             let network = crate::networks::store::find(tx, network_id).await?;
             let project = network.map(|n| n.standard.project_id).unwrap_or_default();
-            let port = Port::internal(&project, network_id, DHCP, &format!("dhcp-{network_id}"));
+            let mac = ports::macs::free(tx, network_id).await?;
+            let port = Port::internal(&project, network_id, DHCP, &format!("dhcp-{network_id}"), mac);
             let fixed_ips = addresses::for_dhcp(tx, &mut subnets, &[]).await?;
             ports::store::insert(tx, &FullPort { port, fixed_ips, groups: Vec::new() }).await
         }
