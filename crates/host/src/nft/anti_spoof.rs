@@ -6,20 +6,21 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::Text;
-use super::element::{Element, Family, Part};
+use super::element::{Element, Family, Part, Value};
 use super::ruleset::FREE;
 use crate::link::plan::{Mac, parse_mac};
+use crate::names;
 use crate::plan::PortPlan;
 
 /// The sets of the table with their types.
 pub(super) const SETS: [(&str, &str); 9] = [
     ("map ports", "type ifname : mark"),
-    ("set macs", "type mark . ether_addr"),
+    ("map macs", "type ifname . ether_addr : mark"),
     // Fixed addresses only: whose metadata it is.
     ("set own4", "type mark . ipv4_addr"),
-    ("set sources4", "type mark . ether_addr . ipv4_addr"),
+    ("map sources4", "type ifname . ether_addr . ipv4_addr : mark"),
     ("set ranges4", "type mark . ether_addr . ipv4_addr; flags interval"),
-    ("set sources6", "type mark . ether_addr . ipv6_addr"),
+    ("map sources6", "type ifname . ether_addr . ipv6_addr : mark"),
     ("set ranges6", "type mark . ether_addr . ipv6_addr; flags interval"),
     ("set targets6", "typeof meta mark . @th,64,128"),
     ("set target_ranges6", "typeof meta mark . @th,64,128; flags interval"),
@@ -28,18 +29,22 @@ pub(super) const SETS: [(&str, &str); 9] = [
 pub(super) fn chains(text: &mut Text) {
     text.block("chain prerouting", |text| {
         text.line("type filter hook prerouting priority -300; policy accept;");
+        text.line("iifname != \"tap*\" meta mark set 0 accept");
+        // What nearly every packet is comes first, and is found in one look. `ether type` sees VLAN tags, `meta protocol`
+        // would not.
+        text.line("ether type ip meta mark set iifname . ether saddr . ip saddr map @sources4 goto known");
+        text.line(
+            "ether type ip6 meta l4proto != icmpv6 meta mark set iifname . ether saddr . ip6 saddr map @sources6 accept",
+        );
         text.line("meta mark set 0");
         text.line("meta mark set iifname map @ports");
-        // What nearly every packet is comes first. `ether type` sees VLAN tags, `meta protocol` would not.
-        text.line("ether type ip meta mark . ether saddr . ip saddr @sources4 goto known");
-        text.line(
-            "ether type ip6 meta l4proto != icmpv6 meta mark . ether saddr . ip6 saddr @sources6 accept",
-        );
-        text.line("iifname \"tap*\" meta mark 0 drop");
-        text.line("meta mark 0 accept");
+        text.line("meta mark 0 drop");
         text.line(format!("meta mark & {FREE:#x} == {FREE:#x} goto free"));
-        text.line("meta mark . ether saddr != @macs drop");
-        // Everything else goes, VLAN tags too: their contents would pass the security groups unseen.
+        text.line("meta mark set iifname . ether saddr map @macs goto protected");
+        text.line("drop");
+    });
+    // Everything else goes, VLAN tags too: their contents would pass the security groups unseen.
+    text.block("chain protected", |text| {
         text.line("ether type vmap { arp : goto from_arp, ip : goto from_ip4, ip6 : goto from_ip6 }");
         text.line("drop");
     });
@@ -54,10 +59,10 @@ pub(super) fn chains(text: &mut Text) {
         text.line("accept");
     });
     text.block("chain from_arp", |text| {
-        text.line("meta mark . arp saddr ether . arp saddr ip @sources4 accept");
+        text.line("meta mark set iifname . arp saddr ether . arp saddr ip map @sources4 accept");
         text.line("meta mark . arp saddr ether . arp saddr ip @ranges4 accept");
         // The probe of a machine that is about to use an address.
-        text.line("arp saddr ip 0.0.0.0 meta mark . arp saddr ether @macs accept");
+        text.line("arp saddr ip 0.0.0.0 meta mark set iifname . arp saddr ether map @macs accept");
         text.line("drop");
     });
     text.block("chain from_ip4", |text| {
@@ -74,7 +79,7 @@ pub(super) fn chains(text: &mut Text) {
         text.line(
             "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } accept",
         );
-        text.line("meta mark . ether saddr . ip6 saddr @sources6 accept");
+        text.line("meta mark set iifname . ether saddr . ip6 saddr map @sources6 accept");
         text.line("meta mark . ether saddr . ip6 saddr @ranges6 accept");
         text.line("drop");
     });
@@ -89,11 +94,11 @@ pub(super) fn chains(text: &mut Text) {
         text.line("iifname \"tap*\" ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop");
     });
     text.block("chain deliver", |text| {
+        text.line("oifname != \"tap*\" meta mark set 0 accept");
+        text.line("meta mark set oifname . ether daddr map @macs accept");
         text.line("meta mark set 0");
         text.line("meta mark set oifname map @ports");
-        text.line("meta mark . ether daddr @macs accept");
-        text.line("oifname \"tap*\" meta mark 0 drop");
-        text.line("meta mark 0 accept");
+        text.line("meta mark 0 drop");
         text.line(format!("meta mark & {FREE:#x} == {FREE:#x} accept"));
         text.line("ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 accept");
         // Flooded because the bridge has not learnt its place: not for this port.
@@ -112,7 +117,14 @@ pub(super) fn chains(text: &mut Text) {
 
 /// What one port is in those sets.
 pub(super) fn elements(elements: &mut Vec<Element>, port: &PortPlan, mark: u32) {
-    let mut add = |set: &'static str, key: Vec<Part>| elements.push(Element::new(Family::Bridge, set, key));
+    let link = || Part::Link(names::tap(&port.id));
+    let mut add = |set: &'static str, key: Vec<Part>| {
+        let element = Element::new(Family::Bridge, set, key);
+        // What is asked for every packet gives the mark at once.
+        let gives_mark = matches!(set, "macs" | "ports" | "sources4" | "sources6");
+        elements.push(if gives_mark { element.to(Value::Mark(mark)) } else { element });
+    };
+    add("ports", vec![link()]);
     for (_, address) in port.fixed_ips.iter().filter(|(_, address)| address.is_ipv4()) {
         add("own4", vec![Part::Mark(mark), Part::Address(*address)]);
     }
@@ -121,17 +133,17 @@ pub(super) fn elements(elements: &mut Vec<Element>, port: &PortPlan, mark: u32) 
     }
     let sources = sources(port);
     for mac in sources.keys() {
-        add("macs", vec![Part::Mark(mark), Part::Mac(*mac)]);
+        add("macs", vec![link(), Part::Mac(*mac)]);
     }
     for (mac, networks) in &sources {
         for network in networks {
-            let (set, last) = match (network, is_single(network)) {
-                (IpNet::V4(_), true) => ("sources4", Part::Address(network.addr())),
-                (IpNet::V4(_), false) => ("ranges4", Part::Network(*network)),
-                (IpNet::V6(_), true) => ("sources6", Part::Address(network.addr())),
-                (IpNet::V6(_), false) => ("ranges6", Part::Network(*network)),
+            let (set, who, last) = match (network, is_single(network)) {
+                (IpNet::V4(_), true) => ("sources4", link(), Part::Address(network.addr())),
+                (IpNet::V4(_), false) => ("ranges4", Part::Mark(mark), Part::Network(*network)),
+                (IpNet::V6(_), true) => ("sources6", link(), Part::Address(network.addr())),
+                (IpNet::V6(_), false) => ("ranges6", Part::Mark(mark), Part::Network(*network)),
             };
-            add(set, vec![Part::Mark(mark), Part::Mac(*mac), last]);
+            add(set, vec![who, Part::Mac(*mac), last]);
         }
     }
     let addresses6: Vec<Ipv6Net> = sources

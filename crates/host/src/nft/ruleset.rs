@@ -11,13 +11,14 @@ use ipnet::IpNet;
 
 use super::element::{Element, Family, Part, Value};
 use super::{anti_spoof, security_group};
-use crate::names;
 use crate::plan::{Direction, NetworkPlan, PortKind, PortPlan};
 
 /// In a port's mark: it has no port security.
 pub const FREE: u32 = 0x8000_0000;
 /// In a port's mark: its rules judge answers, too.
-const STATELESS: u32 = 0x4000_0000;
+pub const STATELESS: u32 = 0x4000_0000;
+/// In a port's mark: what it sends gets a code point.
+pub const MARKED: u32 = 0x2000_0000;
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
@@ -188,13 +189,15 @@ impl Ruleset {
 }
 
 fn elements(known: &Known) -> Vec<Element> {
-    let mark = match &known.plan {
+    let mut mark = match &known.plan {
         plan if !plan.port_security => known.number | FREE,
         plan if plan.stateless => known.number | STATELESS,
         _ => known.number,
     };
-    let link = Part::Link(names::tap(&known.plan.id));
-    let mut elements = vec![Element::new(Family::Bridge, "ports", vec![link]).to(Value::Mark(mark))];
+    if known.plan.qos.dscp.is_some() {
+        mark |= MARKED;
+    }
+    let mut elements = Vec::new();
     anti_spoof::elements(&mut elements, &known.plan, mark);
     if let Some(code_point) = known.plan.qos.dscp {
         let (chain, _) = security_group::dscp(code_point);

@@ -7,10 +7,17 @@ use ipnet::IpNet;
 
 use super::Text;
 use super::element::{Element, Family, Part};
+use super::ruleset::{MARKED, STATELESS};
 use crate::plan::{Direction, PortPlan, Protocol, Remote, RulePlan};
 
 /// Ports whose answers need no rule.
-const STATEFUL: &str = "meta mark & 0x40000000 == 0";
+fn stateful() -> String {
+    without(STATELESS)
+}
+
+fn without(flags: u32) -> String {
+    format!("meta mark & {flags:#x} == 0")
+}
 
 const DSCP: &str = "dscp_";
 
@@ -19,9 +26,11 @@ pub(super) fn hooks(text: &mut Text) {
         text.block(format!("chain {hook}"), |text| {
             text.line(format!("type filter hook {hook} priority 0; policy accept;"));
             if direction == Direction::Egress {
+                // What nearly every packet is.
+                text.line(format!("{} ct state established,related accept", without(STATELESS | MARKED)));
                 text.line("meta mark vmap @dscp");
             }
-            text.line(format!("{STATEFUL} ct state established,related accept"));
+            text.line(format!("{} ct state established,related accept", stateful()));
             text.line(format!("meta mark vmap @{}", name(direction)));
         });
     }
@@ -45,7 +54,7 @@ pub(super) fn always(text: &mut Text) {
         text.line("udp sport 68 udp dport 67 accept");
         text.line("udp sport 546 udp dport 547 accept");
         text.line("ip daddr 169.254.169.254 tcp dport 80 accept");
-        text.line(format!("{STATEFUL} ct state invalid drop"));
+        text.line(format!("{} ct state invalid drop", stateful()));
     });
     text.block("chain always_ingress", |text| {
         text.line(
@@ -55,7 +64,7 @@ pub(super) fn always(text: &mut Text) {
         text.line("udp sport 547 udp dport 546 accept");
         // What a machine asked its metadata is answered, also where answers are judged.
         text.line("ip saddr 169.254.169.254 tcp sport 80 ct state established accept");
-        text.line(format!("{STATEFUL} ct state invalid drop"));
+        text.line(format!("{} ct state invalid drop", stateful()));
     });
 }
 
