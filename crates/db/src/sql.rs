@@ -242,6 +242,12 @@ impl Row<'_> {
         Ok(self.row.get(self.at(column)?)?)
     }
 
+    /// What a TEXT column says, read in place; None when it says no such thing.
+    pub fn parsed<T: std::str::FromStr>(&self, column: &str) -> Result<Option<T>> {
+        let text = self.row.get_ref(self.at(column)?)?.as_str().map_err(rusqlite::Error::from)?;
+        Ok(text.parse().ok())
+    }
+
     /// A TEXT column holding JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
         let text = self.row.get_ref(self.at(column)?)?.as_str().map_err(rusqlite::Error::from)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use ipnet::{IpNet, Ipv6Net};
@@ -138,7 +139,8 @@ pub struct PortPlan {
     /// Further (MAC, addresses) that the port may use as its own.
     pub allowed_address_pairs: Vec<(String, IpNet)>,
     /// The union of its groups' rules. Replies to allowed connections always pass, but for a stateless port.
-    pub rules: Vec<RulePlan>,
+    /// Most ports share theirs with many others.
+    pub rules: Arc<[RulePlan]>,
     /// Its rules judge every packet by itself: replies pass only where a rule lets them.
     pub stateless: bool,
     pub qos: QosPlan,

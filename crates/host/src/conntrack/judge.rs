@@ -198,7 +198,7 @@ mod tests {
             admin_up: true,
             port_security: true,
             allowed_address_pairs: vec![],
-            rules,
+            rules: rules.into(),
             ..PortPlan::default()
         }
     }

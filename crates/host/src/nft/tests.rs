@@ -92,7 +92,7 @@ fn router() -> RouterPlan {
 fn a_network_of_all_kinds_of_ports() {
     let ports = vec![
         PortPlan {
-            rules: rules(),
+            rules: rules().into(),
             allowed_address_pairs: vec![
                 ("fa:16:3e:00:00:0b".into(), "10.0.0.200/32".parse().unwrap()),
                 ("fa:16:3e:00:00:0b".into(), "10.9.0.0/16".parse().unwrap()),
@@ -102,7 +102,7 @@ fn a_network_of_all_kinds_of_ports() {
             ],
             ..port('b', PortKind::Vm)
         },
-        PortPlan { rules: rules(), ..port('a', PortKind::Vm) },
+        PortPlan { rules: rules().into(), ..port('a', PortKind::Vm) },
         port('c', PortKind::Vm),
         PortPlan { port_security: false, ..port('d', PortKind::Vm) },
         PortPlan { admin_up: false, ..port('e', PortKind::Vm) },
@@ -120,10 +120,10 @@ fn an_empty_network() {
 
 #[test]
 fn one_port_more_is_a_few_elements() {
-    let before = network(vec![PortPlan { rules: rules(), ..port('a', PortKind::Vm) }]);
+    let before = network(vec![PortPlan { rules: rules().into(), ..port('a', PortKind::Vm) }]);
     let mut after = network(vec![
-        PortPlan { rules: rules(), ..port('a', PortKind::Vm) },
-        PortPlan { rules: rules(), ..port('b', PortKind::Vm) },
+        PortPlan { rules: rules().into(), ..port('a', PortKind::Vm) },
+        PortPlan { rules: rules().into(), ..port('b', PortKind::Vm) },
     ]);
     after.groups.get_mut("g-1").unwrap().push("10.0.0.11/32".parse().unwrap());
     insta::assert_snapshot!(network::render_changes(&before, &after));
@@ -136,7 +136,7 @@ fn one_port_more_is_a_few_elements() {
 
 #[test]
 fn other_rules_and_other_groups() {
-    let before = network(vec![PortPlan { rules: rules(), ..port('a', PortKind::Vm) }]);
+    let before = network(vec![PortPlan { rules: rules().into(), ..port('a', PortKind::Vm) }]);
     let mut after = network(vec![PortPlan { port_security: false, ..port('b', PortKind::Vm) }]);
     after.ports.push(port('a', PortKind::Vm));
     after.groups = [("h".into(), vec!["10.0.0.0/8".parse().unwrap()])].into();
@@ -146,12 +146,12 @@ fn other_rules_and_other_groups() {
 #[test]
 fn the_order_of_a_plan_does_not_matter() {
     let mut ports = vec![
-        PortPlan { rules: rules(), ..port('a', PortKind::Vm) },
-        PortPlan { rules: rules(), ..port('b', PortKind::Vm) },
+        PortPlan { rules: rules().into(), ..port('a', PortKind::Vm) },
+        PortPlan { rules: rules().into(), ..port('b', PortKind::Vm) },
     ];
     let text = network::render(&network(ports.clone()));
     ports.reverse();
-    ports[0].rules.reverse();
+    ports[0].rules = ports[0].rules.iter().rev().cloned().collect();
     assert_eq!(text, network::render(&network(ports)));
 }
 

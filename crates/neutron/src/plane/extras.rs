@@ -16,8 +16,6 @@ use crate::security_group_rules::protocol;
 pub struct NetworkExtras {
     /// By port; a port's own policy goes before its network's.
     pub qos: HashMap<String, QosPlan>,
-    /// By port: name and domain, either may be ''.
-    pub names: HashMap<String, (String, String)>,
     /// Of the network; '' for none.
     pub dns_domain: String,
     /// Rule -> the address group that it refers to.
@@ -130,19 +128,10 @@ pub async fn of_network(
          WHERE p.network_id = $1 AND p.device_owner NOT LIKE 'network:%'"
     );
     let qos = policies(db::sql_built(text).bind(id).rows(conn).await?);
-    let names: Vec<Three> = sql("SELECT id AS a, dns_name AS b, dns_domain AS c FROM port \
-         WHERE network_id = $1 AND (dns_name <> '' OR dns_domain <> '')")
-    .bind(id)
-    .rows(conn)
-    .await?;
     let domain: Option<String> =
         sql("SELECT dns_domain FROM network WHERE id = $1").bind(id).optional(conn).await?;
-    let mut extras = NetworkExtras {
-        qos,
-        names: names.into_iter().map(|Three(port, name, domain)| (port, (name, plain(&domain)))).collect(),
-        dns_domain: plain(&domain.unwrap_or_default()),
-        ..NetworkExtras::default()
-    };
+    let mut extras =
+        NetworkExtras { qos, dns_domain: plain(&domain.unwrap_or_default()), ..NetworkExtras::default() };
     for row in
         sql("SELECT t.id AS trunk, t.port_id AS parent, s.port_id AS port, s.segmentation_id AS vlan, \
          p.network_id AS network, n.mtu AS mtu FROM trunk t LEFT JOIN trunk_subport s ON s.trunk_id = t.id \
@@ -186,7 +175,7 @@ pub async fn of_network(
 }
 
 /// Without the trailing dot that the API wants.
-fn plain(domain: &str) -> String {
+pub(super) fn plain(domain: &str) -> String {
     domain.trim_end_matches('.').to_owned()
 }
 

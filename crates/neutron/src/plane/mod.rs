@@ -21,6 +21,7 @@
 
 pub mod extras;
 pub mod plan;
+pub mod ports;
 pub mod reconcile;
 pub mod store;
 

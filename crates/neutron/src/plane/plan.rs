@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use host::plan::{
     DhcpOptionPlan, Dhcpv6, Direction, FloatingIpPlan, HostLinkPlan, NetworkPlan, PortKind, PortPlan,
@@ -9,6 +10,8 @@ use host::plan::{
 };
 use ipnet::IpNet;
 
+use super::extras;
+use super::ports::PlanPort;
 use super::store::{NetworkRows, RouterRows};
 use crate::networks::Network;
 use crate::ports::{DHCP, DhcpOption, FullPort};
@@ -20,7 +23,7 @@ use crate::trunks::SUBPORT;
 const LEASE_TIME: u32 = 86_400;
 
 pub fn network(rows: &NetworkRows, dns_domain: &str, external_gateway_hosts: bool) -> NetworkPlan {
-    let dhcp = rows.ports.iter().find(|p| p.port.device_owner == DHCP);
+    let dhcp = rows.ports.iter().find(|p| p.device_owner == DHCP);
     let domain = if rows.extras.dns_domain.is_empty() { dns_domain } else { &rows.extras.dns_domain };
     let mut subnets: Vec<SubnetPlan> = rows.subnets.iter().map(|s| subnet(s, dhcp, domain)).collect();
     subnets.sort_by(|a, b| a.id.cmp(&b.id));
@@ -30,7 +33,7 @@ pub fn network(rows: &NetworkRows, dns_domain: &str, external_gateway_hosts: boo
         .iter()
         .map(|p| {
             // Most ports have the same groups as many others.
-            let rules: &Vec<RulePlan> = unions.entry(&p.groups).or_insert_with(|| rules(&p.groups, rows));
+            let rules: &Arc<[RulePlan]> = unions.entry(&p.groups).or_insert_with(|| rules(&p.groups, rows));
             port(p, rules, rows)
         })
         .collect();
@@ -52,7 +55,7 @@ fn mtu(network: &Network) -> u32 {
 /// The host is the external subnets' gateway, unless a port has that address.
 fn host_link(rows: &NetworkRows) -> HostLinkPlan {
     let taken =
-        |address: IpAddr| rows.ports.iter().any(|p| p.fixed_ips.iter().any(|ip| ip.address == address));
+        |address: IpAddr| rows.ports.iter().any(|p| p.fixed_ips.iter().any(|(_, fixed)| *fixed == address));
     let mut addresses: Vec<IpNet> = rows
         .subnets
         .iter()
@@ -64,12 +67,12 @@ fn host_link(rows: &NetworkRows) -> HostLinkPlan {
     HostLinkPlan { addresses }
 }
 
-fn subnet(subnet: &Subnet, dhcp: Option<&FullPort>, dns_domain: &str) -> SubnetPlan {
+fn subnet(subnet: &Subnet, dhcp: Option<&PlanPort>, dns_domain: &str) -> SubnetPlan {
     let id = &subnet.standard.id;
     let dhcp_address = dhcp
         .filter(|_| subnet.enable_dhcp)
-        .and_then(|p| p.fixed_ips.iter().find(|ip| ip.subnet_id == *id))
-        .map(|ip| ip.address);
+        .and_then(|p| p.fixed_ips.iter().find(|(subnet, _)| subnet == id))
+        .map(|(_, address)| *address);
     SubnetPlan {
         id: id.clone(),
         cidr: subnet.cidr,
@@ -115,42 +118,41 @@ pub fn default_hostname(address: IpAddr) -> String {
     format!("host-{}", address.to_string().replace(['.', ':'], "-"))
 }
 
-fn port(full: &FullPort, rules: &[RulePlan], rows: &NetworkRows) -> PortPlan {
-    let port = &full.port;
+fn port(port: &PlanPort, rules: &Arc<[RulePlan]>, rows: &NetworkRows) -> PortPlan {
     let kind = match port.device_owner.as_str() {
         DHCP => PortKind::Dhcp,
         _ if port.is_router_port() => PortKind::Router,
-        owner if owner.starts_with("compute:") && !port.device_id.is_empty() => PortKind::Vm,
+        owner if owner.starts_with("compute:") && port.has_device => PortKind::Vm,
         // It has a link as soon as its trunk's parent has a place.
-        SUBPORT if !port.binding_host.is_empty() => PortKind::Vm,
+        SUBPORT if port.is_bound => PortKind::Vm,
         _ => PortKind::None,
     };
-    let (dns_name, dns_domain) = rows.extras.names.get(&port.standard.id).cloned().unwrap_or_default();
-    let hostname = match full.fixed_ips.first() {
-        _ if !dns_name.is_empty() => dns_name,
+    let hostname = match port.fixed_ips.first() {
+        _ if !port.dns_name.is_empty() => port.dns_name.clone(),
         _ if !port.hostname.is_empty() => port.hostname.clone(),
-        Some(ip) => default_hostname(ip.address),
+        Some((_, address)) => default_hostname(*address),
         None => String::new(),
     };
     let mut pairs: Vec<(String, IpNet)> =
         port.pairs.iter().filter_map(|p| Some((p.mac_address.clone(), p.net()?))).collect();
     pairs.sort();
+    let extras = &rows.extras;
     PortPlan {
-        id: port.standard.id.clone(),
+        id: port.id.clone(),
         mac: port.mac.clone(),
-        fixed_ips: full.fixed_ips.iter().map(|ip| (ip.subnet_id.clone(), ip.address)).collect(),
+        fixed_ips: port.fixed_ips.clone(),
         hostname,
         kind,
         // A network that is down carries nothing.
         admin_up: port.admin_state_up && rows.network.admin_state_up,
         port_security: port.port_security && !port.is_trusted(),
         allowed_address_pairs: pairs,
-        rules: if port.port_security { rules.to_vec() } else { Vec::new() },
-        dns_domain,
-        stateless: full.groups.iter().any(|group| rows.extras.stateless_groups.contains(group)),
+        rules: if port.port_security { Arc::clone(rules) } else { Arc::default() },
+        dns_domain: extras::plain(&port.dns_domain),
+        stateless: port.groups.iter().any(|group| extras.stateless_groups.contains(group)),
         dhcp_options: port.dhcp_options.iter().map(dhcp_option).collect(),
-        subports: rows.extras.trunks.get(&port.standard.id).map_or_else(Vec::new, |t| t.subports.clone()),
-        qos: rows.extras.qos.get(&port.standard.id).copied().unwrap_or_default(),
+        subports: extras.trunks.get(&port.id).map_or_else(Vec::new, |t| t.subports.clone()),
+        qos: extras.qos.get(&port.id).copied().unwrap_or_default(),
     }
 }
 
@@ -163,7 +165,7 @@ fn dhcp_option(option: &DhcpOption) -> DhcpOptionPlan {
 }
 
 /// The union of the rules of these groups, each once, in an order of their own.
-fn rules(groups: &[String], rows: &NetworkRows) -> Vec<RulePlan> {
+fn rules(groups: &[String], rows: &NetworkRows) -> Arc<[RulePlan]> {
     let union: BTreeSet<RulePlan> =
         groups.iter().filter_map(|g| rows.rules.get(g)).flatten().map(|r| resolve(r, rows)).collect();
     union.into_iter().collect()
@@ -173,8 +175,7 @@ fn rules(groups: &[String], rows: &NetworkRows) -> Vec<RulePlan> {
 fn groups(rows: &NetworkRows) -> BTreeMap<String, Vec<IpNet>> {
     let mut groups = BTreeMap::new();
     for group in rows.rules.values().flatten().filter_map(|r| r.remote_group.as_ref()) {
-        let members = rows.members.get(group).into_iter().flatten().copied().collect();
-        groups.insert(group.clone(), members);
+        groups.insert(group.clone(), rows.members.get(group).cloned().unwrap_or_default());
     }
     for (group, addresses) in &rows.extras.address_groups {
         groups.insert(group.clone(), addresses.iter().copied().collect());

@@ -42,8 +42,7 @@ impl Reconciler for Networks {
         // Router ports are the router's to call active; machines' ports are Nova's.
         let up: Vec<String> =
             plan.ports.iter().filter(|p| p.kind == PortKind::Dhcp).map(|p| p.id.clone()).collect();
-        let stale =
-            rows.ports.iter().any(|p| p.port.device_owner == ports::DHCP && p.port.status != "ACTIVE");
+        let stale = rows.ports.iter().any(|p| p.device_owner == ports::DHCP && !p.active);
         if stale {
             let set: Result<()> = db::write!(app.db, |tx| ports::store::set_status(tx, &up, "ACTIVE").await);
             set?;

@@ -1,6 +1,7 @@
 //! The rows behind a plan, and whom a change touches.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use base::Result;
 use db::{AnyConnection, Row, Tx, sql};
@@ -8,6 +9,7 @@ use ipnet::IpNet;
 
 use super::Wakes;
 use super::extras::{self, NetworkExtras, RouterExtras};
+use super::ports::PlanPort;
 use crate::floating_ips::{self, FloatingIp};
 use crate::networks::{self, Network};
 use crate::ports::{self, FullPort};
@@ -21,11 +23,11 @@ use crate::subnets::Subnet;
 pub struct NetworkRows {
     pub network: Network,
     pub subnets: Vec<Subnet>,
-    pub ports: Vec<FullPort>,
+    pub ports: Vec<PlanPort>,
     /// Group id -> its rules, of the groups of those ports.
     pub rules: HashMap<String, Vec<Rule>>,
     /// Group id -> addresses of its members, of the groups that those rules refer to.
-    pub members: HashMap<String, BTreeSet<IpNet>>,
+    pub members: HashMap<String, Vec<IpNet>>,
     pub extras: NetworkExtras,
 }
 
@@ -43,7 +45,7 @@ pub struct RouterRows {
 pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<NetworkRows>> {
     let Some(network) = networks::store::find(conn, id).await? else { return Ok(None) };
     let subnets = crate::subnets::store::of_network(conn, id).await?;
-    let ports = ports::store::of_network(conn, id).await?;
+    let ports = super::ports::of_network(conn, id).await?;
     let groups: BTreeSet<&String> = ports.iter().flat_map(|p| &p.groups).collect();
     let mut rules: HashMap<String, Vec<Rule>> = HashMap::new();
     let mut remotes = BTreeSet::new();
@@ -62,22 +64,30 @@ pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<N
 
 struct Member {
     group: String,
-    port: String,
-    address: String,
+    address: Option<IpAddr>,
 }
 
 impl db::FromRow for Member {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
-        Ok(Member { group: row.text("group_id")?, port: row.text("port_id")?, address: row.text("address")? })
+        Ok(Member { group: row.text("group_id")?, address: row.parsed("address")? })
     }
 }
 
-/// The addresses of the groups' members, those that they may use besides included.
-async fn members(
-    conn: &mut AnyConnection,
-    groups: &BTreeSet<String>,
-) -> Result<HashMap<String, BTreeSet<IpNet>>> {
-    let mut members: HashMap<String, BTreeSet<IpNet>> = HashMap::new();
+/// A member that may use other addresses besides its own.
+struct Paired {
+    group: String,
+    pairs: Vec<ports::AddressPair>,
+}
+
+impl db::FromRow for Paired {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
+        Ok(Paired { group: row.text("group_id")?, pairs: row.json("pairs")? })
+    }
+}
+
+/// The addresses of the groups' members, those that they may use besides included: sorted, each once.
+async fn members(conn: &mut AnyConnection, groups: &BTreeSet<String>) -> Result<HashMap<String, Vec<IpNet>>> {
+    let mut members: HashMap<String, Vec<IpNet>> = HashMap::new();
     if groups.is_empty() {
         return Ok(members);
     }
@@ -88,34 +98,31 @@ async fn members(
     };
     let addresses: Vec<Member> = among("b.security_group_id")
         .statement(
-            "SELECT b.security_group_id AS group_id, b.port_id AS port_id, a.address AS address \
+            "SELECT b.security_group_id AS group_id, a.address AS address \
              FROM port_security_group b JOIN ip_allocation a ON a.port_id = b.port_id",
             "",
         )
         .rows(conn)
         .await?;
-    // `address` holds the JSON of the pairs here.
     let mut conditions = among("b.security_group_id");
     conditions.and("p.allowed_address_pairs <> ?", ["[]".into()]);
-    let pairs: Vec<Member> = conditions
+    let paired: Vec<Paired> = conditions
         .statement(
-            "SELECT b.security_group_id AS group_id, b.port_id AS port_id, p.allowed_address_pairs AS address \
+            "SELECT b.security_group_id AS group_id, p.allowed_address_pairs AS pairs \
              FROM port_security_group b JOIN port p ON p.id = b.port_id",
             "",
         )
         .rows(conn)
         .await?;
-    for member in addresses {
-        if let Ok(address) = member.address.parse::<std::net::IpAddr>() {
-            members.entry(member.group).or_default().insert(address.into());
-        }
+    for Member { group, address } in addresses {
+        members.entry(group).or_default().extend(address.map(IpNet::from));
     }
-    for member in pairs {
-        let pairs: Vec<ports::AddressPair> = serde_json::from_str(&member.address).unwrap_or_else(|error| {
-            tracing::error!(port = member.port, %error, "unreadable address pairs");
-            Vec::new()
-        });
-        members.entry(member.group).or_default().extend(pairs.iter().filter_map(ports::AddressPair::net));
+    for Paired { group, pairs } in paired {
+        members.entry(group).or_default().extend(pairs.iter().filter_map(ports::AddressPair::net));
+    }
+    for addresses in members.values_mut() {
+        addresses.sort_unstable();
+        addresses.dedup();
     }
     Ok(members)
 }

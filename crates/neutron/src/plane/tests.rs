@@ -1,12 +1,13 @@
 //! Plans from rows by hand.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use host::plan::{Dhcpv6, Direction, PortKind, RaMode, Remote};
 use ipnet::IpNet;
 
 use super::extras::{NetworkExtras, RouterExtras};
 use super::plan;
+use super::ports::PlanPort;
 use super::store::{NetworkRows, RouterRows};
 use crate::floating_ips::{FloatingIp, Target};
 use crate::ipam::Route;
@@ -76,7 +77,21 @@ fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-fn rows(ports: Vec<FullPort>) -> NetworkRows {
+/// As it is read for a plan.
+fn seen(id: &str, owner: &str, ips: &[(&str, &str)]) -> PlanPort {
+    PlanPort {
+        id: id.into(),
+        mac: format!("fa:16:3e:00:00:{:02x}", id.len()),
+        admin_state_up: true,
+        device_owner: owner.into(),
+        has_device: true,
+        port_security: true,
+        fixed_ips: ips.iter().map(|(subnet, ip)| ((*subnet).into(), ip.parse().unwrap())).collect(),
+        ..PlanPort::default()
+    }
+}
+
+fn rows(ports: Vec<PlanPort>) -> NetworkRows {
     NetworkRows {
         network: network("n", false),
         subnets: vec![subnet("s", "n", "10.0.0.0/24", "10.0.0.1")],
@@ -105,14 +120,14 @@ fn a_trunks_parent_knows_its_subports_and_those_are_machines_once_it_has_a_place
     let subport = SubportPlan { port_id: "child".into(), network_id: "n2".into(), vlan: 7, mtu: 1400 };
     let trunk = super::extras::Trunk { id: "trunk".into(), subports: vec![subport.clone()] };
     let mut rows = rows(Vec::new());
-    let mut child = port("child", "n", crate::trunks::SUBPORT, &[]);
-    rows.ports = vec![port("parent", "n", "compute:nova", &[]), child.clone()];
+    let mut child = seen("child", crate::trunks::SUBPORT, &[]);
+    rows.ports = vec![seen("parent", "compute:nova", &[]), child.clone()];
     rows.extras.trunks.insert("parent".into(), trunk);
     let plan = |rows: &NetworkRows| plan::network(rows, "", true).ports;
     let of = |ports: &[host::plan::PortPlan], id: &str| ports.iter().find(|p| p.id == id).unwrap().clone();
     assert_eq!(of(&plan(&rows), "parent").subports, [subport]);
     assert_eq!(of(&plan(&rows), "child").kind, PortKind::None);
-    child.port.binding_host = "box".into();
+    child.is_bound = true;
     rows.ports[1] = child;
     assert_eq!(of(&plan(&rows), "child").kind, PortKind::Vm);
 }
@@ -120,9 +135,9 @@ fn a_trunks_parent_knows_its_subports_and_those_are_machines_once_it_has_a_place
 #[test]
 fn a_port_with_a_stateless_group_is_stateless_and_its_options_are_dhcps() {
     let mut rows = rows(Vec::new());
-    let mut one = port("one", "n", "compute:nova", &[]);
+    let mut one = seen("one", "compute:nova", &[]);
     one.groups = vec!["g".into()];
-    one.port.dhcp_options = vec![crate::ports::DhcpOption {
+    one.dhcp_options = vec![crate::ports::DhcpOption {
         opt_name: "bootfile-url".into(),
         opt_value: "x".into(),
         ip_version: 6,
@@ -136,13 +151,13 @@ fn a_port_with_a_stateless_group_is_stateless_and_its_options_are_dhcps() {
 
 #[test]
 fn ports_are_what_their_owners_say() {
-    let mut unbound = port("unbound", "n", "compute:nova", &[]);
-    unbound.port.device_id.clear();
+    let mut unbound = seen("unbound", "compute:nova", &[]);
+    unbound.has_device = false;
     let plan = plan::network(
         &rows(vec![
-            port("vm", "n", "compute:nova", &[("s", "10.0.0.9")]),
-            port("dhcp", "n", DHCP, &[("s", "10.0.0.2")]),
-            port("interface", "n", ROUTER_INTERFACE, &[("s", "10.0.0.1")]),
+            seen("vm", "compute:nova", &[("s", "10.0.0.9")]),
+            seen("dhcp", DHCP, &[("s", "10.0.0.2")]),
+            seen("interface", ROUTER_INTERFACE, &[("s", "10.0.0.1")]),
             unbound,
         ]),
         "cloud",
@@ -166,7 +181,7 @@ fn ports_are_what_their_owners_say() {
 
 #[test]
 fn a_network_that_is_down_has_no_port_up() {
-    let mut rows = rows(vec![port("vm", "n", "compute:nova", &[])]);
+    let mut rows = rows(vec![seen("vm", "compute:nova", &[])]);
     assert!(plan::network(&rows, "", false).ports[0].admin_up);
     rows.network.admin_state_up = false;
     assert!(!plan::network(&rows, "", false).ports[0].admin_up);
@@ -174,9 +189,9 @@ fn a_network_that_is_down_has_no_port_up() {
 
 #[test]
 fn the_order_of_rows_does_not_matter() {
-    let mut a = port("a", "n", "compute:nova", &[("s", "10.0.0.9")]);
+    let mut a = seen("a", "compute:nova", &[("s", "10.0.0.9")]);
     a.groups = vec!["g".into(), "h".into()];
-    let b = port("b", "n", "compute:nova", &[("s", "10.0.0.8")]);
+    let b = seen("b", "compute:nova", &[("s", "10.0.0.8")]);
     let mut one = rows(vec![a.clone(), b.clone()]);
     one.rules
         .insert("g".into(), vec![rule("g", "tcp", Some((1, 2)), "", None), rule("g", "udp", None, "", None)]);
@@ -192,7 +207,7 @@ fn the_order_of_rows_does_not_matter() {
 
 #[test]
 fn rules_are_resolved() {
-    let mut vm = port("vm", "n", "compute:nova", &[("s", "10.0.0.9")]);
+    let mut vm = seen("vm", "compute:nova", &[("s", "10.0.0.9")]);
     vm.groups = vec!["g".into()];
     let mut rows = rows(vec![vm]);
     let mut icmp6 = rule("g", "icmp", None, "", None);
@@ -210,7 +225,7 @@ fn rules_are_resolved() {
             egress,
         ],
     );
-    let members: BTreeSet<IpNet> = [net("10.0.0.5/32"), net("fd00::5/128"), net("10.9.0.0/16")].into();
+    let members = vec![net("10.0.0.5/32"), net("10.9.0.0/16"), net("fd00::5/128")];
     rows.members.insert("h".into(), members);
     let plan = plan::network(&rows, "", false);
     let find = |number: Option<u8>, ports: Option<(u16, u16)>, ipv6: bool| {
@@ -235,17 +250,17 @@ fn rules_are_resolved() {
 
 #[test]
 fn a_port_without_security_has_no_rules_and_pairs_are_networks() {
-    let mut vm = port("vm", "n", "compute:nova", &[]);
+    let mut vm = seen("vm", "compute:nova", &[]);
     vm.groups = vec!["g".into()];
     let pair = |ip: &str| AddressPair { mac_address: "fa:16:3e:00:00:01".into(), ip_address: ip.into() };
-    vm.port.pairs = vec![pair("10.2.0.0/16"), pair("10.0.0.9")];
+    vm.pairs = vec![pair("10.2.0.0/16"), pair("10.0.0.9")];
     let mut rows = rows(vec![vm]);
     rows.rules.insert("g".into(), vec![rule("g", "", None, "", None)]);
     let with = plan::network(&rows, "", false);
     let pairs: Vec<IpNet> = with.ports[0].allowed_address_pairs.iter().map(|p| p.1).collect();
     assert_eq!(pairs, [net("10.0.0.9/32"), net("10.2.0.0/16")]);
     assert_eq!(with.ports[0].rules.len(), 1);
-    rows.ports[0].port.port_security = false;
+    rows.ports[0].port_security = false;
     assert!(plan::network(&rows, "", false).ports[0].rules.is_empty());
 }
 
@@ -257,7 +272,7 @@ fn the_host_is_the_outer_gateway_unless_a_port_is() {
         |rows: &NetworkRows, hosts: bool| plan::network(rows, "", hosts).host_link.map(|l| l.addresses);
     assert_eq!(link(&rows, true), Some(vec![net("10.0.0.1/24")]));
     assert_eq!(link(&rows, false), None);
-    rows.ports = vec![port("interface", "n", ROUTER_INTERFACE, &[("s", "10.0.0.1")])];
+    rows.ports = vec![seen("interface", ROUTER_INTERFACE, &[("s", "10.0.0.1")])];
     assert_eq!(link(&rows, true), Some(vec![]));
 }
 

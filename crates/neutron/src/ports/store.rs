@@ -53,28 +53,6 @@ pub async fn full(conn: &mut AnyConnection, ports: Vec<Port>) -> Result<Vec<Full
         )
         .rows(conn)
         .await?;
-    Ok(joined(ports, allocations, bindings))
-}
-
-/// All ports of a network, however many ports others have.
-pub async fn of_network(conn: &mut AnyConnection, network_id: &str) -> Result<Vec<FullPort>> {
-    let ports = Where::of("network_id", network_id).rows(conn, SPEC.table).await?;
-    let allocations: Vec<Allocation> = sql("SELECT a.port_id AS port_id, a.subnet_id AS subnet_id, \
-         a.address AS address FROM port p JOIN ip_allocation a ON a.port_id = p.id \
-         WHERE p.network_id = $1 ORDER BY a.position")
-    .bind(network_id)
-    .rows(conn)
-    .await?;
-    let bindings: Vec<(String, String)> = sql("SELECT b.port_id, b.security_group_id \
-         FROM port p JOIN port_security_group b ON b.port_id = p.id \
-         WHERE p.network_id = $1 ORDER BY b.security_group_id")
-    .bind(network_id)
-    .rows(conn)
-    .await?;
-    Ok(joined(ports, allocations, bindings))
-}
-
-fn joined(ports: Vec<Port>, allocations: Vec<Allocation>, bindings: Vec<(String, String)>) -> Vec<FullPort> {
     let mut ips: HashMap<String, Vec<FixedIp>> = HashMap::new();
     for allocation in allocations {
         ips.entry(allocation.port_id).or_default().push(allocation.ip);
@@ -83,17 +61,15 @@ fn joined(ports: Vec<Port>, allocations: Vec<Allocation>, bindings: Vec<(String,
     for (port, group) in bindings {
         groups.entry(port).or_default().push(group);
     }
-    ports
-        .into_iter()
-        .map(|port| {
-            let id = &port.standard.id;
-            FullPort {
-                fixed_ips: ips.remove(id).unwrap_or_default(),
-                groups: groups.remove(id).unwrap_or_default(),
-                port,
-            }
-        })
-        .collect()
+    let full = |port: Port| {
+        let id = &port.standard.id;
+        FullPort {
+            fixed_ips: ips.remove(id).unwrap_or_default(),
+            groups: groups.remove(id).unwrap_or_default(),
+            port,
+        }
+    };
+    Ok(ports.into_iter().map(full).collect())
 }
 
 pub async fn load_where(conn: &mut AnyConnection, conditions: Where) -> Result<Vec<FullPort>> {

@@ -115,7 +115,7 @@ async fn rules_reach_the_host_with_members_for_groups() {
     let rule = id(&cloud.make("security-group-rules", "security_group_rule", rule).await);
     let ingress = || {
         let plan = cloud.host.port(&web, &server)?;
-        plan.rules.into_iter().find(|r| r.direction == Direction::Ingress)
+        plan.rules.iter().find(|r| r.direction == Direction::Ingress).cloned()
     };
     let members = || cloud.host.network(&web)?.groups.remove(&balancers);
     cloud.until("a rule for nobody", || async { members().is_some_and(|m| m.is_empty()) }).await;

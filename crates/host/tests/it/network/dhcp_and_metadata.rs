@@ -76,7 +76,7 @@ fn a_machine_gets_its_address_and_metadata() {
         network.serve_metadata(Arc::new(Echo));
         // Not even an empty security group keeps a machine from its address and metadata.
         let mut a = port("a", 11);
-        a.rules.clear();
+        a.rules = [].into();
         let mut free = port("c", 13);
         free.port_security = false;
         let plan = tenant("net", vec![a, port("b", 12), free]);

@@ -58,13 +58,13 @@ pub fn port(name: &str, last: u8) -> PortPlan {
         kind: PortKind::Vm,
         admin_up: true,
         port_security: true,
-        rules: vec![any(Direction::Egress), RulePlan { ipv6: true, ..any(Direction::Egress) }],
+        rules: [any(Direction::Egress), RulePlan { ipv6: true, ..any(Direction::Egress) }].into(),
         ..PortPlan::default()
     }
 }
 
 pub fn with_rules(mut port: PortPlan, rules: impl IntoIterator<Item = RulePlan>) -> PortPlan {
-    port.rules.extend(rules);
+    port.rules = port.rules.iter().cloned().chain(rules).collect();
     port
 }
 

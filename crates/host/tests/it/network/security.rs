@@ -31,7 +31,7 @@ fn only_what_a_rule_allows_comes_in() {
 
         // Who may not send reaches nobody, whoever would let him in.
         let mut mute = port("a", 11);
-        mute.rules.clear();
+        mute.rules = [].into();
         let muted = tenant("net", vec![mute, open.ports[1].clone()]);
         network.apply_network(&muted).await.unwrap();
         assert!(!a.pings("10.0.0.12").await);
@@ -67,7 +67,7 @@ fn remote_groups_ports_without_security_and_ports_that_are_down() {
         let network = sandbox.network;
         let mut free = port("c", 13);
         free.port_security = false;
-        free.rules.clear();
+        free.rules = [].into();
         let b = with_rules(port("b", 12), [from_group()]);
         let plan = tenant("net", vec![port("a", 11), b.clone(), free.clone()]);
         let plan = with_group(plan, &["10.0.0.11/32".into()]);
