@@ -110,6 +110,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
             region: config.region.clone(),
             dns_domain: String::new(),
             guests_trust: guests_trust(config),
+            reclaim: config.reclaim,
         },
     );
     drivers.network.serve_metadata(nova.clone());

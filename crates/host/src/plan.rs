@@ -17,8 +17,8 @@ pub struct VmPlan {
     pub vcpus: u32,
     pub memory_mib: u64,
     pub root: RootDisk,
-    /// Booted instead of `root`, which then is the second disk.
-    pub rescue: Option<RootDisk>,
+    /// Booted instead of `root`.
+    pub rescue: Option<RescuePlan>,
     /// Empty disks of the machine's own, gone with it; 0: none.
     pub ephemeral_mib: u64,
     pub swap_mib: u64,
@@ -40,6 +40,38 @@ pub struct RootDisk {
     /// Glance's disk_format: "qcow2" or "raw".
     pub image_format: String,
     pub size_gib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RescuePlan {
+    pub disk: RootDisk,
+    pub place: RescuePlace,
+}
+
+/// Where a machine in rescue finds the disk that it boots from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RescuePlace {
+    /// Before all others: the root disk is the second one.
+    First,
+    /// Behind all others, which stay where they were.
+    Last(Drive),
+}
+
+/// A disk or a CD-ROM, and what it is plugged in to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drive {
+    pub bus: Bus,
+    pub cdrom: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    /// Disks only.
+    Virtio,
+    Scsi,
+    Usb,
+    /// The machine's own controller, which answers guests as IDE's successor.
+    Sata,
 }
 
 /// A disk that was not made for this machine: a volume.

@@ -19,6 +19,7 @@
 //! | [`usage`] | `/os-simple-tenant-usage`, `/os-instance_usage_audit_log` |
 //! | [`external_events`] | `/os-server-external-events` |
 //! | [`assisted_volume_snapshots`] | `/os-assisted-volume-snapshots` |
+//! | [`baremetal_nodes`] | `/os-baremetal-nodes`, until 2.35 |
 //! | [`extensions`] | `/extensions` |
 //! | [`gone`] | what Nova once served: 410 |
 //! | [`floating_ips`], [`security_groups`], [`networks`], [`images`] | other services' things in Nova's oldest words |
@@ -29,6 +30,7 @@
 
 mod aggregates;
 mod assisted_volume_snapshots;
+mod baremetal_nodes;
 mod consoles;
 mod extensions;
 mod external_events;
@@ -89,6 +91,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "nova/0022_guest_password",
         sql: include_str!("../migrations/0022_guest_password.sql"),
     },
+    Migration { name: "nova/0023_soft_deletion", sql: include_str!("../migrations/0023_soft_deletion.sql") },
 ];
 
 static SERVICE: Service = Service {
@@ -116,6 +119,8 @@ pub struct Config {
     /// Authorities (PEM) that guests with cloud-init trust from their first boot on: whoever signs for this cloud's own
     /// APIs. Empty: those of their images.
     pub guests_trust: String,
+    /// For how long a deleted server can be restored; None: it is deleted at once.
+    pub reclaim: Option<std::time::Duration>,
 }
 
 pub struct Nova {

@@ -6,6 +6,7 @@ use web::{Gate, Router, Routes};
 
 use crate::aggregates::{api as aggregates, policy as aggregate};
 use crate::assisted_volume_snapshots::{api as assisted_snapshots, policy as assisted_snapshot};
+use crate::baremetal_nodes::{api as baremetal_nodes, policy as baremetal_node};
 use crate::consoles::{api as consoles, policy as console};
 use crate::extensions::{api as extensions, policy as extension};
 use crate::external_events::{api as external_events, policy as external_event};
@@ -74,6 +75,8 @@ fn server_parts(routes: All) -> All {
         .get("/v2.1/os-console-auth-tokens/{token}", &console::TOKENS, consoles::show_token)
         .get("/v2.1/servers/{id}/migrations", &migration::OF_SERVER, migrations::of_server)
         .get("/v2.1/servers/{id}/migrations/{number}", &migration::SHOW_OF_SERVER, migrations::show_of_server)
+        .delete("/v2.1/servers/{id}/migrations/{number}", &migration::ABORT, migrations::abort)
+        .post("/v2.1/servers/{id}/migrations/{number}/action", &migration::FORCE_COMPLETE, migrations::action)
         .get("/v2.1/servers/{id}/diagnostics", &server::DIAGNOSTICS, servers::diagnostics_api::show)
         .get("/v2.1/servers/{id}/os-server-password", &server::PASSWORD, properties::password)
         .delete("/v2.1/servers/{id}/os-server-password", &server::PASSWORD_CLEAR, properties::clear_password)
@@ -152,6 +155,7 @@ fn host(routes: All) -> All {
         .put("/v2.1/os-aggregates/{id}", &aggregate::UPDATE, aggregates::update)
         .delete("/v2.1/os-aggregates/{id}", &aggregate::DELETE, aggregates::delete)
         .post("/v2.1/os-aggregates/{id}/action", &aggregate::ACTION, aggregates::action)
+        .post("/v2.1/os-aggregates/{id}/images", &aggregate::IMAGES, aggregates::images)
         .get("/v2.1/os-simple-tenant-usage", &usages::LIST, usage::list)
         .get("/v2.1/os-simple-tenant-usage/{project}", &usages::SHOW, usage::show)
         .get("/v2.1/os-instance_usage_audit_log", &usages::AUDIT_LIST, audit::list)
@@ -188,6 +192,8 @@ fn proxies(routes: All) -> All {
         .delete("/v2.1/os-security-groups/{id}", &security_group::DELETE, security_groups::delete)
         .post("/v2.1/os-security-group-rules", &security_group::RULE_CREATE, group_rules::create)
         .delete("/v2.1/os-security-group-rules/{id}", &security_group::RULE_DELETE, group_rules::delete)
+        .get("/v2.1/os-baremetal-nodes", &baremetal_node::LIST, baremetal_nodes::nodes)
+        .get("/v2.1/os-baremetal-nodes/{id}", &baremetal_node::SHOW, baremetal_nodes::nodes)
         .get("/v2.1/os-networks", &network_policy::LIST, networks::networks)
         .get("/v2.1/os-networks/{id}", &network_policy::SHOW, networks::network)
         .get("/v2.1/os-tenant-networks", &network_policy::TENANT_LIST, networks::tenant_networks)

@@ -160,6 +160,14 @@ pub const KEYS: &[Key] = &[
     key("tls-ca", Kind::Path, "FILE", "Whom clients have to trust for --tls-cert; goes into clouds.yaml as `cacert`")
         .or_says("the system's authorities")
         .kept(),
+    key(
+        "reclaim-instance-interval",
+        Kind::Count,
+        "SECONDS",
+        "For so long a deleted server can be restored; 0: it is deleted at once",
+    )
+    .or("0")
+    .kept(),
     key("daily-backups", Kind::Count, "N", "How many daily copies of the database are kept beside it, in `backups`; 0: none are made")
         .or("7"),
     key("lockout-failure-attempts", Kind::Count, "N", "So many wrong passwords in a row lock a user out; 0: never")

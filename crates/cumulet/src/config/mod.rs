@@ -65,6 +65,8 @@ pub struct Config {
     pub first_user: u32,
     /// How many daily copies of the database are kept.
     pub daily_backups: usize,
+    /// For how long a deleted server can be restored.
+    pub reclaim: Option<Duration>,
     /// Rules for passwords.
     pub security: Security,
     pub log: String,
@@ -147,6 +149,7 @@ impl Told {
             tls: tls(settings)?,
             first_user: self.identity.clone().unwrap_or_default().first_user,
             daily_backups: settings.parse("daily-backups")?,
+            reclaim: Some(settings.parse("reclaim-instance-interval")?).filter(|s| *s > 0).map(Duration::from_secs),
             security: security(settings)?,
             log: settings.text("log").to_owned(),
             log_limit: log_limit.saturating_mul(1 << 20),

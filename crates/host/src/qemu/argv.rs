@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::blank::{self, Blank};
 use super::slots::{self, Slots};
-use crate::plan::{DiskPlan, NicPlan, VmPlan};
+use crate::plan::{Bus, DiskPlan, Drive, NicPlan, RescuePlace, VmPlan};
 use crate::probe::Accelerator;
 
 /// QEMU's own name for the event of its orderly end: by its guest, by its monitor, by a signal that it can catch.
@@ -136,11 +136,10 @@ impl Line<'_> {
     }
 
     fn disks(&mut self, vm: &VmPlan, inherited: &Inherited, no_flush: bool) {
-        let mut boot = ",bootindex=1";
-        if let (Some(rescue), Some((disk, image))) = (&vm.rescue, inherited.rescue) {
-            self.overlay("rescue", (disk, image), &rescue.image_format, no_flush);
-            self.device("virtio-blk-pci", "disk-rescue", &format!("drive=rescue,serial=rescue{boot}"));
-            boot = "";
+        let boot = if vm.rescue.is_some() { "" } else { ",bootindex=1" };
+        if let (Some(rescue), Some(files)) = (&vm.rescue, inherited.rescue) {
+            self.overlay("rescue", files, &rescue.disk.image_format, no_flush);
+            self.rescue(rescue.place);
         }
         self.overlay("root", (inherited.disk, inherited.image), &vm.root.image_format, no_flush);
         let serial = serial(&vm.id);
@@ -162,6 +161,28 @@ impl Line<'_> {
         self.device("virtio-rng-pci", "rng", "rng=entropy");
         self.device("virtio-serial-pci", "serial", "");
         self.add("-device", "virtserialport,bus=serial.0,chardev=agent,name=org.qemu.guest_agent.0");
+    }
+
+    fn rescue(&mut self, place: RescuePlace) {
+        const DRIVE: &str = "drive=rescue,serial=rescue,bootindex=1";
+        let drive = match place {
+            RescuePlace::First => Drive { bus: Bus::Virtio, cdrom: false },
+            RescuePlace::Last(drive) => drive,
+        };
+        let kind = if drive.cdrom { "cd" } else { "hd" };
+        match drive.bus {
+            Bus::Virtio => self.device("virtio-blk-pci", slots::RESCUE, DRIVE),
+            Bus::Scsi => {
+                self.device("virtio-scsi-pci", slots::RESCUE, "");
+                self.add("-device", format!("scsi-{kind},bus={}.0,{DRIVE}", slots::RESCUE));
+            }
+            Bus::Usb => {
+                self.device("qemu-xhci", slots::RESCUE, "");
+                self.add("-device", format!("usb-bot,id=rescue-usb,bus={}.0", slots::RESCUE));
+                self.add("-device", format!("scsi-{kind},bus=rescue-usb.0,{DRIVE}"));
+            }
+            Bus::Sata => self.add("-device", format!("ide-{kind},bus=ide.0,{DRIVE}")),
+        }
     }
 
     fn blank(&mut self, blank: Blank, file: RawFd, no_flush: bool) {

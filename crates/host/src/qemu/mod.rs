@@ -57,7 +57,7 @@ use self::shared::{Shared, forget_process, ids, lock, make_private_dir};
 use self::slots::Slots;
 use crate::files::remove;
 use crate::ledger::Thing;
-use crate::plan::{DiskPlan, NicPlan, VmPlan};
+use crate::plan::{DiskPlan, NicPlan, RescuePlace, VmPlan};
 use crate::probe::Verdict;
 use crate::process::{Groups, file_error};
 use crate::{Capacity, Console, Diagnostics, DiskImage, Error, Hypervisor, Result, VmState};
@@ -127,8 +127,8 @@ impl QemuHypervisor {
         let mut record = Record::read(&files)
             .ok_or_else(|| Error::Monitor(format!("machine {} has not been prepared", vm.id)))?;
         let saved = files.memory().exists();
-        let rescued = record.slots.of("disk-rescue").is_some();
-        let before = match saved || rescued == vm.rescue.is_some() {
+        let displaced = vm.rescue.as_ref().is_some_and(|rescue| rescue.place == RescuePlace::First);
+        let before = match saved || record.slots.displaced() == displaced {
             true => std::mem::take(&mut record.slots),
             false => Slots::default(),
         };

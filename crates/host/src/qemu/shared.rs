@@ -143,12 +143,13 @@ impl Shared {
         match &vm.rescue {
             Some(rescue) if !files.rescue_disk().exists() => {
                 // The image that the server was made from may be deleted by now, but for our own name of it.
-                let same = rescue.image == vm.root.image;
-                let source = if same { launch::image_of(vm, &files) } else { rescue.image.clone() };
+                let disk = &rescue.disk;
+                let same = disk.image == vm.root.image;
+                let source = if same { launch::image_of(vm, &files) } else { disk.image.clone() };
                 link_image(&source, &files.rescue_image()).await?;
-                let image = self.inspect(&files.rescue_image(), &rescue.image_format).await?;
-                let bytes = disk_size(image.virtual_size, rescue.size_gib)?;
-                create_overlay(&files.rescue_disk(), &files.rescue_image(), &rescue.image_format, bytes)
+                let image = self.inspect(&files.rescue_image(), &disk.image_format).await?;
+                let bytes = disk_size(image.virtual_size, disk.size_gib)?;
+                create_overlay(&files.rescue_disk(), &files.rescue_image(), &disk.image_format, bytes)
                     .await?;
             }
             None if self.is_at_rest(&vm.id) => {

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::blank::{self, Blank};
-use crate::plan::VmPlan;
+use crate::plan::{RescuePlace, VmPlan};
 use crate::{Error, Result};
 
 /// Empty ports for network cards and volumes that come while the machine runs.
 const SPARE_PORTS: usize = 8;
+
+/// The rescue disk, or the controller that it is plugged in to.
+pub(super) const RESCUE: &str = "disk-rescue";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Slots {
@@ -33,14 +36,16 @@ pub(super) fn volume(id: &str) -> String {
 
 /// In the order in which a new machine gets its ports.
 pub(super) fn devices(vm: &VmPlan) -> Vec<String> {
-    // The rescue disk is the guest's first, as Nova has it.
-    let rescue = vm.rescue.is_some().then_some("disk-rescue");
+    let rescue = vm.rescue.as_ref().map(|rescue| rescue.place);
+    let first = (rescue == Some(RescuePlace::First)).then_some(RESCUE);
+    let last = matches!(rescue, Some(RescuePlace::Last(_))).then_some(RESCUE);
     let config = vm.config_drive.is_some().then_some("disk-config");
-    let mut devices: Vec<String> = rescue.into_iter().chain(["disk-root"]).map(str::to_owned).collect();
+    let mut devices: Vec<String> = first.into_iter().chain(["disk-root"]).map(str::to_owned).collect();
     devices.extend(blank::of(vm).map(|(blank, _)| disk(blank)));
     devices.extend(config.into_iter().chain(["rng", "serial"]).map(str::to_owned));
     devices.extend(vm.nics.iter().map(|n| nic(&n.port_id)));
     devices.extend(vm.disks.iter().map(|d| volume(&d.id)));
+    devices.extend(last.map(str::to_owned));
     devices
 }
 
@@ -57,6 +62,11 @@ impl Slots {
         let used = slots.taken.values().max().map_or(0, |port| port + 1);
         slots.count = if saved { self.count.max(used) } else { used.max(devices.len() + SPARE_PORTS) };
         slots
+    }
+
+    /// Whether the rescue disk took the root disk's place.
+    pub(super) fn displaced(&self) -> bool {
+        self.of(RESCUE) == Some(0)
     }
 
     pub(super) fn of(&self, device: &str) -> Option<usize> {

@@ -6,7 +6,7 @@ use super::argv::{self, Inherited, Settings};
 use super::shared::disk_size;
 use super::slots::{self, Slots};
 use super::*;
-use crate::plan::{DiskPlan, NicPlan, RootDisk};
+use crate::plan::{Bus, DiskPlan, Drive, NicPlan, RescuePlan, RootDisk};
 use crate::probe::Accelerator;
 
 const ID: &str = "6f1f2b0e-52a7-4a2b-9d0f-0a63b6c4a001";
@@ -79,7 +79,7 @@ fn the_command_line_of_a_small_machine_on_kvm() {
 fn the_command_line_of_a_machine_in_rescue_that_goes_on() {
     let mut vm = plan();
     let image = RootDisk { image: "/images/rescue".into(), image_format: "raw".into(), size_gib: 0 };
-    vm.rescue = Some(image);
+    vm.rescue = Some(RescuePlan { disk: image, place: RescuePlace::First });
     let id = "cccccccc-52a7-4a2b-9d0f-0a63b6c4a004".into();
     vm.disks = vec![DiskPlan { id, file: "/volumes/c".into(), format: "raw".into(), read_only: true }];
     (vm.ephemeral_mib, vm.swap_mib) = (1024, 64);
@@ -92,6 +92,39 @@ fn the_command_line_of_a_machine_in_rescue_that_goes_on() {
     };
     let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
     insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
+}
+
+#[test]
+fn a_rescue_disk_behind_the_others_leaves_them_their_places() {
+    let before = slots(&plan());
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    let inherited = Inherited { rescue: Some((20, 21)), ..inherited() };
+    let line = |bus, cdrom| {
+        let disk = RootDisk { image: "/images/rescue".into(), image_format: "raw".into(), size_gib: 0 };
+        let rescue = RescuePlan { disk, place: RescuePlace::Last(Drive { bus, cdrom }) };
+        let vm = VmPlan { rescue: Some(rescue), ..plan() };
+        let slots = before.arrange(&slots::devices(&vm), false);
+        assert_eq!(slots.of("disk-root"), before.of("disk-root"));
+        assert!(!slots.displaced());
+        let line = argv::arguments(&vm, &inherited, settings, &slots);
+        assert_eq!(line.iter().filter(|argument| argument.contains("bootindex")).count(), 1, "{line:?}");
+        line.into_iter().filter(|a| a.contains("rescue") && a.contains("bus=")).collect::<Vec<_>>()
+    };
+    let drive = "drive=rescue,serial=rescue,bootindex=1";
+    assert_eq!(line(Bus::Virtio, false), [format!("virtio-blk-pci,bus=port5,id=disk-rescue,{drive}")]);
+    assert_eq!(
+        line(Bus::Scsi, true),
+        ["virtio-scsi-pci,bus=port5,id=disk-rescue".to_owned(), format!("scsi-cd,bus=disk-rescue.0,{drive}")]
+    );
+    assert_eq!(
+        line(Bus::Usb, false),
+        [
+            "qemu-xhci,bus=port5,id=disk-rescue".to_owned(),
+            "usb-bot,id=rescue-usb,bus=disk-rescue.0".to_owned(),
+            format!("scsi-hd,bus=rescue-usb.0,{drive}"),
+        ]
+    );
+    assert_eq!(line(Bus::Sata, true), [format!("ide-cd,bus=ide.0,{drive}")]);
 }
 
 #[test]

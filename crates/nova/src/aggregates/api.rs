@@ -197,3 +197,29 @@ pub async fn action(
         other => Err(crate::query::no_such_action(other).into()),
     }
 }
+
+const IMAGE: &[Field] = &[Field::new("id", Kind::Uuid).required()];
+const IMAGES: Kind = Kind::List(&Kind::Object(IMAGE), 1, usize::MAX);
+
+/// Images that the aggregate's hosts are to have at hand. They lie on the one host already, whichever these are.
+pub async fn images(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> Result<Response> {
+    crate::query::since(&ctx, 81)?;
+    if let Some(list) = body.get("cache") {
+        schema::check(&IMAGES, list, "cache", ctx.microversion.minor)?;
+    }
+    let list = schema::required(schema::root(&body, &["cache"])?, "cache")?;
+    let mut ids: Vec<&str> = list.as_array().into_iter().flatten().filter_map(|i| i["id"].as_str()).collect();
+    let asked = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.len() < asked {
+        return Err(Error::bad_request("Duplicate images in request").into());
+    }
+    store::get(&mut *nova.db.read().await?, &id).await?;
+    Ok(no_content(202))
+}

@@ -29,4 +29,5 @@ pub(crate) mod policy {
     pub const UPDATE: Policy = Policy::new("os_compute_api:os-aggregates:update", Rule::Admin);
     pub const DELETE: Policy = Policy::new("os_compute_api:os-aggregates:delete", Rule::Admin);
     pub const ACTION: Policy = Policy::new("os_compute_api:os-aggregates:set_metadata", Rule::Admin);
+    pub const IMAGES: Policy = Policy::new("compute:aggregates:images", Rule::Admin);
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use base::{Ctx, Error, Policy};
 use serde_json::{Value, json};
-use web::{Caller, Origin, Params, Path, Response, Result, State};
+use web::{Caller, Json, Origin, Params, Path, Response, Result, State};
 
 use super::{Migration, policy, store};
-use crate::servers::store as servers;
+use crate::schema::{self, Kind};
+use crate::servers::{Server, VmState, rules, store as servers};
 use crate::services::policy as services;
 use crate::{Nova, query};
 
@@ -114,7 +115,7 @@ pub async fn of_server(
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    known(&nova, &ctx, &id, &policy::OF_SERVER).await?;
+    known(&nova, &ctx, &id, &policy::OF_SERVER, LIVE).await?;
     Ok(web::json(200, &json!({"migrations": []})))
 }
 
@@ -123,14 +124,52 @@ pub async fn show_of_server(
     Caller(ctx): Caller,
     Path((id, number)): Path<(String, String)>,
 ) -> Result<Response> {
-    known(&nova, &ctx, &id, &policy::SHOW_OF_SERVER).await?;
+    known(&nova, &ctx, &id, &policy::SHOW_OF_SERVER, LIVE).await?;
     Err(Error::not_found(format!("In-progress live migration {number} is not found for server {id}.")).into())
 }
 
-async fn known(nova: &Nova, ctx: &Ctx, id: &str, policy: &Policy) -> base::Result<()> {
-    if !ctx.at_least(2, LIVE) {
-        return Err(Error::not_found("The resource could not be found."));
+/// Only what migrates alive can be stopped, or hurried.
+pub async fn abort(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path((id, number)): Path<(String, String)>,
+) -> Result<Response> {
+    let server = known(&nova, &ctx, &id, &policy::ABORT, 24).await?;
+    rules::check_lock(&ctx, &server)?;
+    rules::check_migrating(&server, "abort live migration", VmState::ALL)?;
+    Err(Error::not_found(not_of(&number, &id)).into())
+}
+
+pub async fn action(
+    State(nova): State<Arc<Nova>>,
+    Caller(ctx): Caller,
+    Path((id, number)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> Result<Response> {
+    query::since(&ctx, 22)?;
+    match body.as_object().map(|map| (map.len(), map.get("force_complete"))) {
+        Some((1, Some(given))) => {
+            schema::check(&Kind::Null, given, "force_complete", ctx.microversion.minor)?;
+        }
+        Some((1, None)) => {
+            let name = body.as_object().and_then(|map| map.keys().next()).map_or("", String::as_str);
+            return Err(query::no_such_action(name).into());
+        }
+        _ => return Err(Error::bad_request("Malformed request body").into()),
     }
+    let server = known(&nova, &ctx, &id, &policy::FORCE_COMPLETE, 22).await?;
+    rules::check_lock(&ctx, &server)?;
+    rules::check_migrating(&server, "force_complete", &[VmState::Active])?;
+    Err(Error::bad_request(not_of(&number, &id)).into())
+}
+
+fn not_of(number: &str, server: &str) -> String {
+    format!("Migration {number} not found for instance {server}")
+}
+
+async fn known(nova: &Nova, ctx: &Ctx, id: &str, policy: &Policy, minor: u16) -> base::Result<Server> {
+    query::since(ctx, minor)?;
     let server = servers::find(&mut *nova.db.read().await?, ctx, id).await?;
-    ctx.authorize(policy, Some(&server.project_id))
+    ctx.authorize(policy, Some(&server.project_id))?;
+    Ok(server)
 }

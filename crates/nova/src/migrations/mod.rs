@@ -34,4 +34,7 @@ pub(crate) mod policy {
     pub const OF_SERVER: Policy =
         Policy::new("os_compute_api:servers:migrations:index", Rule::ProjectManager);
     pub const SHOW_OF_SERVER: Policy = Policy::new("os_compute_api:servers:migrations:show", Rule::Admin);
+    pub const ABORT: Policy = Policy::new("os_compute_api:servers:migrations:delete", Rule::ProjectManager);
+    pub const FORCE_COMPLETE: Policy =
+        Policy::new("os_compute_api:servers:migrations:force_complete", Rule::ProjectManager);
 }

@@ -66,7 +66,7 @@ pub(crate) async fn usage(conn: &mut AnyConnection, project: &str, user: Option<
     }
     let sums: Option<Sums> = sql("SELECT COUNT(*) AS n, CAST(COALESCE(SUM(vcpus), 0) AS BIGINT) AS cores, \
              CAST(COALESCE(SUM(memory_mib), 0) AS BIGINT) AS ram FROM servers \
-             WHERE project_id = $1 AND deleted_at IS NULL AND ($2 = '' OR user_id = $2)")
+             WHERE project_id = $1 AND deleted_at IS NULL AND soft_deleted_at IS NULL AND ($2 = '' OR user_id = $2)")
     .bind(project)
     .bind(user.unwrap_or_default())
     .optional(conn)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
 
 use super::view::{self, Around, Ports, Shape, View};
-use super::{Server, TaskState, policy, rules, store};
+use super::{Server, TaskState, VmState, policy, rules, store};
 use crate::instance_actions::store as actions;
 use crate::links::Links;
 use crate::schema::{self, Field, Kind, PRINTABLE};
@@ -192,25 +192,33 @@ pub async fn delete(
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    request_delete(&nova, &ctx, &id, &policy::DELETE).await?;
+    request_delete(&nova, &ctx, &id, &policy::DELETE, nova.config.reclaim.is_some()).await?;
     Ok(no_content(204))
 }
 
-/// Writes the wish; it replaces whatever was wished before.
+/// Writes the wish; it replaces whatever was wished before. A soft one is for servers that can come back.
 pub(super) async fn request_delete(
     nova: &Nova,
     ctx: &Ctx,
     id: &str,
     policy: &base::Policy,
+    soft: bool,
 ) -> base::Result<()> {
     db::write!(nova.db, |tx| {
         let mut server = store::find(tx, ctx, id).await?;
         ctx.authorize(policy, Some(&server.project_id))?;
         rules::check_lock(ctx, &server)?;
-        if server.task_state == Some(TaskState::Deleting) {
+        let soft = soft && rules::can_come_back(&server);
+        let wish = if soft { TaskState::SoftDeleting } else { TaskState::Deleting };
+        let is_deleted_softly =
+            soft && server.vm_state == VmState::SoftDeleted && server.task_state.is_none();
+        if is_deleted_softly
+            || server.task_state == Some(wish)
+            || server.task_state == Some(TaskState::Deleting)
+        {
             return Ok(());
         }
-        server.task_state = Some(TaskState::Deleting);
+        server.task_state = Some(wish);
         server.attempts = 0;
         store::save(tx, ctx, "server.delete", &server).await?;
         actions::start(tx, ctx, id, &server.project_id, "delete").await

@@ -18,10 +18,12 @@
 //!                                          ──► SHELVED_OFFLOADED ── unshelving ──► spawning ──► ACTIVE
 //!   ACTIVE, STOPPED, PAUSED, SUSPENDED ── image_snapshot_pending, image_backup ──► image_uploading ──► as before
 //!   any state, any task ── deleting ──► DELETED
+//!   where deletion is soft: built ── soft-deleting ──► SOFT_DELETED ── restoring ──► ACTIVE
+//!                                                       └─ its time is over: deleting ──► DELETED
 //! ```
 //!
 //! A task_state is the wish: the API writes it with the request and wakes the reconciler `nova.servers`, which makes it
-//! true and clears it. One wish at a time, except that `deleting` replaces any. A row whose task_state is empty rests:
+//! true and clears it. One wish at a time, except that a deletion replaces any. A row whose task_state is empty rests:
 //! then its vm_state is compared with the machine (after events, a restart of the daemon or a boot of the host).
 //!
 //! The row keeps what clients see; what the machine is made from (user data, networks, key) is in [`Spec`], and what
@@ -70,6 +72,8 @@ pub(crate) struct Server {
     pub metadata: BTreeMap<String, String>,
     /// Sorted.
     pub tags: Vec<String>,
+    /// Whose signatures are good for the image; nothing is verified here, as in a Nova whose operator did not ask for it.
+    pub trusted_certificates: Option<Vec<String>>,
     /// The availability zone that was asked for.
     pub pinned_zone: Option<String>,
     /// None until it is scheduled.
@@ -97,6 +101,8 @@ pub(crate) struct Server {
     pub launched_at: Option<i64>,
     pub terminated_at: Option<i64>,
     pub deleted_at: Option<i64>,
+    /// Of one in state `SoftDeleted`, which `store::save` sees to.
+    pub soft_deleted_at: Option<i64>,
     pub generation: i64,
 }
 
@@ -169,6 +175,8 @@ words! {
         ImageUploading = "image_uploading",
         UpdatingPassword = "updating_password",
         Deleting = "deleting",
+        SoftDeleting = "soft-deleting",
+        Restoring = "restoring",
     }
 }
 
@@ -295,6 +303,24 @@ pub(crate) struct Rescue {
     /// Known since the rescue disk was made.
     pub file: Option<String>,
     pub format: Option<String>,
+    /// Stable rescue: the server's own disks stay where they are, and the rescue disk comes behind them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drive: Option<RescueDrive>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RescueDrive {
+    pub bus: RescueBus,
+    pub cdrom: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RescueBus {
+    Virtio,
+    Scsi,
+    Usb,
+    Sata,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! What may be done to a server in its state, and how its parts are named. No SQL, no HTTP.
 
+use std::collections::BTreeMap;
+
 use base::{Ctx, Error, Policy, Result};
 
-use super::{Server, TaskState, VmState};
+use super::{RescueBus, RescueDrive, Server, TaskState, VmState};
 
 /// The word that clients see.
 pub(crate) fn status(server: &Server) -> &'static str {
@@ -79,6 +81,15 @@ pub(crate) fn check_state(server: &Server, action: &str, states: &[VmState]) -> 
     Ok(())
 }
 
+/// 409 unless the server is being moved to another host while it runs.
+pub(crate) fn check_migrating(server: &Server, action: &str, states: &[VmState]) -> Result<()> {
+    check_vm_state(server, action, states)?;
+    match server.task_state {
+        Some(TaskState::Migrating) => Ok(()),
+        task => Err(wrong(server, action, "task_state", task.map_or("None", TaskState::as_str))),
+    }
+}
+
 pub(crate) fn check_vm_state(server: &Server, action: &str, states: &[VmState]) -> Result<()> {
     if states.contains(&server.vm_state) {
         Ok(())
@@ -138,6 +149,72 @@ pub(crate) fn pin(server: &mut Server, wanted: Option<String>, zone: &str) -> Re
     Ok(())
 }
 
+/// Whether a soft deletion leaves something that can run again: what was built, has its disk on a host, and is not in the
+/// middle of getting another one.
+pub(crate) fn can_come_back(server: &Server) -> bool {
+    use TaskState as Task;
+    let whole = match server.task_state {
+        None => true,
+        Some(task) => matches!(
+            task,
+            Task::PoweringOff
+                | Task::PoweringOn
+                | Task::Rebooting
+                | Task::RebootingHard
+                | Task::Pausing
+                | Task::Unpausing
+                | Task::Suspending
+                | Task::Resuming
+                | Task::Rescuing
+                | Task::Unrescuing
+                | Task::ImageSnapshotPending
+                | Task::ImageBackup
+                | Task::ImageUploading
+                | Task::Migrating
+                | Task::UpdatingPassword
+                | Task::SoftDeleting
+                | Task::Restoring
+        ),
+    };
+    whole && server.launched_at.is_some() && server.host.is_some()
+}
+
+/// What a rescue image's properties say of its drive. None: nothing, so it takes the first disk's place. 400: nothing that
+/// this cloud can do.
+pub(crate) fn rescue_drive(
+    image: &str,
+    properties: &BTreeMap<String, String>,
+) -> Result<Option<RescueDrive>> {
+    let told = |key: &str| properties.get(key).map(String::as_str);
+    let (device, bus) = (told("hw_rescue_device"), told("hw_rescue_bus"));
+    if device.is_none() && bus.is_none() {
+        return Ok(None);
+    }
+    let cdrom = match device {
+        None | Some("disk") => Some(false),
+        Some("cdrom") => Some(true),
+        Some(_) => None,
+    };
+    let drive = cdrom.and_then(|cdrom| {
+        let bus = match bus {
+            None if cdrom => RescueBus::Sata,
+            None => RescueBus::Virtio,
+            Some("virtio") if !cdrom => RescueBus::Virtio,
+            Some("scsi") => RescueBus::Scsi,
+            Some("usb") => RescueBus::Usb,
+            // The machines have no older controller, and guests take the one for the other.
+            Some("sata" | "ide") => RescueBus::Sata,
+            Some(_) => return None,
+        };
+        Some(RescueDrive { bus, cdrom })
+    });
+    drive.map(Some).ok_or_else(|| unsupported_rescue(image))
+}
+
+pub(crate) fn unsupported_rescue(image: &str) -> Error {
+    Error::bad_request(format!("Requested rescue image '{image}' is not supported"))
+}
+
 pub(crate) fn forbidden(policy: &Policy) -> Error {
     Error::forbidden(format!("Policy doesn't allow {} to be performed.", policy.name))
 }
@@ -174,6 +251,26 @@ pub(crate) fn names(name: &str, asked: Option<&str>, id: &str, count: i64, index
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rescue_image_says_where_it_goes() {
+        let drive = |device: &str, bus: &str| {
+            let told = [("hw_rescue_device", device), ("hw_rescue_bus", bus)];
+            let told = told.iter().filter(|(_, value)| !value.is_empty());
+            rescue_drive("i", &told.map(|(key, value)| ((*key).into(), (*value).into())).collect())
+        };
+        let at = |bus, cdrom| Some(RescueDrive { bus, cdrom });
+        assert_eq!(drive("", "").unwrap(), None);
+        assert_eq!(drive("disk", "").unwrap(), at(RescueBus::Virtio, false));
+        assert_eq!(drive("", "usb").unwrap(), at(RescueBus::Usb, false));
+        assert_eq!(drive("cdrom", "").unwrap(), at(RescueBus::Sata, true));
+        assert_eq!(drive("cdrom", "ide").unwrap(), at(RescueBus::Sata, true));
+        assert_eq!(drive("cdrom", "scsi").unwrap(), at(RescueBus::Scsi, true));
+        for (device, bus) in [("floppy", ""), ("cdrom", "virtio"), ("disk", "xen")] {
+            let told = drive(device, bus).unwrap_err().message;
+            assert_eq!(told, "Requested rescue image 'i' is not supported");
+        }
+    }
 
     #[test]
     fn hostnames_are_labels() {

@@ -8,7 +8,8 @@ use super::{PowerState, Server, Spec, TaskState, VmState, Work};
 pub(crate) const COLUMNS: &str = "id, project_id, user_id, name, description, hostname, reservation_id, \
     launch_index, flavor, image_id, image_properties, scheduler_hints, key_name, config_drive, metadata, tags, pinned_zone, host, group_id, locked_by, \
     locked_reason, access_ipv4, access_ipv6, disk_config, vm_state, task_state, power_state, attempts, fault, resume, \
-    boot_id, created_at, updated_at, launched_at, terminated_at, deleted_at, generation";
+    boot_id, created_at, updated_at, launched_at, terminated_at, deleted_at, soft_deleted_at, trusted_certificates, \
+    generation";
 
 impl FromRow for Server {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
@@ -50,6 +51,11 @@ impl FromRow for Server {
             launched_at: row.opt_int("launched_at")?,
             terminated_at: row.opt_int("terminated_at")?,
             deleted_at: row.opt_int("deleted_at")?,
+            soft_deleted_at: row.opt_int("soft_deleted_at")?,
+            trusted_certificates: match row.opt_text("trusted_certificates")? {
+                Some(_) => row.json("trusted_certificates")?,
+                None => None,
+            },
             generation: row.int("generation")?,
         })
     }
@@ -76,9 +82,9 @@ pub(crate) async fn insert(tx: &mut Tx, ctx: &Ctx, server: &Server, spec: &Spec)
     sql("INSERT INTO servers (id, project_id, user_id, name, description, hostname, reservation_id, launch_index, \
          flavor_id, flavor, vcpus, memory_mib, image_id, key_name, config_drive, metadata, tags, pinned_zone, host, \
          group_id, access_ipv4, access_ipv6, disk_config, vm_state, task_state, power_state, attempts, resume, \
-         created_at, updated_at, image_properties, scheduler_hints, generation) \
+         created_at, updated_at, image_properties, scheduler_hints, trusted_certificates, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $24, $25, $26, 0, 0, $27, $28, $29, $30, 0)")
+         $22, $23, $24, $25, $26, 0, 0, $27, $28, $29, $30, $31, 0)")
     .bind(&*server.id)
     .bind(&*server.project_id)
     .bind(&*server.user_id)
@@ -109,6 +115,7 @@ pub(crate) async fn insert(tx: &mut Tx, ctx: &Ctx, server: &Server, spec: &Spec)
     .bind(server.updated_at)
     .bind(&*server.image_properties)
     .bind(&*server.scheduler_hints)
+    .bind(server.trusted_certificates.as_ref().map(json_text).transpose()?)
     .run(tx)
     .await?;
     sql("INSERT INTO server_specs (server_id, user_data, files, networks, security_groups, key_type, public_key, \
@@ -130,12 +137,15 @@ pub(crate) async fn insert(tx: &mut Tx, ctx: &Ctx, server: &Server, spec: &Spec)
 /// Writes what may change, unless somebody was faster: then 409, and the caller reads again.
 pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Server) -> Result<()> {
     let fault = server.fault.as_ref().map(json_text).transpose()?;
+    let now = base::time::now();
+    let soft = (server.vm_state == VmState::SoftDeleted).then(|| server.soft_deleted_at.unwrap_or(now));
     let changed = sql("UPDATE servers SET name = $1, description = $2, hostname = $3, metadata = $4, tags = $5, \
          host = $6, locked_by = $7, locked_reason = $8, access_ipv4 = $9, access_ipv6 = $10, disk_config = $11, \
          vm_state = $12, task_state = $13, power_state = $14, attempts = $15, fault = $16, resume = $17, \
          boot_id = $18, updated_at = $19, launched_at = $20, terminated_at = $21, deleted_at = $22, \
          flavor_id = $23, flavor = $24, image_id = $25, key_name = $26, pinned_zone = $27, \
-         image_properties = $28, generation = generation + 1 WHERE id = $29 AND generation = $30")
+         image_properties = $28, trusted_certificates = $29, soft_deleted_at = $30, generation = generation + 1 \
+         WHERE id = $31 AND generation = $32")
     .bind(&*server.name)
     .bind(server.description.clone())
     .bind(&*server.hostname)
@@ -154,7 +164,7 @@ pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Se
     .bind(fault)
     .bind(i64::from(server.resume))
     .bind(server.boot_id.clone())
-    .bind(base::time::now())
+    .bind(now)
     .bind(server.launched_at)
     .bind(server.terminated_at)
     .bind(server.deleted_at)
@@ -164,6 +174,8 @@ pub(crate) async fn save(tx: &mut Tx, ctx: &Ctx, kind: &'static str, server: &Se
     .bind(server.key_name.clone())
     .bind(server.pinned_zone.clone())
     .bind(&*server.image_properties)
+    .bind(server.trusted_certificates.as_ref().map(json_text).transpose()?)
+    .bind(soft)
     .bind(&*server.id)
     .bind(server.generation)
     .run(tx)

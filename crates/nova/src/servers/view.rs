@@ -172,7 +172,7 @@ impl View<'_> {
             map.serialize_entry("tags", &server.tags)?;
         }
         if since(63) {
-            map.serialize_entry("trusted_image_certificates", &())?;
+            map.serialize_entry("trusted_image_certificates", &server.trusted_certificates)?;
         }
         if since(71) && around.groups {
             map.serialize_entry("server_groups", &server.group_id.iter().collect::<Vec<_>>())?;

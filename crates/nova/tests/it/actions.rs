@@ -2,6 +2,7 @@
 
 use host::Hypervisor as _;
 use host::fake::{Fault, Operation};
+use host::plan::{Bus, Drive, RescuePlace};
 use serde_json::{Value, json};
 
 use crate::cloud::{ADMIN, Cloud};
@@ -223,7 +224,8 @@ async fn in_rescue_and_out_of_it() {
     assert_eq!(answer, json!({"adminPass": "secret"}));
     demo.wait(&id, "RESCUE").await;
     let plan = cloud.hypervisor.plan(&id).unwrap();
-    assert_eq!(plan.rescue.unwrap().image, plan.root.image);
+    let rescue = plan.rescue.unwrap();
+    assert_eq!((rescue.disk.image, rescue.place), (plan.root.image, RescuePlace::First));
     let told = demo.action(&id, json!({"rescue": null})).await.fault(409, "conflictingRequest");
     assert_eq!(told, format!("Cannot 'rescue' instance {id} while it is in vm_state rescued"));
     demo.action(&id, json!({"unrescue": null})).await.expect(202);
@@ -234,13 +236,38 @@ async fn in_rescue_and_out_of_it() {
     let wanted = json!({"rescue": {"rescue_image_ref": other}});
     assert!(demo.action(&id, wanted).await.expect(200)["adminPass"].as_str().unwrap().len() >= 12);
     demo.wait(&id, "RESCUE").await;
-    assert!(cloud.hypervisor.plan(&id).unwrap().rescue.unwrap().image.as_str().ends_with(&other));
+    assert!(cloud.hypervisor.plan(&id).unwrap().rescue.unwrap().disk.image.as_str().ends_with(&other));
     demo.action(&id, json!({"unrescue": null})).await.expect(202);
     demo.wait(&id, "ACTIVE").await;
     let unknown = base::id::uuid();
     let told = demo.action(&id, json!({"rescue": {"rescue_image_ref": unknown}})).await;
     let told = told.fault(400, "badRequest");
     assert_eq!(told, format!("Requested rescue image '{unknown}' is not supported"));
+}
+
+#[tokio::test]
+async fn a_rescue_image_may_leave_the_disks_where_they_are() {
+    let cloud = Cloud::start().await;
+    let demo = cloud.as_("demo");
+    let id = active(&cloud, "s").await;
+    let image = cloud.image("demo").await;
+    let patch = |device: &str, bus: &str| {
+        json!([
+            {"op": "add", "path": "/hw_rescue_device", "value": device},
+            {"op": "add", "path": "/hw_rescue_bus", "value": bus},
+        ])
+    };
+    demo.patch_image(&image, patch("cdrom", "scsi")).await.expect(200);
+    let wanted = json!({"rescue": {"rescue_image_ref": image}});
+    demo.action(&id, wanted.clone()).await.expect(200);
+    demo.wait(&id, "RESCUE").await;
+    let place = RescuePlace::Last(Drive { bus: Bus::Scsi, cdrom: true });
+    assert_eq!(cloud.hypervisor.plan(&id).unwrap().rescue.unwrap().place, place);
+    demo.action(&id, json!({"unrescue": null})).await.expect(202);
+    demo.wait(&id, "ACTIVE").await;
+    demo.patch_image(&image, patch("floppy", "fdc")).await.expect(200);
+    let told = demo.action(&id, wanted).await.fault(400, "badRequest");
+    assert_eq!(told, format!("Requested rescue image '{image}' is not supported"));
 }
 
 async fn images(cloud: &Cloud) -> Vec<Value> {

@@ -85,6 +85,22 @@ impl Cloud {
         hypervisor: Arc<FakeHypervisor>,
         network: Arc<FakeNetwork>,
     ) -> Cloud {
+        Self::start_with(dir, hypervisor, network, None).await
+    }
+
+    /// One whose deleted servers can be restored for so long.
+    pub async fn start_forgiving(reclaim: Duration) -> Cloud {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let hypervisor = Arc::new(FakeHypervisor::new(FakeOptions::default()).unwrap());
+        Self::start_with(dir, hypervisor, Arc::new(FakeNetwork::new(Duration::ZERO)), Some(reclaim)).await
+    }
+
+    pub async fn start_with(
+        dir: Arc<tempfile::TempDir>,
+        hypervisor: Arc<FakeHypervisor>,
+        network: Arc<FakeNetwork>,
+        reclaim: Option<Duration>,
+    ) -> Cloud {
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
         let db = Arc::new(db::Db::open_file(&path.join("cloud.db")).await.unwrap());
         db.migrate(&[glance::MIGRATIONS, placement::MIGRATIONS, neutron::MIGRATIONS, nova::MIGRATIONS])
@@ -119,6 +135,7 @@ impl Cloud {
                 region: "RegionOne".into(),
                 dns_domain: String::new(),
                 guests_trust: "an authority".into(),
+                reclaim,
             },
         );
         host::Network::serve_metadata(&*network, nova.clone());
@@ -203,6 +220,11 @@ impl<'a> Client<'a> {
 
     pub async fn send(&self, method: &str, path: &str, body: Vec<u8>) -> Answer {
         self.request(method, path, "application/octet-stream", body).await
+    }
+
+    pub async fn patch_image(&self, id: &str, changes: Value) -> Answer {
+        let (path, kind) = (format!("/image/v2/images/{id}"), "application/openstack-images-v2.1-json-patch");
+        self.request("PATCH", &path, kind, changes.to_string().into_bytes()).await
     }
 
     async fn request(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Answer {

@@ -184,3 +184,26 @@ async fn passwords_dumps_and_counters() {
     let told = admin.get(&path).await.fault(409, "conflictingRequest");
     assert_eq!(told, format!("Cannot 'get_diagnostics' instance {id} while it is in power state shutdown"));
 }
+
+#[tokio::test]
+async fn what_does_not_migrate_alive_cannot_be_stopped_in_it() {
+    let cloud = Cloud::start().await;
+    let id = active(&cloud, "s").await;
+    let admin = cloud.as_(ADMIN);
+    let path = format!("/servers/{id}/migrations/1");
+    let told = admin.delete(&path).await.fault(409, "conflictingRequest");
+    assert_eq!(told, format!("Cannot 'abort live migration' instance {id} while it is in task_state None"));
+    let action = format!("{path}/action");
+    let told = admin.post(&action, json!({"force_complete": null})).await.fault(409, "conflictingRequest");
+    assert_eq!(told, format!("Cannot 'force_complete' instance {id} while it is in task_state None"));
+    admin.post(&action, json!({"force_complete": {}})).await.fault(400, "badRequest");
+    admin.post(&action, json!({"faster": null})).await.fault(400, "badRequest");
+    cloud.as_("demo").delete(&path).await.fault(403, "forbidden");
+    cloud
+        .as_(ADMIN)
+        .at("2.21")
+        .post(&action, json!({"force_complete": null}))
+        .await
+        .fault(404, "itemNotFound");
+    cloud.as_(ADMIN).at("2.23").delete(&path).await.fault(404, "itemNotFound");
+}

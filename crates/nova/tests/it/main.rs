@@ -16,3 +16,4 @@ mod quotas;
 mod server_groups;
 mod servers;
 mod services;
+mod soft_deletion;

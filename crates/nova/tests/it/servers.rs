@@ -399,3 +399,33 @@ async fn the_newest_microversions_tell_more() {
     assert_eq!(flavors["flavors"].as_array().unwrap().len(), 1);
     assert!(flavors["flavors"][0].get("rxtx_factor").is_none());
 }
+
+#[tokio::test]
+async fn trusted_certificates_are_told_as_they_were_given() {
+    let cloud = Cloud::start().await;
+    let demo = cloud.as_("demo");
+    let image = cloud.image("demo").await;
+    let networks = json!([{"uuid": cloud.network("demo", "net", 0).await}]);
+    let given = json!(["9d9b0d4a-4f0c-4a8c-8f0b-0f0a6b9a0001", "b"]);
+    let body = json!({"name": "s", "imageRef": image, "flavorRef": "1", "networks": networks,
+        "trusted_image_certificates": given});
+    let id = demo.server(body.clone()).await;
+    assert_eq!(demo.wait(&id, "ACTIVE").await["trusted_image_certificates"], given);
+    let old = cloud.as_("demo").at("2.62");
+    old.post("/servers", json!({"server": body})).await.fault(400, "badRequest");
+    let path = format!("/servers/{id}");
+    assert!(old.get(&path).await.expect(200)["server"].get("trusted_image_certificates").is_none());
+
+    let rebuild = |body: Value| json!({"rebuild": body});
+    // Not a word about them: they stay.
+    demo.action(&id, rebuild(json!({"imageRef": image}))).await.expect(202);
+    assert_eq!(demo.wait(&id, "ACTIVE").await["trusted_image_certificates"], given);
+    let other = json!(["c"]);
+    let body = rebuild(json!({"imageRef": image, "trusted_image_certificates": other}));
+    let shown = demo.action(&id, body).await.expect(202);
+    assert_eq!(shown["server"]["trusted_image_certificates"], other);
+    demo.wait(&id, "ACTIVE").await;
+    let body = rebuild(json!({"imageRef": image, "trusted_image_certificates": null}));
+    demo.action(&id, body).await.expect(202);
+    assert_eq!(demo.wait(&id, "ACTIVE").await["trusted_image_certificates"], Value::Null);
+}

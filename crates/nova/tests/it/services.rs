@@ -83,3 +83,32 @@ async fn an_aggregate_moves_the_host_to_its_zone() {
     admin.post("/os-aggregates/1/action", remove).await.expect(200);
     assert_eq!(admin.delete("/os-aggregates/1").await.status, 200);
 }
+
+#[tokio::test]
+async fn an_aggregate_has_its_images_at_hand() {
+    let cloud = Cloud::start().await;
+    let admin = cloud.as_(ADMIN);
+    let made = admin.post("/os-aggregates", json!({"aggregate": {"name": "a"}})).await.expect(200);
+    let path = format!("/os-aggregates/{}/images", made["aggregate"]["id"]);
+    let image = json!({"id": base::id::uuid()});
+    assert_eq!(admin.post(&path, json!({"cache": [image]})).await.status, 202);
+    let told = admin.post(&path, json!({"cache": [image, image]})).await.fault(400, "badRequest");
+    assert_eq!(told, "Duplicate images in request");
+    admin.post(&path, json!({"cache": []})).await.fault(400, "badRequest");
+    admin.post(&path, json!({})).await.fault(400, "badRequest");
+    admin.post("/os-aggregates/99/images", json!({"cache": [image]})).await.fault(404, "itemNotFound");
+    cloud.as_("demo").post(&path, json!({"cache": [image]})).await.fault(403, "forbidden");
+    cloud.as_(ADMIN).at("2.80").post(&path, json!({"cache": [image]})).await.fault(404, "itemNotFound");
+}
+
+#[tokio::test]
+async fn there_are_no_nodes_of_bare_metal() {
+    let cloud = Cloud::start().await;
+    let old = cloud.as_(ADMIN).at("2.35");
+    for path in ["/os-baremetal-nodes", "/os-baremetal-nodes/n"] {
+        let told = old.get(path).await.fault(501, "notImplemented");
+        assert_eq!(told, "The requested functionality is not supported.");
+        cloud.as_(ADMIN).get(path).await.fault(404, "itemNotFound");
+        cloud.as_("demo").at("2.35").get(path).await.fault(403, "forbidden");
+    }
+}

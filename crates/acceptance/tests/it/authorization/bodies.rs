@@ -197,6 +197,8 @@ fn compute(scene: &Scene, route: &Route) -> Option<Value> {
         (_, "action") if route.path.contains("/flavors/") => {
             json!({"addTenantAccess": {"tenant": scene.fixture.owner.project_id}})
         }
+        (_, "action") if route.path.contains("/migrations/") => json!({"force_complete": null}),
+        (_, "images") => json!({"cache": [{"id": NOBODY}]}),
         (_, "action") => json!({"set_metadata": {"metadata": {"key": "value"}}}),
         _ => json!({ single(noun): {"description": "x"} }),
     })

@@ -107,6 +107,7 @@ pub fn version(route: &Route) -> &'static str {
             if is(&[
                 "v2.1/os-networks",
                 "os-tenant-networks",
+                "os-baremetal-nodes",
                 "os-floating-ip",
                 "v2.1/os-security-group",
             ]) || is(&["v2.1/images", "os-hosts", "v2.1/extensions"]) =>

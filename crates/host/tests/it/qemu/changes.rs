@@ -1,6 +1,6 @@
 //! What happens to a machine's disk and memory: suspended, copied, grown, rescued, thrown away.
 
-use host::plan::{DiskPlan, RootDisk};
+use host::plan::{Bus, DiskPlan, Drive, RescuePlace, RescuePlan, RootDisk, VmPlan};
 use host::{Error, Hypervisor, VmState};
 
 use super::{House, ID, is_alive, until, up};
@@ -148,7 +148,8 @@ async fn in_rescue_another_disk_boots_and_the_own_one_is_kept() {
     up(&host, 2).await;
     host.stop(ID, None).await.unwrap();
     let mut rescue = vm.clone();
-    rescue.rescue = Some(RootDisk { size_gib: 0, ..vm.root.clone() });
+    let disk = RootDisk { size_gib: 0, ..vm.root.clone() };
+    rescue.rescue = Some(RescuePlan { disk, place: RescuePlace::First });
     rescue.config_drive = Some([("openstack/latest/password".to_owned(), b"new".to_vec())].into());
     std::fs::remove_file(house.vm_path("console.log")).unwrap();
     host.start(&rescue).await.unwrap();
@@ -163,6 +164,35 @@ async fn in_rescue_another_disk_boots_and_the_own_one_is_kept() {
         .filter(|name| name.starts_with("rescue"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_rescue_disk_boots_from_every_bus() {
+    let Some(house) = House::new() else { return };
+    let (host, vm) = (house.host().await, house.vm());
+    host.start(&vm).await.unwrap();
+    up(&host, 1).await;
+    let rescue = |bus, cdrom| {
+        let disk = RootDisk { size_gib: 0, ..vm.root.clone() };
+        let place = RescuePlace::Last(Drive { bus, cdrom });
+        VmPlan { rescue: Some(RescuePlan { disk, place }), ..vm.clone() }
+    };
+    // It counts its starts by itself, and the own disk does not.
+    for (count, bus) in (1..).zip([Bus::Virtio, Bus::Scsi, Bus::Usb, Bus::Sata]) {
+        host.stop(ID, None).await.unwrap();
+        std::fs::remove_file(house.vm_path("console.log")).unwrap();
+        host.start(&rescue(bus, false)).await.unwrap();
+        up(&host, count).await;
+    }
+    // The firmware boots from CD-ROMs of another make than this guest's.
+    for bus in [Bus::Scsi, Bus::Usb, Bus::Sata] {
+        host.stop(ID, None).await.unwrap();
+        host.start(&rescue(bus, true)).await.unwrap();
+        assert_eq!(host.state(ID).await.unwrap(), VmState::Running);
+    }
+    host.stop(ID, None).await.unwrap();
+    host.start(&vm).await.unwrap();
+    up(&host, 2).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::accept;
 use crate::Nova;
 use crate::instance_actions::store as actions;
+use crate::quotas::{self, Usage};
 use crate::schema::{self, Field, Kind};
 use crate::servers::{TaskState, VmState, policy, rules, store};
 
@@ -42,11 +43,24 @@ pub(super) async fn reset_state(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) 
     Ok(())
 }
 
-/// Nothing is deleted softly here, so nothing can come back.
+/// A server that was deleted softly counts again.
 pub(super) async fn restore(nova: &Nova, ctx: &Ctx, id: &str) -> base::Result<()> {
-    let server = nova.seen(ctx, id, &policy::RESTORE).await?;
-    rules::check_lock(ctx, &server)?;
-    rules::check_state(&server, "restore", &[VmState::SoftDeleted])
+    db::write!(nova.db, |tx| {
+        let mut server = store::find(tx, ctx, id).await?;
+        ctx.authorize(&policy::RESTORE, Some(&server.project_id))?;
+        rules::check_lock(ctx, &server)?;
+        rules::check_state(&server, "restore", &[VmState::SoftDeleted])?;
+        let (project, user) = (&server.project_id, &server.user_id);
+        let more = Usage { instances: 1, cores: server.flavor.vcpus, ram: server.flavor.memory_mib };
+        let limits = quotas::limits(tx, Some(project)).await?;
+        quotas::check(&limits, quotas::usage(tx, project, None).await?, more)?;
+        let limits = quotas::limits_for_user(tx, project, user).await?;
+        quotas::check(&limits, quotas::usage(tx, project, Some(user)).await?, more)?;
+        server.task_state = Some(TaskState::Restoring);
+        accept(tx, ctx, &mut server, None, "restore").await
+    })?;
+    nova.waker.wake(id);
+    Ok(())
 }
 
 /// Guests learn their addresses by DHCP, metadata or config drive: there is nothing to inject.

@@ -75,7 +75,7 @@ pub async fn action(
         "createImage" => return images::create_image(nova, ctx, id, &body, &origin).await,
         "createBackup" => return images::create_backup(nova, ctx, id, &body, &origin).await,
         "forceDelete" => {
-            api::request_delete(nova, ctx, id, &policy::FORCE_DELETE).await?;
+            api::request_delete(nova, ctx, id, &policy::FORCE_DELETE, false).await?;
         }
         "restore" => admin::restore(nova, ctx, id).await?,
         "changePassword" => admin::change_password(nova, ctx, id, &body).await?,

@@ -103,9 +103,6 @@ async fn resolve<'a>(
     server: &Server,
     fields: &'a Map<String, Value>,
 ) -> base::Result<Changes<'a>> {
-    if fields.get("trusted_image_certificates").is_some_and(|c| !c.is_null()) {
-        return Err(Error::bad_request("Trusted image certificates are not supported by this cloud."));
-    }
     let key = match fields.get("key_name") {
         None => None,
         Some(Value::Null) => Some(None),
@@ -163,6 +160,9 @@ impl Changes<'_> {
         }
         if self.fields.contains_key("accessIPv6") {
             server.access_ipv6 = text("accessIPv6").and_then(|t| canonical(&t));
+        }
+        if let Some(given) = self.fields.get("trusted_image_certificates") {
+            server.trusted_certificates = parse::certificates(Some(given));
         }
         if let Some(config) = text("OS-DCF:diskConfig") {
             server.disk_config = config;

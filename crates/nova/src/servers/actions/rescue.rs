@@ -1,6 +1,7 @@
-//! Rescue: another disk boots, and the server's own disk is its second one.
+//! Rescue: another disk boots. The server's own disk becomes the second one, unless the image's properties `hw_rescue_device`
+//! and `hw_rescue_bus` say where else the other one goes (stable rescue).
 
-use base::{Ctx, Error};
+use base::Ctx;
 use serde_json::{Value, json};
 use web::{Response, Result};
 
@@ -28,20 +29,28 @@ pub(super) async fn rescue(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> Re
     let server = nova.seen(ctx, id, &policy::RESCUE).await?;
     rules::check_lock(ctx, &server)?;
     rules::check_state(&server, "rescue", states)?;
-    if let Some(image) = &image {
-        let unsupported = || Error::bad_request(format!("Requested rescue image '{image}' is not supported"));
-        let found = nova.glance.image(ctx, image).await;
-        let found = found.map_err(|e| if e.is_not_found() { unsupported() } else { e })?;
-        let bootable = matches!(found.disk_format.as_deref(), Some("qcow2" | "raw"));
-        if found.status != glance::Status::Active || !bootable {
-            return Err(unsupported().into());
+    let drive = match &image {
+        Some(image) => {
+            let unsupported = || rules::unsupported_rescue(image);
+            let found = nova.glance.image(ctx, image).await;
+            let found = found.map_err(|e| if e.is_not_found() { unsupported() } else { e })?;
+            let bootable = matches!(found.disk_format.as_deref(), Some("qcow2" | "raw" | "iso"));
+            if found.status != glance::Status::Active || !bootable {
+                return Err(unsupported().into());
+            }
+            rules::rescue_drive(image, &found.properties)?
         }
-    }
+        // The image that the server was made from, as it was then.
+        None => {
+            let properties = serde_json::from_str(&server.image_properties).unwrap_or_default();
+            rules::rescue_drive(server.image_id.as_deref().unwrap_or_default(), &properties)?
+        }
+    };
     nova.change_spec(ctx, id, &policy::RESCUE, "rescue", |server, spec| {
         rules::check_state(server, "rescue", states)?;
         server.task_state = Some(TaskState::Rescuing);
         spec.admin_pass = Some(password.clone());
-        spec.work.rescue = Some(Rescue { image_id: image.clone(), ..Rescue::default() });
+        spec.work.rescue = Some(Rescue { image_id: image.clone(), drive, ..Rescue::default() });
         Ok(())
     })
     .await?;

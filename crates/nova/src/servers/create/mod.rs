@@ -144,6 +144,7 @@ fn server(
         config_drive: request.config_drive || mandatory,
         metadata: request.metadata.clone(),
         tags: request.tags.clone(),
+        trusted_certificates: request.trusted_certificates.clone(),
         pinned_zone: resolved.zone.clone(),
         host: None,
         group_id: resolved.group.as_ref().map(|g| g.id.clone()),
@@ -164,6 +165,7 @@ fn server(
         launched_at: None,
         terminated_at: None,
         deleted_at: None,
+        soft_deleted_at: None,
         generation: 0,
     }
 }

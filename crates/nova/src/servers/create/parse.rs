@@ -152,6 +152,7 @@ pub(super) struct Request {
     pub key_name: Option<String>,
     pub user_data: Option<String>,
     pub files: Vec<(String, String)>,
+    pub trusted_certificates: Option<Vec<String>>,
     pub metadata: BTreeMap<String, String>,
     pub tags: Vec<String>,
     pub config_drive: bool,
@@ -180,9 +181,6 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
     block_devices(server, &image)?;
     if image.is_empty() {
         return Err(Error::bad_request("Missing imageRef attribute"));
-    }
-    if server.get("trusted_image_certificates").is_some_and(|c| !c.is_null()) {
-        return Err(Error::bad_request("Trusted image certificates are not supported by this cloud."));
     }
     let min_count = server.get("min_count").and_then(integer).unwrap_or(1);
     let max_count = server.get("max_count").and_then(integer).unwrap_or(min_count);
@@ -220,6 +218,7 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
         key_name: text("key_name"),
         user_data: text("user_data"),
         files: files(server.get("personality")),
+        trusted_certificates: certificates(server.get("trusted_image_certificates")),
         metadata: metadata(server.get("metadata")),
         tags,
         config_drive: server.get("config_drive").and_then(flag).unwrap_or(false),
@@ -235,6 +234,10 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
         max_count,
         return_reservation: server.get("return_reservation_id").and_then(flag).unwrap_or(false),
     })
+}
+
+pub(crate) fn certificates(given: Option<&Value>) -> Option<Vec<String>> {
+    given.filter(|list| !list.is_null()).map(strings)
 }
 
 const HINT_NAMES: [&str; 2] = ["os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"];

@@ -238,7 +238,7 @@ pub(super) fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
         query.exact("project_id", ctx.require_project()?);
     }
     let statuses: Vec<String> = params.all("status").map(str::to_ascii_uppercase).collect();
-    let mut deleted = None;
+    let (mut deleted, mut softly_deleted) = (None, None);
     for (key, text) in params.pairs() {
         if !allowed(key) {
             continue;
@@ -300,6 +300,7 @@ pub(super) fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
             "changes-since" => query.since = Some(instant(key, text)?),
             "changes-before" => query.until = Some(instant(key, text)?),
             "deleted" => deleted = Some(truth(key, text).unwrap_or(false)),
+            "soft_deleted" => softly_deleted = Some(truth(key, text).unwrap_or(false)),
             _ => {}
         }
     }
@@ -325,9 +326,15 @@ pub(super) fn parse(ctx: &Ctx, params: &Params) -> base::Result<Query> {
     }
     // Whoever asks for changes wants to hear of deletions too.
     match deleted {
-        Some(true) => query.conditions.push("deleted_at IS NOT NULL".into()),
+        Some(true) if softly_deleted == Some(false) => query.conditions.push("deleted_at IS NOT NULL".into()),
+        Some(true) => query.conditions.push("(deleted_at IS NOT NULL OR soft_deleted_at IS NOT NULL)".into()),
         None if query.since.is_some() || query.until.is_some() => {}
-        _ => query.conditions.push("deleted_at IS NULL".into()),
+        _ => {
+            query.conditions.push("deleted_at IS NULL".into());
+            if softly_deleted != Some(true) {
+                query.conditions.push("soft_deleted_at IS NULL".into());
+            }
+        }
     }
     if let Some(since) = query.since {
         query.conditions.push(format!("updated_at >= {since}"));

@@ -16,6 +16,7 @@ mod rescue;
 mod resize;
 mod shelve;
 mod snapshot;
+mod soft_delete;
 mod suspend;
 mod trouble;
 
@@ -73,6 +74,8 @@ impl Nova {
                 self.build(&server).await
             }
             Some(TaskState::Deleting) => self.delete(&server).await,
+            Some(TaskState::SoftDeleting) => self.soft_delete(&server).await,
+            Some(TaskState::Restoring) => self.restore(&server).await,
             Some(TaskState::PoweringOn) => self.power_on(&server).await,
             Some(TaskState::PoweringOff) => self.power_off(&server).await,
             Some(TaskState::Rebooting) => self.reboot(&server, false).await,

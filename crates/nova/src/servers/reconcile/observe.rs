@@ -22,9 +22,8 @@ impl Nova {
         let power = PowerState::from(found);
         let fell = server.boot_id.as_deref() != Some(&*self.boot_id) || self.hypervisor.fell(&server.id);
         match (server.vm_state, found) {
-            (VmState::Building | VmState::Deleted | VmState::SoftDeleted | VmState::Error, _) => {
-                self.note(server, power).await
-            }
+            (VmState::SoftDeleted, found) => self.reclaim(server, found).await,
+            (VmState::Building | VmState::Deleted | VmState::Error, _) => self.note(server, power).await,
             // Its host has nothing of it.
             (VmState::ShelvedOffloaded, host::VmState::Absent) => Ok(Outcome::Done),
             (VmState::ShelvedOffloaded, _) => self.remove_stray(&server.id).await,

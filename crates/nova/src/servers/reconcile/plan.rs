@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use host::fake::HINT_PREFIX;
-use host::plan::{Limits, NicPlan, RootDisk, VmPlan};
+use host::plan::{Bus, Drive, Limits, NicPlan, RescuePlace, RescuePlan, RootDisk, VmPlan};
 use neutron::PortView;
 
 use crate::Config;
 use crate::metadata::Guest;
-use crate::servers::{Server, Spec, TaskState, VmState};
+use crate::servers::{RescueBus, Server, Spec, TaskState, VmState};
 
 /// `ports` in the order of the NICs.
 pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str, config: &Config) -> VmPlan {
@@ -52,18 +52,28 @@ pub(super) fn nic(port: &PortView) -> NicPlan {
 }
 
 /// As large as its image: it is thrown away when the server comes out of rescue.
-fn rescue(server: &Server, spec: &Spec) -> Option<RootDisk> {
+fn rescue(server: &Server, spec: &Spec) -> Option<RescuePlan> {
     let inside = match server.task_state {
         Some(TaskState::Rescuing) => true,
         Some(TaskState::Unrescuing) => false,
         _ => server.vm_state == VmState::Rescued,
     };
     let rescue = spec.work.rescue.as_ref().filter(|_| inside)?;
-    Some(RootDisk {
+    let disk = RootDisk {
         image: Utf8PathBuf::from(rescue.file.clone()?),
         image_format: rescue.format.clone()?,
         size_gib: 0,
-    })
+    };
+    let place = rescue.drive.map_or(RescuePlace::First, |drive| {
+        let bus = match drive.bus {
+            RescueBus::Virtio => Bus::Virtio,
+            RescueBus::Scsi => Bus::Scsi,
+            RescueBus::Usb => Bus::Usb,
+            RescueBus::Sata => Bus::Sata,
+        };
+        RescuePlace::Last(Drive { bus, cdrom: drive.cdrom })
+    });
+    Some(RescuePlan { disk, place })
 }
 
 /// Nova's own names for them.

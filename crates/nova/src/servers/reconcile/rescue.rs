@@ -31,7 +31,9 @@ impl Nova {
             match self.glance.image(&acting_for(server), wanted).await {
                 Ok(image) => {
                     rescue.file = Some(self.glance.file(&image).into_string());
-                    rescue.format = Some(image.disk_format.unwrap_or_else(|| "raw".into()));
+                    // A CD-ROM's image is nothing but its sectors.
+                    let format = image.disk_format.filter(|format| format != "iso");
+                    rescue.format = Some(format.unwrap_or_else(|| "raw".into()));
                 }
                 // What the server was made from is still below its disk.
                 Err(error) if error.is_not_found() && rescue.image_id.is_none() => {

@@ -155,9 +155,7 @@ impl Nova {
     pub(super) async fn confirm_resize(&self, server: &Server) -> Result<Outcome> {
         let mut spec = store::spec(&mut *self.db.read().await?, &server.id).await?;
         if let Some(resize) = spec.work.resize.take() {
-            self.hypervisor.settle_resize(&server.id, false).await.map_err(Error::internal)?;
-            self.placement.release(&resize.uuid).await?;
-            self.set_migration(server, &resize, "confirmed", &resize.new).await?;
+            self.confirm(server, &resize).await?;
         }
         let power = PowerState::from(self.hypervisor.state(&server.id).await.map_err(Error::internal)?);
         let runs = power != PowerState::Shutdown;
@@ -174,6 +172,13 @@ impl Nova {
         )
         .await?;
         Ok(Outcome::Done)
+    }
+
+    /// What was kept for the way back goes.
+    pub(super) async fn confirm(&self, server: &Server, resize: &Resize) -> Result<()> {
+        self.hypervisor.settle_resize(&server.id, false).await.map_err(Error::internal)?;
+        self.placement.release(&resize.uuid).await?;
+        self.set_migration(server, resize, "confirmed", &resize.new).await
     }
 
     pub(super) async fn revert_resize(&self, server: &Server) -> Result<Outcome> {
