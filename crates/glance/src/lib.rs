@@ -10,10 +10,12 @@
 //! | [`stores`] | `/v2/info/..`, `/v2/stores/..`, `/v2/images/{id}/locations` |
 //! | [`members`] | `/v2/images/{id}/members` |
 //! | [`metadefs`] | `/v2/metadefs/..` |
+//! | [`cache`] | `/v2/cache`, of which there is none |
 //!
 //! The data of an image is one file in each of its stores; it never changes once the image is active, so that a virtual
 //! machine's disk may be an overlay over it. Calls no other service.
 
+mod cache;
 pub mod data;
 pub mod discovery;
 pub mod images;
@@ -171,6 +173,7 @@ impl Glance {
         let routes = imports::api::routes(routes);
         let routes = tasks::api::routes(routes);
         let routes = stores::api::routes(routes);
+        let routes = cache::routes(routes);
         let routes = metadefs::routes(routes);
         members::api::routes(routes).into_router()
     }

@@ -33,6 +33,7 @@ pub mod domains;
 pub mod endpoint_filter;
 mod epoch;
 mod errors;
+mod gone;
 pub mod groups;
 pub mod keys;
 pub mod limits;

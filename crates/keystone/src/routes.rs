@@ -6,7 +6,7 @@ use web::{Gate, Router, Routes, Style};
 
 use crate::{
     Keystone, application_credentials, assignments, catalog, credentials, discovery, domain_config, domains,
-    endpoint_filter, groups, limits, oauth, policies, projects, roles, tokens, trusts, users,
+    endpoint_filter, gone, groups, limits, oauth, policies, projects, roles, tokens, trusts, users,
 };
 
 static SERVICE: web::Service = web::Service {
@@ -32,6 +32,7 @@ impl Keystone {
         let routes = trust_routes(routes);
         let routes = settings(routes);
         let routes = filters(routes);
+        let routes = gone::routes(routes);
         oauth_routes(routes).into_router()
     }
 }
@@ -40,7 +41,7 @@ type R = Routes<Arc<Keystone>>;
 
 fn auth(routes: R) -> R {
     use discovery::api as versions;
-    use tokens::{api, auth_api, events_api, rules, signed_api};
+    use tokens::{api, auth_api, client_api, events_api, rules, signed_api};
     routes
         .get("/", &versions::VERSIONS, versions::all)
         .get("/v3", &versions::VERSIONS, versions::v3)
@@ -48,6 +49,7 @@ fn auth(routes: R) -> R {
         .get("/v3/auth/tokens", &rules::VALIDATE.route, api::validate)
         .head("/v3/auth/tokens", &rules::CHECK.route, api::check)
         .delete("/v3/auth/tokens", &rules::REVOKE.route, api::revoke)
+        .post("/v3/OS-OAUTH2/token", &rules::ISSUE_TO_CLIENT, client_api::token)
         .post("/v3/ec2tokens", &rules::EC2.route, signed_api::ec2)
         .post("/v3/s3tokens", &rules::S3.route, signed_api::s3)
         .get("/v3/OS-REVOKE/events", &rules::LIST_REVOCATIONS.route, events_api::list)

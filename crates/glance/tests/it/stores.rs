@@ -93,3 +93,11 @@ async fn versions_and_schemas() {
     }
     cloud.get("reader@p1", "/v2/schemas/other").await.is(404);
 }
+
+#[tokio::test]
+async fn there_is_no_cache_to_manage() {
+    let cloud = Cloud::start().await;
+    let told = cloud.get("admin", "/v2/cache").await.is(404).body;
+    assert!(told.to_string().contains("Caching via API is not supported at this site."), "{told}");
+    cloud.get("member@p1", "/v2/cache").await.is(403);
+}

@@ -8,7 +8,6 @@ use super::{Endpoint, Region, rules, store, view};
 use crate::access::Target;
 use crate::call::Call;
 use crate::change;
-use crate::errors::not_found;
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
 
@@ -21,8 +20,8 @@ pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
 
 pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::GET_ENDPOINT.enforce(&ctx, &Target::default())?;
-    let found = store::endpoint(&mut *keystone.db.read().await?, &id).await?;
-    Ok(answer(200, &found.ok_or_else(|| not_found("endpoint", &id))?, &origin))
+    let found = store::require_endpoint(&mut *keystone.db.read().await?, &id).await?;
+    Ok(answer(200, &found, &origin))
 }
 
 /// `region` is the older name of `region_id`, and makes the region when it is new.
@@ -100,7 +99,7 @@ pub async fn update(
     interface.as_deref().map_or(Ok(()), rules::check_interface)?;
     url.as_deref().map_or(Ok(()), rules::check_url)?;
     let endpoint = change!(keystone, &ctx, "endpoint.update", &id, |tx| {
-        let mut endpoint = store::endpoint(tx, &id).await?.ok_or_else(|| not_found("endpoint", &id))?;
+        let mut endpoint = store::require_endpoint(tx, &id).await?;
         if let Some(service_id) = &service_id {
             check_service(tx, service_id).await?;
             endpoint.service_id.clone_from(service_id);
@@ -120,7 +119,7 @@ pub async fn update(
 pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     rules::DELETE_ENDPOINT.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "endpoint.delete", &id, |tx| {
-        store::endpoint(tx, &id).await?.ok_or_else(|| not_found("endpoint", &id))?;
+        store::require_endpoint(tx, &id).await?;
         Ok(store::delete_endpoint(tx, &id).await?)
     })?;
     Ok(web::no_content(204))

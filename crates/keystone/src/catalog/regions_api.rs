@@ -21,8 +21,8 @@ pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
 
 pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::GET_REGION.enforce(&ctx, &Target::default())?;
-    let found = store::region(&mut *keystone.db.read().await?, &id).await?;
-    Ok(answer(200, &found.ok_or_else(|| not_found("region", &id))?, &origin))
+    let found = store::require_region(&mut *keystone.db.read().await?, &id).await?;
+    Ok(answer(200, &found, &origin))
 }
 
 pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
@@ -94,7 +94,7 @@ pub async fn update(
     let description = fields.nullable_text("description")?;
     let extra = fields.extra();
     let region = change!(keystone, &ctx, "region.update", &id, |tx| {
-        let mut region = store::region(tx, &id).await?.ok_or_else(|| not_found("region", &id))?;
+        let mut region = store::require_region(tx, &id).await?;
         region.parent_region_id = parent.clone().unwrap_or(region.parent_region_id);
         region.description = description.clone().map_or(region.description, Option::unwrap_or_default);
         merge(&mut region.extra, extra.clone());
@@ -108,7 +108,7 @@ pub async fn update(
 pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     rules::DELETE_REGION.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "region.delete", &id, |tx| {
-        store::region(tx, &id).await?.ok_or_else(|| not_found("region", &id))?;
+        store::require_region(tx, &id).await?;
         // Child regions go with it, and none may be in use.
         let all = store::regions(tx).await?;
         let doomed: Vec<&Region> =

@@ -7,7 +7,6 @@ use super::{ServiceEntry, rules, store, view};
 use crate::access::Target;
 use crate::call::Call;
 use crate::change;
-use crate::errors::not_found;
 use crate::listing::collection;
 use crate::schema::{Fields, merge};
 
@@ -20,8 +19,8 @@ pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
 
 pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::GET_SERVICE.enforce(&ctx, &Target::default())?;
-    let found = store::service(&mut *keystone.db.read().await?, &id).await?;
-    Ok(answer(200, &found.ok_or_else(|| not_found("service", &id))?, &origin))
+    let found = store::require_service(&mut *keystone.db.read().await?, &id).await?;
+    Ok(answer(200, &found, &origin))
 }
 
 pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
@@ -54,7 +53,7 @@ pub async fn update(
     let description = fields.nullable_text("description")?;
     let extra = fields.extra();
     let service = change!(keystone, &ctx, "service.update", &id, |tx| {
-        let mut service = store::service(tx, &id).await?.ok_or_else(|| not_found("service", &id))?;
+        let mut service = store::require_service(tx, &id).await?;
         service.kind = kind.clone().unwrap_or(service.kind);
         service.enabled = enabled.unwrap_or(service.enabled);
         service.name = name.clone().unwrap_or(service.name);
@@ -69,7 +68,7 @@ pub async fn update(
 pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     rules::DELETE_SERVICE.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "service.delete", &id, |tx| {
-        store::service(tx, &id).await?.ok_or_else(|| not_found("service", &id))?;
+        store::require_service(tx, &id).await?;
         Ok(store::delete_service(tx, &id).await?)
     })?;
     Ok(web::no_content(204))

@@ -1,9 +1,11 @@
 //! Regions, services and endpoints as rows.
 
+use base::Error;
 use db::{AnyConnection, FromRow, Row, json_text, sql};
 
 use super::{Catalog, Endpoint, Region, ServiceEntry};
 use crate::endpoint_filter;
+use crate::errors::not_found;
 
 impl FromRow for Region {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
@@ -62,6 +64,10 @@ pub async fn region(conn: &mut AnyConnection, id: &str) -> db::Result<Option<Reg
     sql("SELECT * FROM identity_region WHERE id = $1").bind(id).optional(conn).await
 }
 
+pub async fn require_region(conn: &mut AnyConnection, id: &str) -> Result<Region, Error> {
+    region(conn, id).await?.ok_or_else(|| not_found("region", id))
+}
+
 pub async fn insert_region(conn: &mut AnyConnection, region: &Region) -> db::Result<()> {
     sql("INSERT INTO identity_region (id, parent_region_id, description, extra) VALUES ($1, $2, $3, $4)")
         .bind(region.id.as_str())
@@ -96,6 +102,10 @@ pub async fn services(conn: &mut AnyConnection) -> db::Result<Vec<ServiceEntry>>
 
 pub async fn service(conn: &mut AnyConnection, id: &str) -> db::Result<Option<ServiceEntry>> {
     sql("SELECT * FROM identity_service WHERE id = $1").bind(id).optional(conn).await
+}
+
+pub async fn require_service(conn: &mut AnyConnection, id: &str) -> Result<ServiceEntry, Error> {
+    service(conn, id).await?.ok_or_else(|| not_found("service", id))
 }
 
 pub async fn insert_service(conn: &mut AnyConnection, service: &ServiceEntry) -> db::Result<()> {
@@ -151,6 +161,10 @@ pub async fn endpoints(conn: &mut AnyConnection) -> db::Result<Vec<Endpoint>> {
 
 pub async fn endpoint(conn: &mut AnyConnection, id: &str) -> db::Result<Option<Endpoint>> {
     sql("SELECT * FROM identity_endpoint WHERE id = $1").bind(id).optional(conn).await
+}
+
+pub async fn require_endpoint(conn: &mut AnyConnection, id: &str) -> Result<Endpoint, Error> {
+    endpoint(conn, id).await?.ok_or_else(|| not_found("endpoint", id))
 }
 
 pub async fn insert_endpoint(conn: &mut AnyConnection, endpoint: &Endpoint) -> db::Result<()> {

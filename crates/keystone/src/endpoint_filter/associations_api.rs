@@ -9,15 +9,11 @@ use super::groups_api::{self, missing};
 use super::{EndpointGroup, rules, store};
 use crate::access::Target;
 use crate::call::{Call, one};
-use crate::catalog::{self, Endpoint};
+use crate::catalog;
 use crate::change;
-use crate::errors::{conflict, not_found, unique};
+use crate::errors::{conflict, unique};
 use crate::listing::collection;
 use crate::projects::{self, Project};
-
-async fn endpoint(conn: &mut AnyConnection, id: &str) -> Result<Endpoint, Error> {
-    catalog::store::endpoint(conn, id).await?.ok_or_else(|| not_found("endpoint", id))
-}
 
 async fn group(conn: &mut AnyConnection, id: &str) -> Result<EndpointGroup, Error> {
     store::group(conn, id).await?.ok_or_else(|| missing(id))
@@ -37,7 +33,7 @@ pub async fn projects_of_endpoint(
 ) -> Result {
     rules::PROJECTS_OF_ENDPOINT.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
-    endpoint(&mut conn, &id).await?;
+    catalog::store::require_endpoint(&mut conn, &id).await?;
     let projects = store::projects_of_endpoint(&mut conn, &id).await?;
     Ok(collection(&origin, &params, "projects", views(&projects, &origin), &[])?)
 }
@@ -69,7 +65,7 @@ pub async fn check_endpoint(
 ) -> Result {
     rules::CHECK_ENDPOINT.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
-    endpoint(&mut conn, &id).await?;
+    catalog::store::require_endpoint(&mut conn, &id).await?;
     projects::store::require(&mut conn, &project_id).await?;
     if store::projects_of_endpoint(&mut conn, &id).await?.iter().any(|p| p.id == project_id) {
         Ok(web::no_content(204))
@@ -84,7 +80,7 @@ pub async fn add_endpoint(
 ) -> Result {
     rules::ADD_ENDPOINT.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "project.add_endpoint", &project_id, |tx| {
-        endpoint(tx, &id).await?;
+        catalog::store::require_endpoint(tx, &id).await?;
         projects::store::require(tx, &project_id).await?;
         let added = store::add_endpoint(tx, &id, &project_id).await;
         added.map_err(|e| unique(e, || conflict("project_endpoint", "Duplicate entry")))

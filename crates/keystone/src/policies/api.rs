@@ -7,7 +7,6 @@ use super::{PolicyBlob, rules, store};
 use crate::access::Target;
 use crate::call::{Call, one};
 use crate::change;
-use crate::errors::not_found;
 use crate::listing::{collection, url};
 use crate::schema::{Fields, merge, with_extra};
 
@@ -30,8 +29,8 @@ pub async fn list(Call { keystone, ctx, origin, params }: Call) -> Result {
 
 pub async fn get(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::GET.enforce(&ctx, &Target::default())?;
-    let found = store::get(&mut *keystone.db.read().await?, &id).await?;
-    Ok(one(200, "policy", view(&found.ok_or_else(|| not_found("policy", &id))?, &origin)))
+    let found = store::require(&mut *keystone.db.read().await?, &id).await?;
+    Ok(one(200, "policy", view(&found, &origin)))
 }
 
 pub async fn create(Call { keystone, ctx, origin, .. }: Call, Json(body): Json<Value>) -> Result {
@@ -58,7 +57,7 @@ pub async fn update(
     let blob = fields.text("blob")?;
     let extra = fields.extra();
     let policy = change!(keystone, &ctx, "policy.update", &id, |tx| {
-        let mut policy = store::get(tx, &id).await?.ok_or_else(|| not_found("policy", &id))?;
+        let mut policy = store::require(tx, &id).await?;
         policy.kind = kind.clone().unwrap_or(policy.kind);
         policy.blob = blob.clone().unwrap_or(policy.blob);
         merge(&mut policy.extra, extra.clone());
@@ -71,7 +70,7 @@ pub async fn update(
 pub async fn delete(Call { keystone, ctx, .. }: Call, Path(id): Path<String>) -> Result {
     rules::DELETE.enforce(&ctx, &Target::default())?;
     change!(keystone, &ctx, "policy.delete", &id, |tx| {
-        store::get(tx, &id).await?.ok_or_else(|| not_found("policy", &id))?;
+        store::require(tx, &id).await?;
         Ok(store::delete(tx, &id).await?)
     })?;
     Ok(web::no_content(204))

@@ -12,7 +12,6 @@ use super::api::view;
 use super::{Association, Subject, rules, store};
 use crate::access::Target;
 use crate::call::{Call, one};
-use crate::errors::not_found;
 use crate::listing::collection;
 use crate::{catalog, change};
 
@@ -30,18 +29,16 @@ fn parse(parameters: &HashMap<String, String>) -> (String, Subject) {
 
 /// All that a path names must exist.
 async fn check(conn: &mut AnyConnection, policy: &str, subject: &Subject) -> Result<(), Error> {
-    store::get(conn, policy).await?.ok_or_else(|| not_found("policy", policy))?;
+    store::require(conn, policy).await?;
     let Subject { endpoint_id, service_id, region_id } = subject;
     if !endpoint_id.is_empty() {
-        catalog::store::endpoint(conn, endpoint_id)
-            .await?
-            .ok_or_else(|| not_found("endpoint", endpoint_id))?;
+        catalog::store::require_endpoint(conn, endpoint_id).await?;
     }
     if !service_id.is_empty() {
-        catalog::store::service(conn, service_id).await?.ok_or_else(|| not_found("service", service_id))?;
+        catalog::store::require_service(conn, service_id).await?;
     }
     if !region_id.is_empty() {
-        catalog::store::region(conn, region_id).await?.ok_or_else(|| not_found("region", region_id))?;
+        catalog::store::require_region(conn, region_id).await?;
     }
     Ok(())
 }
@@ -82,7 +79,7 @@ pub async fn delete(Call { keystone, ctx, .. }: Call, Path(parameters): Paramete
 pub async fn endpoints(Call { keystone, ctx, origin, params }: Call, Path(id): Path<String>) -> Result {
     rules::ENDPOINTS.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
-    store::get(&mut conn, &id).await?.ok_or_else(|| not_found("policy", &id))?;
+    store::require(&mut conn, &id).await?;
     let associations = store::associations(&mut conn).await?;
     let regions = catalog::store::regions(&mut conn).await?;
     let endpoints = catalog::store::endpoints(&mut conn).await?;
@@ -97,8 +94,7 @@ pub async fn endpoints(Call { keystone, ctx, origin, params }: Call, Path(id): P
 pub async fn of_endpoint(Call { keystone, ctx, origin, .. }: Call, Path(id): Path<String>) -> Result {
     rules::OF_ENDPOINT.enforce(&ctx, &Target::default())?;
     let mut conn = keystone.db.read().await?;
-    let endpoint =
-        catalog::store::endpoint(&mut conn, &id).await?.ok_or_else(|| not_found("endpoint", &id))?;
+    let endpoint = catalog::store::require_endpoint(&mut conn, &id).await?;
     let associations = store::associations(&mut conn).await?;
     let regions = catalog::store::regions(&mut conn).await?;
     let missing = || Error::not_found(format!("No policy is associated with endpoint {id}."));

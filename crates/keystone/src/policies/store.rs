@@ -1,8 +1,10 @@
 //! Policies and their associations as rows.
 
+use base::Error;
 use db::{AnyConnection, FromRow, Row, json_text, sql};
 
 use super::{Association, PolicyBlob, Subject};
+use crate::errors::not_found;
 
 impl FromRow for PolicyBlob {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
@@ -32,6 +34,10 @@ pub async fn all(conn: &mut AnyConnection) -> db::Result<Vec<PolicyBlob>> {
 
 pub async fn get(conn: &mut AnyConnection, id: &str) -> db::Result<Option<PolicyBlob>> {
     sql("SELECT * FROM identity_policy WHERE id = $1").bind(id).optional(conn).await
+}
+
+pub async fn require(conn: &mut AnyConnection, id: &str) -> Result<PolicyBlob, Error> {
+    get(conn, id).await?.ok_or_else(|| not_found("policy", id))
 }
 
 pub async fn insert(conn: &mut AnyConnection, policy: &PolicyBlob) -> db::Result<()> {

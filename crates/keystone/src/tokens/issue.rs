@@ -19,6 +19,8 @@ impl Keystone {
         request: AuthRequest,
         signed: Option<&Signed>,
     ) -> Result<(String, Arc<Session>), Error> {
+        let knows = |proof: &Proof| matches!(proof, Proof::Password { .. } | Proof::Passcode { .. });
+        let is_login = request.proofs.iter().any(knows);
         let mut proven: Option<Proven> = None;
         for proof in request.proofs {
             let next = match proof {
@@ -33,6 +35,9 @@ impl Keystone {
         let proven = proven.ok_or_else(unauthorized)?;
         if !users::rules::methods_suffice(&proven.user, &proven.methods.names()) {
             return Err(unauthorized().because("the user needs more authentication methods"));
+        }
+        if is_login {
+            self.forget_failures(&proven.user).await?;
         }
         if let (Some(ScopeSpec::Trust(id)), None) = (&request.scope, &proven.credential) {
             return self.issue_by_trust(proven, id).await;

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod auth_api;
 pub mod cache;
+pub mod client_api;
 pub mod events_api;
 mod issue;
 mod load;
@@ -17,6 +18,7 @@ mod request;
 pub mod revocation;
 pub mod rules;
 pub mod signed_api;
+mod totp;
 mod view;
 
 use std::sync::Arc;

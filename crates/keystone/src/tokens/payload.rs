@@ -44,7 +44,8 @@ impl Methods {
     pub const APPLICATION_CREDENTIAL: Methods = Methods(4);
     pub const EC2: Methods = Methods(8);
     pub const OAUTH: Methods = Methods(16);
-    const ALL: u8 = 31;
+    pub const TOTP: Methods = Methods(32);
+    const ALL: u8 = 63;
 
     pub fn and(self, other: Methods) -> Methods {
         Methods(self.0 | other.0)
@@ -61,6 +62,7 @@ impl Methods {
             (Self::APPLICATION_CREDENTIAL, "application_credential"),
             (Self::EC2, "ec2credential"),
             (Self::OAUTH, "oauth1"),
+            (Self::TOTP, "totp"),
         ]
         .into_iter()
         .filter(|(bit, _)| self.0 & bit.0 != 0)

@@ -2,14 +2,14 @@
 
 use base::Error;
 use db::AnyConnection;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::request::{CredentialSpec, DomainSpec, Proof, ScopeSpec, UserSpec};
-use super::{Methods, ScopeId};
+use super::{Methods, ScopeId, totp};
 use crate::errors::{expecting, forbidden_action, unauthorized};
 use crate::oauth::{self, Signed};
 use crate::users::User;
-use crate::{Keystone, application_credentials, domains, users};
+use crate::{Keystone, application_credentials, credentials, domains, users};
 
 /// What one proof says of its bearer.
 pub(super) struct Proven {
@@ -56,6 +56,16 @@ impl Keystone {
                 Ok(Proven::by(user, Methods::PASSWORD))
             }
             Proof::Token(token) => self.prove_by_token(&token, scope).await,
+            Proof::Passcode { user, passcode } => {
+                let user = self.find_user(&user).await?.ok_or_else(unauthorized)?;
+                self.refuse_locked(&user)?;
+                if !self.is_passcode(&user, &passcode).await? {
+                    // Six digits are soon guessed, so a wrong passcode counts as a wrong password does.
+                    self.count_failure(&user).await?;
+                    return Err(unauthorized().because("wrong name or passcode"));
+                }
+                Ok(Proven::by(user, Methods::TOTP))
+            }
             Proof::OAuth => Err(unauthorized()),
             Proof::ApplicationCredential { credential, secret } => {
                 let found = self.find_credential(credential).await?;
@@ -76,33 +86,58 @@ impl Keystone {
         }
     }
 
-    /// The user, if that is their password; wrong ones are counted when the rules say so.
+    /// The user, if that is their password; wrong ones are counted when the rules say so. Whoever is let in by it calls
+    /// [`Keystone::forget_failures`]: more than the password may be asked of the user.
     pub(crate) async fn check_password(
         &self,
         user: Option<User>,
         password: SecretString,
     ) -> Result<Option<User>, Error> {
-        let now = base::time::now();
-        if let Some(user) = user.as_ref().filter(|u| self.security.is_locked(u, now)) {
-            return Err(Error::unauthorized(format!("The account is locked for user: {}.", user.id)));
+        if let Some(user) = &user {
+            self.refuse_locked(user)?;
         }
         let hash = user.as_ref().and_then(|u| u.password_hash.clone());
         // Also without a user: the answer must take as long as for a wrong password.
         let right = self.passwords.verify(password, hash).await?;
         let Some(user) = user else { return Ok(None) };
-        if self.security.counts_failures(&user) && (!right || user.failed_logins > 0) {
-            let over = !right && self.lockout_is_over(&user);
-            let done: Result<(), Error> = db::write!(self.db, |tx| {
-                if right {
-                    users::store::forget_failures(tx, &user.id).await?;
-                } else {
-                    users::store::count_failure(tx, &user.id, over).await?;
-                }
-                Ok(())
-            });
-            done?;
+        if !right {
+            self.count_failure(&user).await?;
         }
         Ok(Some(user).filter(|_| right))
+    }
+
+    fn refuse_locked(&self, user: &User) -> Result<(), Error> {
+        if self.security.is_locked(user, base::time::now()) {
+            return Err(Error::unauthorized(format!("The account is locked for user: {}.", user.id)));
+        }
+        Ok(())
+    }
+
+    async fn count_failure(&self, user: &User) -> Result<(), Error> {
+        if !self.security.counts_failures(user) {
+            return Ok(());
+        }
+        let over = self.lockout_is_over(user);
+        db::write!(self.db, |tx| Ok(users::store::count_failure(tx, &user.id, over).await?))
+    }
+
+    pub(crate) async fn forget_failures(&self, user: &User) -> Result<(), Error> {
+        if !self.security.counts_failures(user) || user.failed_logins == 0 {
+            return Ok(());
+        }
+        db::write!(self.db, |tx| Ok(users::store::forget_failures(tx, &user.id).await?))
+    }
+
+    /// Whether an authenticator app with one of the user's seeds shows it now.
+    async fn is_passcode(&self, user: &User, passcode: &SecretString) -> Result<bool, Error> {
+        let now = base::time::now() / 1_000_000;
+        let credentials = credentials::store::of_user(&mut *self.db.read().await?, &user.id).await?;
+        let seeds = credentials
+            .iter()
+            .filter(|credential| credential.kind == "totp")
+            .filter_map(|credential| self.credential_keys.decrypt(&credential.encrypted_blob))
+            .filter_map(|seed| String::from_utf8(seed).ok());
+        Ok(seeds.fold(false, |found, seed| found | totp::accepts(&seed, passcode.expose_secret(), now)))
     }
 
     /// So many failures that the user was locked out, and is not any more.

@@ -20,6 +20,11 @@ pub enum Proof {
         password: SecretString,
     },
     Token(String),
+    /// Of an authenticator app.
+    Passcode {
+        user: UserSpec,
+        passcode: SecretString,
+    },
     ApplicationCredential {
         credential: CredentialSpec,
         secret: SecretString,
@@ -103,6 +108,11 @@ fn proof(method: &str, mut data: Map<String, Value>) -> Result<Proof, Error> {
                 (None, None) => return Err(expecting("id or name", "application credential")),
             };
             Ok(Proof::ApplicationCredential { credential, secret: secret.into() })
+        }
+        "totp" => {
+            let mut user = object(&mut data, "user", "totp")?;
+            let passcode = text(&mut user, "passcode")?.unwrap_or_default();
+            Ok(Proof::Passcode { user: user_spec(user)?, passcode: passcode.into() })
         }
         "oauth1" => Ok(Proof::OAuth),
         _ => Err(Error::unauthorized("Attempted to authenticate with an unsupported method.")),

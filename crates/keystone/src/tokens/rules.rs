@@ -6,6 +6,7 @@ use base::Rule;
 use crate::access::{Policy, Who};
 
 pub static ISSUE: Route = Route::new("identity:issue_token", Rule::Public);
+pub static ISSUE_TO_CLIENT: Route = Route::new("identity:issue_access_token", Rule::Public);
 pub static VALIDATE: Policy =
     Policy::new("identity:validate_token", &[Who::Admin, Who::SystemReader, Who::Service, Who::Owner]);
 pub static CHECK: Policy = Policy::new("identity:check_token", &[Who::Admin, Who::SystemReader, Who::Owner]);

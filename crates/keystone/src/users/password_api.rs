@@ -38,6 +38,7 @@ pub async fn change(State(keystone): Service, Path(id): Path<String>, Json(body)
     // An expired password is still good for this.
     let user =
         keystone.check_password(user, original).await?.filter(|u| u.enabled).ok_or_else(unauthorized)?;
+    keystone.forget_failures(&user).await?;
     let domain = domain.filter(|d| d.enabled).ok_or_else(unauthorized)?;
     rules::check_own_password_change(&user)?;
     let security = &keystone.security;

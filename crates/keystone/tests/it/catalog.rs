@@ -89,3 +89,13 @@ async fn regions_are_a_tree() {
     cloud.get(&alice, "/v3/regions").await.expect(200);
     cloud.post(&alice, "/v3/regions", body("mine", None)).await.expect(403);
 }
+
+#[tokio::test]
+async fn what_signed_tokens_needed_is_gone() {
+    let cloud = Cloud::start().await;
+    for path in ["/v3/OS-SIMPLE-CERT/ca", "/v3/OS-SIMPLE-CERT/certificates"] {
+        let told = cloud.get("", path).await.expect(410);
+        assert_eq!(told.body["error"]["title"], "Gone");
+    }
+    cloud.get("", "/v3/auth/tokens/OS-PKI/revoked").await.expect(403);
+}

@@ -126,12 +126,21 @@ impl Cloud {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> (u16, http::HeaderMap, Vec<u8>) {
+        self.send(method, path, headers, body.map_or_else(String::new, |b| b.to_string())).await
+    }
+
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> (u16, http::HeaderMap, Vec<u8>) {
         let mut request = Request::builder().method(method).uri(path).header("host", "cloud");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = body.map_or_else(Body::empty, |b| Body::from(b.to_string()));
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 10 << 20).await.unwrap();
         (parts.status.as_u16(), parts.headers, bytes.to_vec())

@@ -1,5 +1,9 @@
 //! Application credentials, access rules, other credentials.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{KeyInit, Mac};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::cloud::{Answer, Cloud, by_token, system};
@@ -265,4 +269,101 @@ async fn keys_for_ec2() {
     cloud.delete(&bob, &one).await.expect(403);
     cloud.delete(&alice, &one).await.expect(204);
     cloud.get(&alice, &one).await.expect(404);
+}
+
+/// A body of OAuth 2.0's, to where its clients get their tokens.
+async fn client_token(cloud: &Cloud, authorization: Option<&str>, form: &str) -> Answer {
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let headers: Vec<(&str, &str)> =
+        [kind].into_iter().chain(authorization.map(|a| ("authorization", a))).collect();
+    let (status, headers, bytes) =
+        cloud.send(Method::POST, "/v3/OS-OAUTH2/token", &headers, form.to_owned()).await;
+    let body = serde_json::from_slice(&bytes).unwrap();
+    Answer { status: http::StatusCode::from_u16(status).unwrap(), headers, body }
+}
+
+#[tokio::test]
+async fn a_program_gets_its_token_as_an_oauth_client() {
+    let cloud = Cloud::start().await;
+    let admin = cloud.admin().await;
+    let (user, project_id, token) = cloud.member(&admin, "ann", "member").await;
+    let made = make(&cloud, &token, &user, json!({"name": "client"})).await.expect(201);
+    let (id, secret) = (made.id("application_credential"), secret(&made));
+    let basic =
+        |id: &str, secret: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")));
+    let grant = "grant_type=client_credentials";
+
+    let right = basic(&id, &secret);
+    let given = client_token(&cloud, Some(&right), grant).await.expect(200);
+    assert_eq!((&given.body["token_type"], &given.body["expires_in"]), (&json!("Bearer"), &json!(3600)));
+    assert_eq!(given.headers["cache-control"], "no-store");
+    let access = given.body["access_token"].as_str().unwrap();
+    let told = cloud.validate(&admin, access).await.expect(200);
+    assert_eq!(told.body["token"]["project"]["id"], project_id);
+    assert_eq!(told.body["token"]["methods"], json!(["application_credential"]));
+    let form = format!("{grant}&client_id={id}&client_secret={secret}");
+    client_token(&cloud, None, &form).await.expect(200);
+
+    let refused = client_token(&cloud, Some(&basic(&id, "guessed")), grant).await.expect(401);
+    assert_eq!(refused.body["error"], "invalid_client");
+    assert_eq!(refused.headers["www-authenticate"], "Keystone uri=\"http://cloud/identity\"");
+    for (authorization, form, status, error) in [
+        (None, grant, 401, "invalid_client"),
+        (Some("Basic ?"), grant, 401, "invalid_client"),
+        (Some(&*right), "", 400, "invalid_request"),
+        (Some(&*right), "grant_type=password", 400, "unsupported_grant_type"),
+    ] {
+        let refused = client_token(&cloud, authorization, form).await.expect(status);
+        assert_eq!(refused.body["error"], error);
+        assert!(refused.body["error_description"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn an_authenticator_app_is_a_second_factor() {
+    let cloud = Cloud::start_strict(keystone::Security {
+        lockout_failure_attempts: Some(2),
+        ..keystone::Security::default()
+    })
+    .await;
+    let admin = cloud.admin().await;
+    let (user, ..) = cloud.member(&admin, "ann", "member").await;
+    let seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let credential = json!({"credential": {"type": "totp", "blob": seed, "user_id": user}});
+    cloud.post(&admin, "/v3/credentials", credential).await.expect(201);
+    let rules = json!({"user": {"options": {"multi_factor_auth_rules": [["password", "totp"]]}}});
+    cloud.patch(&admin, &format!("/v3/users/{user}"), rules).await.expect(200);
+    cloud.login("ann", "pw", None).await.expect(401);
+
+    let both = |passcode: &str| {
+        let who = json!({"name": "ann", "domain": {"id": "default"}});
+        let with = |key: &str, value: &str| {
+            let mut user = who.clone();
+            user[key] = json!(value);
+            json!({ "user": user })
+        };
+        json!({"methods": ["password", "totp"], "password": with("password", "pw"), "totp": with("passcode", passcode)})
+    };
+    let shown = passcode(b"12345678901234567890");
+    let made = cloud.authenticate(both(&shown), None).await.expect(201);
+    assert_eq!(made.body["token"]["methods"], json!(["password", "totp"]));
+    // Guesses are counted.
+    let wrong = if shown == "000000" { "000001" } else { "000000" };
+    let guess = || json!({"methods": ["totp"], "totp": {"user": {"id": user, "passcode": wrong}}});
+    for _ in 0..2 {
+        cloud.authenticate(guess(), None).await.expect(401);
+    }
+    let told = cloud.authenticate(both(&shown), None).await.expect(401);
+    assert_eq!(told.message(), format!("The account is locked for user: {user}."));
+}
+
+/// What the app shows now.
+fn passcode(key: &[u8]) -> String {
+    let step = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30;
+    let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(key).unwrap();
+    mac.update(&step.to_be_bytes());
+    let digest = mac.finalize().into_bytes();
+    let at = usize::from(digest[19] & 15);
+    let word = u32::from_be_bytes(digest[at..at + 4].try_into().unwrap()) & 0x7FFF_FFFF;
+    format!("{:06}", word % 1_000_000)
 }
