@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::{Mutex as Turns, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
@@ -314,16 +315,35 @@ impl Db {
 
     /// Waits for running statements and closes the files.
     pub async fn close(&self) {
+        let idle = self.last_idle().await;
+        // The last one to go folds the log of writes into the file.
+        if let Err(error) = spawn_blocking(move || drop(idle)).await {
+            tracing::warn!(%error, "closing the database");
+        }
+    }
+
+    /// As [`close`](Self::close), of a database that nobody will open again.
+    pub async fn abandon(&self) {
+        let idle = self.last_idle().await;
+        let drop = move || {
+            for connection in &idle {
+                // Whoever refuses folds its log into the file, which costs time and nothing else.
+                let _ = connection.sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            }
+        };
+        if let Err(error) = spawn_blocking(drop).await {
+            tracing::warn!(%error, "closing the database");
+        }
+    }
+
+    /// The connections, when nobody uses one any more; nobody gets one again.
+    async fn last_idle(&self) -> Vec<AnyConnection> {
         self.pool.closed.store(true, Ordering::SeqCst);
         if let Ok(all) = self.pool.slots.acquire_many(CONNECTIONS).await {
             all.forget();
         }
         self.pool.slots.close();
-        let idle = std::mem::take(&mut *self.pool.idle());
-        // The last one to go folds the log of writes into the file.
-        if let Err(error) = spawn_blocking(move || drop(idle)).await {
-            tracing::warn!(%error, "closing the database");
-        }
+        std::mem::take(&mut *self.pool.idle())
     }
 }
 

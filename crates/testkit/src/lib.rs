@@ -63,6 +63,11 @@ impl Cloud {
         Cloud { assembled, url: config.public_url(), end, dir: Some(dir) }
     }
 
+    /// Where its rows and files are.
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.dir.as_ref().expect("a directory as long as the cloud").path()
+    }
+
     /// Everything that can be called, in the order of services and their rooms.
     pub fn routes(&self) -> Vec<Route> {
         routes::of(&self.assembled)

@@ -28,7 +28,7 @@ pub struct BackupArgs {
 const STAGE: &str = "backup.part";
 /// Names in a data directory that are no part of the cloud: the database's are replaced by a copy, the others belong to
 /// the process, to this machine, or are copies themselves.
-const LEFT_OUT: [&str; 11] = [
+const LEFT_OUT: [&str; 12] = [
     "cumulet.db",
     "cumulet.db-wal",
     "cumulet.db-shm",
@@ -37,6 +37,7 @@ const LEFT_OUT: [&str; 11] = [
     "control.sock",
     "backups",
     "first-start",
+    "discarded",
     "vms",
     "ledger",
     "cumulet.stderr",

@@ -149,7 +149,9 @@ impl Told {
             tls: tls(settings)?,
             first_user: self.identity.clone().unwrap_or_default().first_user,
             daily_backups: settings.parse("daily-backups")?,
-            reclaim: Some(settings.parse("reclaim-instance-interval")?).filter(|s| *s > 0).map(Duration::from_secs),
+            reclaim: Some(settings.parse("reclaim-instance-interval")?)
+                .filter(|s| *s > 0)
+                .map(Duration::from_secs),
             security: security(settings)?,
             log: settings.text("log").to_owned(),
             log_limit: log_limit.saturating_mul(1 << 20),

@@ -55,12 +55,14 @@ pub struct Simulation {
     current: RwLock<Arc<Cloud>>,
     calls: Calls,
     /// One reset or mark at a time.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Simulation {
     /// Around a started cloud. Its state becomes the one to return to, unless one was kept before.
     pub async fn around(cloud: Arc<Cloud>, config: Config, password: String) -> anyhow::Result<Arc<Self>> {
+        // Of a reset that was cut off.
+        state::drop_discarded(&config.data)?;
         if !state::is_kept(&config.data) {
             state::keep(&cloud.db, &config).await?;
         }
@@ -69,7 +71,7 @@ impl Simulation {
             password,
             current: RwLock::new(cloud),
             calls: Calls::default(),
-            turn: Mutex::default(),
+            turn: Arc::default(),
         }))
     }
 
@@ -98,20 +100,30 @@ impl Simulation {
 
     /// Everything is as it was at the first start, or when it was last marked.
     pub async fn reset(&self) -> anyhow::Result<Duration> {
-        let _turn = self.turn.lock().await;
+        let turn = self.turn.clone().lock_owned().await;
         let begun = Instant::now();
         let mut current = self.current.write().await;
         current.stop();
         // Waits for statements that run; whoever comes later is refused and cannot touch the new state.
-        current.db.close().await;
+        current.db.abandon().await;
         state::put_back(&self.config)?;
         self.calls.set(Vec::new());
         let drivers = drivers::make(&self.config).await?;
         let cloud = assemble::assemble(&self.config, drivers, &self.password).await?;
         cloud.start(&self.config).await?;
-        *current = Arc::new(cloud);
+        let before = std::mem::replace(&mut *current, Arc::new(cloud));
+        drop(current);
         let took = begun.elapsed();
         tracing::info!(micros = took.as_micros() as u64, "the cloud was reset");
+        // Answers need not wait for the old one's memory and files to be given back.
+        let data = self.config.data.clone();
+        tokio::task::spawn_blocking(move || {
+            drop(before);
+            if let Err(error) = state::drop_discarded(&data) {
+                tracing::warn!(%error, "the files of before the reset are still there");
+            }
+            drop(turn);
+        });
         Ok(took)
     }
 

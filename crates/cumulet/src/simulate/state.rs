@@ -3,6 +3,7 @@
 //! ```text
 //! cumulet.db  images/  fake-vms/        the present
 //! first-start/{cumulet.db, images/, fake-vms/}
+//! discarded/                               what a reset did away with, until it is removed
 //! ```
 //!
 //! Image stores outside of the data directory have a `first-start` of their own, on their own disks.
@@ -44,24 +45,42 @@ pub async fn keep(db: &Db, config: &Config) -> anyhow::Result<()> {
     std::fs::rename(&part, &kept).with_context(|| format!("cannot make {kept}"))
 }
 
-/// The kept state becomes the present. Nobody may use the files meanwhile.
+/// The kept state becomes the present. Nobody may use the files meanwhile. Those of before are set aside, for
+/// [`drop_discarded`]: thousands of machines' files take longer to remove than all the rest.
 pub fn put_back(config: &Config) -> anyhow::Result<()> {
     let data = &config.data;
     let kept = kept(data);
     for (_, dir) in &config.image_stores {
         stores::put_back(&dir.join(stores::FIRST_START), dir)?;
     }
-    for end in ["-wal", "-shm", ""] {
-        remove(&Utf8PathBuf::from(format!("{}{end}", data.database())))?;
+    drop_discarded(data)?;
+    let aside = discarded(data);
+    std::fs::create_dir(&aside).with_context(|| format!("cannot make {aside}"))?;
+    let database = ["-wal", "-shm", ""].map(|end| format!("{DATABASE}{end}"));
+    for name in database.iter().map(String::as_str).chain(DIRECTORIES) {
+        let (from, to) = (data.path().join(name), aside.join(name));
+        match std::fs::rename(&from, &to) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("cannot move {from} to {to}"));
+            }
+            _ => {}
+        }
     }
     let (from, to) = (kept.join(DATABASE), data.database());
     std::fs::copy(&from, &to).with_context(|| format!("cannot copy {from} to {to}"))?;
     for name in DIRECTORIES {
-        let to = data.path().join(name);
-        remove(&to)?;
-        copy(&kept.join(name), &to)?;
+        copy(&kept.join(name), &data.path().join(name))?;
     }
     Ok(())
+}
+
+/// What the last reset set aside, if it is still there.
+pub fn drop_discarded(data: &DataDir) -> anyhow::Result<()> {
+    remove(&discarded(data))
+}
+
+fn discarded(data: &DataDir) -> Utf8PathBuf {
+    data.path().join("discarded")
 }
 
 fn remove(path: &Utf8Path) -> anyhow::Result<()> {
