@@ -205,8 +205,18 @@ pub struct SubportPlan {
 pub struct QosPlan {
     pub ingress: Option<Rate>,
     pub egress: Option<Rate>,
+    /// IP packets of a port.
+    pub ingress_packets: Option<PacketRate>,
+    pub egress_packets: Option<PacketRate>,
     /// Differentiated services code point of what it sends.
     pub dscp: Option<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PacketRate {
+    pub per_second: u64,
+    /// 0: as much as is usual for the rate.
+    pub burst: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

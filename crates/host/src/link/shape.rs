@@ -78,7 +78,7 @@ fn commands(qdiscs: &[Qdisc], before: Option<&NetworkPlan>, plan: &NetworkPlan) 
         }
         let changed = known.get(id) != Some(qos);
         let set = |device: &str, limit: Rate| {
-            let differs = rate(device) != Some(u64::from(limit.kilobits) * 125);
+            let differs = rate(device) != Some(u64::from(least(limit)) * 125);
             (changed || differs).then(|| format!("tc qdisc replace dev {device} root {}", tbf(limit)))
         };
         match qos.ingress {
@@ -138,7 +138,12 @@ fn tbf(rate: Rate) -> String {
         burst => bytes(burst),
     };
     let burst = burst.clamp(PACKET, 1 << 30);
-    format!("tbf rate {}kbit burst {burst} latency 100ms", rate.kilobits)
+    format!("tbf rate {}kbit burst {burst} latency 100ms", least(rate))
+}
+
+/// A rate of nothing at all cannot be set.
+fn least(rate: Rate) -> u32 {
+    rate.kilobits.max(1)
 }
 
 fn run(program: &str, arguments: &[&str]) -> Result<String> {
@@ -167,7 +172,7 @@ mod tests {
 
     fn plan(ingress: Option<u32>, egress: Option<u32>) -> NetworkPlan {
         let rate = |kilobits| Rate { kilobits, burst_kilobits: 0 };
-        let qos = QosPlan { ingress: ingress.map(rate), egress: egress.map(rate), dscp: None };
+        let qos = QosPlan { ingress: ingress.map(rate), egress: egress.map(rate), ..QosPlan::default() };
         let id = "3fa85f64-5717-4562-b3fc-2c963f66afa6".into();
         let port = PortPlan { id, qos, kind: PortKind::Vm, ..PortPlan::default() };
         NetworkPlan { ports: vec![port], ..NetworkPlan::default() }
@@ -202,6 +207,10 @@ mod tests {
         );
         let all = there(&[(TAP, "tbf", 1_000_000), (TAP, "ingress", 0), ("ifb3fa85f64-57", "tbf", 10_000)]);
         assert_eq!(commands(&all, Some(&both), &both), Vec::<String>::new(), "all is there");
+        assert_eq!(
+            commands(&all, None, &plan(Some(0), None))[0],
+            "tc qdisc replace dev tap3fa85f64-57 root tbf rate 1kbit burst 65536 latency 100ms"
+        );
         let faster = commands(&all, Some(&both), &plan(Some(8000), Some(800)));
         assert_eq!(faster.len(), 2, "both are set again: {faster:?}");
         assert_eq!(

@@ -12,6 +12,9 @@
 //!            inet   postrouting  B's ingress rules ─► tap B
 //! ```
 //!
+//! Packets are counted, on networks where a port has a limit, before anything else is asked of A's, and after B's rules: what they
+//! refuse is not to use up what B may receive.
+//!
 //! Everything about a port is an element of a set or map under its mark, and its rules are a chain that ports with equal
 //! rules share. So what one port costs does not depend on how many there are.
 
@@ -22,6 +25,7 @@ pub mod host;
 mod limits;
 mod load;
 pub mod network;
+mod packets;
 pub mod router;
 mod ruleset;
 mod security_group;

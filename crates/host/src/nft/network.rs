@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::element::{Element, Family};
 use super::load::run;
 use super::ruleset::{Delta, Ruleset};
-use super::{TABLE, Text, anti_spoof, batch, security_group};
+use super::{TABLE, Text, anti_spoof, batch, packets, security_group};
 use crate::plan::NetworkPlan;
 use crate::{Result, nfnetlink};
 
@@ -112,10 +112,13 @@ fn whole(delta: &Delta) -> String {
         for (name, rules) in &delta.new_chains {
             security_group::chain(text, name, rules);
         }
-        for map in ["dscp", "egress", "ingress"] {
+        for map in ["dscp", "egress", "ingress", "packets_egress", "packets_ingress"] {
             text.elements(&format!("map {map}"), "type mark : verdict", of(Family::Inet, map));
         }
         security_group::hooks(text);
+        if delta.counts {
+            packets::hooks(text);
+        }
     });
     text.out
 }
@@ -130,6 +133,9 @@ fn changes(delta: &Delta) -> String {
         for rule in security_group::statements(name, rules) {
             text.line(format!("add rule inet {TABLE} {name} {rule}"));
         }
+    }
+    if delta.counts {
+        text.block(format!("table inet {TABLE}"), packets::hooks);
     }
     for (verb, elements) in [("delete", &delta.removed), ("add", &delta.added)] {
         for element in elements {

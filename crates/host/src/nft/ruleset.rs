@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ipnet::IpNet;
 
 use super::element::{Element, Family, Part, Value};
-use super::{anti_spoof, security_group};
+use super::{anti_spoof, packets, security_group};
 use crate::plan::{Direction, NetworkPlan, PortKind, PortPlan};
 
 /// In a port's mark: it has no port security.
@@ -31,6 +31,8 @@ pub struct Ruleset {
     chains_made: usize,
     /// Code points that have a chain. There are few, so those stay.
     code_points: BTreeSet<u8>,
+    /// Packets are counted somewhere, or were: what leads to the counting stays.
+    counts: bool,
     numbers_made: u32,
     /// Numbers of ports that are gone, to be given out again.
     free_numbers: BTreeSet<u32>,
@@ -60,6 +62,8 @@ pub struct Delta {
     pub added: Vec<Element>,
     pub old_chains: Vec<String>,
     pub old_groups: Vec<String>,
+    /// The first port whose packets are counted has come: others do not pay for it before.
+    pub counts: bool,
 }
 
 impl Delta {
@@ -83,11 +87,13 @@ impl Ruleset {
         let stale: Vec<String> =
             self.ports.iter().filter(|(_, known)| changed(known)).map(|(id, _)| id.clone()).collect();
         let mut before = BTreeSet::new();
+        let mut limits_before = BTreeSet::new();
         let mut numbers = HashMap::new();
         let mut abandoned = Vec::new();
         for id in stale {
             let Some(known) = self.ports.remove(&id) else { continue };
             before.extend(elements(&known));
+            limits_before.extend(limits(&known));
             abandoned.extend(known.chains);
             if wanted.contains_key(id.as_str()) {
                 numbers.insert(id, known.number);
@@ -96,6 +102,7 @@ impl Ruleset {
             }
         }
         let mut after = BTreeSet::new();
+        let mut limits_after = BTreeSet::new();
         for (id, port) in wanted {
             if self.ports.contains_key(id) {
                 continue;
@@ -112,6 +119,7 @@ impl Ruleset {
             }
             let known = Known { plan: port.clone(), number, chains };
             after.extend(elements(&known));
+            limits_after.extend(limits(&known));
             self.ports.insert(id.to_owned(), known);
         }
         for names in abandoned {
@@ -119,6 +127,11 @@ impl Ruleset {
                 self.leave(direction, &name, &mut delta);
             }
         }
+        // A port's number may be another's by now, with the same limit.
+        delta.new_chains.extend(limits_after.difference(&limits_before).cloned());
+        delta.counts = !self.counts && !limits_after.is_empty();
+        self.counts |= delta.counts;
+        delta.old_chains.extend(limits_before.difference(&limits_after).map(|(name, _)| name.clone()));
         self.advance_groups(plan, &mut before, &mut after, &mut delta);
         delta.removed = before.difference(&after).cloned().collect();
         delta.added = after.difference(&before).cloned().collect();
@@ -188,6 +201,10 @@ impl Ruleset {
     }
 }
 
+fn limits(known: &Known) -> impl Iterator<Item = (String, Vec<String>)> {
+    DIRECTIONS.into_iter().filter_map(|direction| packets::chain(&known.plan, known.number, direction))
+}
+
 fn elements(known: &Known) -> Vec<Element> {
     let mut mark = match &known.plan {
         plan if !plan.port_security => known.number | FREE,
@@ -203,6 +220,12 @@ fn elements(known: &Known) -> Vec<Element> {
         let (chain, _) = security_group::dscp(code_point);
         let key = vec![Part::Mark(mark)];
         elements.push(Element::new(Family::Inet, "dscp", key).to(Value::Jump(chain)));
+    }
+    for direction in DIRECTIONS {
+        if let Some((chain, _)) = packets::chain(&known.plan, known.number, direction) {
+            let element = Element::new(Family::Inet, packets::map(direction), vec![Part::Mark(mark)]);
+            elements.push(element.to(Value::Jump(chain)));
+        }
     }
     for (direction, chain) in DIRECTIONS.into_iter().zip(known.chains.iter().flatten()) {
         let map = security_group::name(direction);

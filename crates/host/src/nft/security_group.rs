@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Text;
 use super::element::{Element, Family, Part};
 use super::ruleset::{MARKED, STATELESS};
+use super::{Text, packets};
 use crate::plan::{Direction, PortPlan, Protocol, Remote, RulePlan};
 
 /// Ports whose answers need no rule.
@@ -84,7 +84,7 @@ pub(super) fn dscp(code_point: u8) -> (String, Vec<String>) {
 
 /// All that is in the chain of that name.
 pub(super) fn statements(name: &str, rules: &[String]) -> Vec<String> {
-    if name.starts_with(DSCP) {
+    if name.starts_with(DSCP) || packets::is_limit(name) {
         return rules.to_vec();
     }
     let direction = name.split('_').next().unwrap_or(name);

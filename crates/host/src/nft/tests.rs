@@ -144,6 +144,39 @@ fn other_rules_and_other_groups() {
 }
 
 #[test]
+fn limits_of_packets_have_chains_of_their_own() {
+    let limited = |id, egress, ingress: Option<(u64, u64)>| {
+        let rate = |(per_second, burst)| PacketRate { per_second, burst };
+        let qos = QosPlan {
+            egress_packets: Some(rate((egress, 0))),
+            ingress_packets: ingress.map(rate),
+            ..QosPlan::default()
+        };
+        PortPlan { qos, ..port(id, PortKind::Vm) }
+    };
+    let free = |id| PortPlan { port_security: false, ..limited(id, 0, None) };
+    let before = network(vec![limited('a', 1000, Some((2000, 500))), free('b')]);
+    insta::assert_snapshot!(network::render(&before));
+    // Networks without any are not slower for it.
+    let none = network(vec![port('a', PortKind::Vm)]);
+    assert!(!network::render(&none).contains("limit_packets"));
+    assert!(network::render_changes(&none, &before).contains("chain limit_packets_ingress"));
+    // Another rate is another chain; where nothing is limited any more, none is left.
+    let after = network(vec![
+        limited('a', 1000, Some((3000, 500))),
+        PortPlan { port_security: false, ..port('b', PortKind::Vm) },
+    ]);
+    insta::assert_snapshot!(network::render_changes(&before, &after));
+    // Who comes in the place of another with the same limit takes over its chain.
+    let other = network(vec![
+        limited('c', 1000, Some((3000, 500))),
+        PortPlan { port_security: false, ..port('b', PortKind::Vm) },
+    ]);
+    let changes = network::render_changes(&after, &other);
+    assert!(!changes.contains("packets_") && changes.contains("tapcccccccc-57"), "{changes}");
+}
+
+#[test]
 fn the_order_of_a_plan_does_not_matter() {
     let mut ports = vec![
         PortPlan { rules: rules().into(), ..port('a', PortKind::Vm) },
@@ -188,7 +221,7 @@ fn a_router_with_forwarded_ports_and_limits() {
     plan.floating_ips[0].qos = QosPlan {
         ingress: Some(Rate { kilobits: 8000, burst_kilobits: 0 }),
         egress: Some(Rate { kilobits: 100, burst_kilobits: 4000 }),
-        dscp: None,
+        ..QosPlan::default()
     };
     plan.gateway.as_mut().unwrap().qos.egress = Some(Rate { kilobits: 1, burst_kilobits: 0 });
     insta::assert_snapshot!(router::render(&plan));

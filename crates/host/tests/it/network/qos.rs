@@ -1,7 +1,7 @@
 //! Limits that limit.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use host::Network;
@@ -45,8 +45,10 @@ fn a_machine_gets_and_sends_as_much_as_its_policy_says() {
         let network = sandbox.network;
         let mut drifts = network.drifts();
         let rate = |kilobits| Some(Rate { kilobits, burst_kilobits: 0 });
-        let with =
-            |ingress, egress| PortPlan { qos: QosPlan { ingress, egress, dscp: None }, ..open("a", 11) };
+        let with = |ingress, egress| PortPlan {
+            qos: QosPlan { ingress, egress, ..QosPlan::default() },
+            ..open("a", 11)
+        };
         let limited = tenant("net", vec![with(rate(20_000), rate(10_000)), open("b", 12)]);
         network.apply_network(&limited).await.unwrap();
         // The tap comes after the plan; that it is there is told, and it is limited then.
@@ -70,6 +72,71 @@ fn a_machine_gets_and_sends_as_much_as_its_policy_says() {
         let namespace = network.namespace(&free.id);
         let left = command("ip", &["netns", "exec", namespace.as_str(), "tc", "qdisc", "show"]);
         assert!(!left.contains("tbf") && !left.contains("ingress") && !left.contains("ifb"), "{left}");
+    });
+}
+
+/// How many of 600 packets that are sent at once arrive, and how long sending and hearing took.
+fn arriving(from: &UdpSocket, to: &UdpSocket, address: &str) -> (usize, Duration) {
+    let begin = Instant::now();
+    to.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let (mut heard, mut buffer) = (0, [0; 64]);
+    let mut hear = |heard: &mut usize| {
+        while to.recv(&mut buffer).is_ok() {
+            *heard += 1;
+        }
+    };
+    for n in 0..600 {
+        from.send_to(b"one of many", address).unwrap();
+        // Its socket's buffer is short.
+        if n % 50 == 49 {
+            hear(&mut heard);
+        }
+    }
+    to.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    hear(&mut heard);
+    (heard, begin.elapsed())
+}
+
+#[test]
+fn packets_are_counted_both_ways_and_refused_ones_use_up_nothing() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = sandbox.network;
+        let rate = |per_second, burst| Some(PacketRate { per_second, burst });
+        let with = |egress_packets, ingress_packets, name, last| {
+            let qos = QosPlan { egress_packets, ingress_packets, ..QosPlan::default() };
+            PortPlan { qos, ..open(name, last) }
+        };
+        let plan = |a: PortPlan| tenant("net", vec![a, open("b", 12)]);
+        let free = plan(open("a", 11));
+        network.apply_network(&free).await.unwrap();
+        let a = Guest::start(&network, &free, &free.ports[0]).await;
+        let b = Guest::start(&network, &free, &free.ports[1]).await;
+        let (from_a, from_b) = (a.udp("10.0.0.11:999").await, b.udp("10.0.0.12:999").await);
+        assert_eq!(arriving(&from_a, &from_b, "10.0.0.12:999").0, 600);
+
+        let within = |(heard, time): (usize, Duration), per_second: f64, burst: usize| {
+            let most = burst + (time.as_secs_f64() * per_second) as usize + 1;
+            assert!((burst..=most).contains(&heard), "{heard} of at most {most} in {time:?}");
+        };
+        network.apply_network(&plan(with(rate(50, 20), None, "a", 11))).await.unwrap();
+        within(arriving(&from_a, &from_b, "10.0.0.12:999"), 50.0, 20);
+        assert_eq!(arriving(&from_b, &from_a, "10.0.0.11:999").0, 600);
+        network.apply_network(&plan(with(None, rate(100, 30), "a", 11))).await.unwrap();
+        within(arriving(&from_b, &from_a, "10.0.0.11:999"), 100.0, 30);
+        assert_eq!(arriving(&from_a, &from_b, "10.0.0.12:999").0, 600);
+
+        // What its groups refuse does not keep from it what they let in.
+        let qos = QosPlan { ingress_packets: rate(1, 5), ..QosPlan::default() };
+        let closed = PortPlan { qos, ..port("a", 11) };
+        network.apply_network(&plan(closed)).await.unwrap();
+        assert_eq!(arriving(&from_b, &from_a, "10.0.0.11:998").0, 0);
+        from_a.send_to(b"a question", "10.0.0.12:999").unwrap();
+        from_b.send_to(b"its answer", "10.0.0.11:999").unwrap();
+        let mut buffer = [0; 64];
+        from_a.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        assert_eq!(from_a.recv(&mut buffer).unwrap(), 10);
+        network.apply_network(&free).await.unwrap();
+        assert_eq!(arriving(&from_b, &from_a, "10.0.0.11:999").0, 600);
     });
 }
 

@@ -125,7 +125,7 @@ fn forwarded_ports_and_limits_of_a_floating_address() {
         // A megabit a second with a burst of a packet: some of ten times as much must be lost, both ways.
         let slow = Some(Rate { kilobits: 1000, burst_kilobits: 8 });
         let mut limited = router("rtr", &net, 5, &[(7, 11)]);
-        limited.floating_ips[0].qos = QosPlan { ingress: slow, egress: slow, dscp: None };
+        limited.floating_ips[0].qos = QosPlan { ingress: slow, egress: slow, ..QosPlan::default() };
         network.apply_router(&limited).await.unwrap();
         let (near, far) = (a.udp("10.0.0.11:5000").await, UdpSocket::bind("198.51.100.1:5000").unwrap());
         far.set_read_timeout(Some(std::time::Duration::from_millis(700))).unwrap();
