@@ -82,14 +82,6 @@ def ensure_external(cloud, cidr):
     return network
 
 
-def ensure_subnet_pool(cloud):
-    """The auto-allocated topology takes its subnets from a default pool."""
-    if not cloud.network.find_subnet_pool("default-v4"):
-        cloud.network.create_subnet_pool(
-            name="default-v4", prefixes=["10.210.0.0/16"], default_prefixlen=24, is_shared=True, is_default=True
-        )
-
-
 def take_time_for_copies(cloud):
     """Tests look at a server while its disk is copied, which takes a simulated host no time at all."""
     root = os.environ["OS_AUTH_URL"].split("/identity")[0]
@@ -167,8 +159,6 @@ def main():
         # `all` would run the tests of extensions that the cloud does not announce.
         aliases = sorted(e.alias for e in cloud.network.extensions())
         put("network-feature-enabled", api_extensions=",".join(aliases))
-        if "subnet_allocation" in aliases:
-            ensure_subnet_pool(cloud)
     user = args.ssh_user or "cirros"
     put("validation", run_validation=bool(args.ssh_user), image_ssh_user=user, image_alt_ssh_user=user)
     with open(f"{out}/etc/tempest.conf", "w") as file:

@@ -1,11 +1,13 @@
 //! The only file that knows everyone: drivers, then services, then routers.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use base::Ctx;
 use db::{Commits, Db};
+use ipnet::{IpNet, Ipv4Net};
 use web::Router;
 
 use crate::config::{Config, Identity};
@@ -35,6 +37,9 @@ pub struct Cloud {
     /// None: this cloud has no demo project.
     pub demo: Option<DemoUser>,
 }
+
+/// What projects' subnets are cut from by default: apart from the demo project's, and from what Kubernetes takes.
+const SUBNETS_FROM: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 32, 0, 0), 12);
 
 /// How long a token lives.
 pub const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
@@ -96,6 +101,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
             external_gateway_hosts: true,
             dns_domain: String::new(),
             default_mtu: 1500,
+            quotas: config.network_quotas.clone(),
         },
     );
     let nova = nova::Nova::new(
@@ -175,6 +181,7 @@ impl Cloud {
                     config.external.into(),
                     config.gateway().into(),
                     (first.into(), last.into()),
+                    Some(IpNet::V4(SUBNETS_FROM)),
                 )
                 .await?;
             self.external.get_or_init(|| id.clone());

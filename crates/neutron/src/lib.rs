@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`networks`], [`subnets`], [`ports`], [`routers`], [`floating_ips`], [`security_groups`], [`security_group_rules`] | the resources |
 //! | [`subnet_pools`], [`address_scopes`] | where addresses of subnets come from |
+//! | [`auto_topology`] | a network for who asks for nothing in particular |
 //! | [`port_forwardings`], [`trunks`], [`qos`], [`address_groups`], [`default_rules`] | what goes beyond them |
 //! | [`rbac`] | what is shared with whom |
 //! | [`ipam`] | arithmetic of addresses |
@@ -26,6 +27,7 @@
 pub mod address_groups;
 pub mod address_scopes;
 pub mod agents;
+pub mod auto_topology;
 mod compute;
 pub mod default_rules;
 pub mod discovery;
@@ -105,6 +107,18 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "neutron/0014_topologies", sql: include_str!("../migrations/0014_topologies.sql") },
     Migration { name: "neutron/0015_metering", sql: include_str!("../migrations/0015_metering.sql") },
     Migration { name: "neutron/0016_segments", sql: include_str!("../migrations/0016_segments.sql") },
+    Migration {
+        name: "neutron/0017_external_by_project",
+        sql: include_str!("../migrations/0017_external_by_project.sql"),
+    },
+    Migration {
+        name: "neutron/0018_auto_topology",
+        sql: include_str!("../migrations/0018_auto_topology.sql"),
+    },
+    Migration {
+        name: "neutron/0019_agent_hosting",
+        sql: include_str!("../migrations/0019_agent_hosting.sql"),
+    },
 ];
 
 /// What the operator decides.
@@ -117,6 +131,8 @@ pub struct Config {
     /// Domain name that DHCP hands out, without trailing dot.
     pub dns_domain: String,
     pub default_mtu: u32,
+    /// Quotas of projects that have none of their own, where they are not Neutron's.
+    pub quotas: Vec<(String, i64)>,
 }
 
 pub struct Neutron {
@@ -157,16 +173,19 @@ impl Neutron {
         let routes = port_forwardings::api::routes(routes);
         let routes = trunks::api::routes(routes);
         let routes = default_rules::api::routes(routes);
+        let routes = auto_topology::api::routes(routes);
         let routes = quotas::api::routes(routes);
         agents::api::routes(routes).into_router()
     }
 
     /// Starts the reconcilers.
     pub async fn start(self: &Arc<Self>) {
-        let registered: Result<()> =
-            db::write!(self.db, |tx| agents::store::register(tx, &self.config.host).await);
-        if let Err(error) = registered {
-            tracing::error!(?error, "the agents' rows could not be written");
+        let written: Result<()> = db::write!(self.db, |tx| {
+            quotas::store::set_defaults(tx, &self.config.quotas).await?;
+            agents::store::register(tx, &self.config.host).await
+        });
+        if let Err(error) = written {
+            tracing::error!(?error, "the rows of agents and default quotas could not be written");
         }
         self.heal();
         reconcile::spawn(self.networks.clone(), Arc::new(Networks(self.clone())), Options::default());

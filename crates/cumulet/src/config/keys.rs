@@ -34,6 +34,8 @@ pub enum Kind {
     Stores,
     /// `CIDR,...`
     Networks,
+    /// `RESOURCE=N,...`
+    Quotas,
     Text,
 }
 
@@ -150,6 +152,9 @@ pub const KEYS: &[Key] = &[
         "Networks on this machine and near it that images may be imported from; the web may be in any case",
     )
     .or_says("none"),
+    key("network-quotas", Kind::Quotas, "RESOURCE=N,...", "How many routers, ports and so on a project may have that was given no quota of its own; -1: no limit")
+        .or_says("Neutron's: router=10, floatingip=50, network=100, port=500 and so on")
+        .kept(),
     key("tls", Kind::Switch, "", "Serve the APIs over TLS, by a certificate of an authority made for this cloud")
         .or("false")
         .kept(),
@@ -240,6 +245,7 @@ impl Kind {
             }
             Kind::Stores => stores(text).map(drop),
             Kind::Networks => networks(text).map(drop),
+            Kind::Quotas => neutron::quotas::parse(text).map(drop),
             Kind::Filter => tracing_subscriber::EnvFilter::try_new(text)
                 .map(drop)
                 .map_err(|e| format!("{e}; write a level, as in `info`, or `neutron=debug,info`")),

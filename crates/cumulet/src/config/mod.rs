@@ -60,6 +60,8 @@ pub struct Config {
     pub image_stores: Vec<(String, Utf8PathBuf)>,
     /// Networks that images may be imported from, besides the web.
     pub image_import_allow: Vec<IpNet>,
+    /// Default quotas of Neutron's resources.
+    pub network_quotas: Vec<(String, i64)>,
     pub tls: Option<Tls>,
     /// Machines run as users from this number on.
     pub first_user: u32,
@@ -145,6 +147,8 @@ impl Told {
             demo: settings.on("demo"),
             image_stores: keys::stores(settings.text("image-stores")).map_err(|why| anyhow!(why))?,
             image_import_allow: keys::networks(settings.text("image-import-allow"))
+                .map_err(|why| anyhow!(why))?,
+            network_quotas: neutron::quotas::parse(settings.text("network-quotas"))
                 .map_err(|why| anyhow!(why))?,
             tls: tls(settings)?,
             first_user: self.identity.clone().unwrap_or_default().first_user,

@@ -73,6 +73,7 @@ impl Ordinary for AddressGroup {
     const EVENTS: [&'static str; 3] =
         ["address_group.create", "address_group.update", "address_group.delete"];
     const QUOTA: Option<&'static str> = Some("address_group");
+    const SHARED_IS_MISSING: bool = true;
 
     fn standard(&self) -> &Standard {
         &self.standard

@@ -35,6 +35,7 @@ const SPEC: Spec = Spec {
 };
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
+    let routes = super::hosting::routes(routes);
     routes
         .get("/v2.0/agents", &LIST, list)
         .get("/v2.0/agents/{id}", &GET, show)

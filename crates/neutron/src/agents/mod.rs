@@ -2,6 +2,8 @@
 //! are alive whenever they can be asked about.
 
 pub mod api;
+pub mod hosting;
+pub mod rules;
 pub mod store;
 
 use db::{FromRow, Row};

@@ -15,8 +15,9 @@ use crate::ports::addresses::Wanted;
 use crate::ports::{self, FullPort, Port};
 use crate::rows::Where;
 use crate::standard::Standard;
+use crate::subnet_pools::SubnetPool;
 use crate::subnets::Subnet;
-use crate::{Neutron, fault, networks, security_groups, subnets};
+use crate::{Neutron, fault, networks, request, security_groups, subnets};
 
 impl Neutron {
     /// Makes a port for a server.
@@ -145,9 +146,8 @@ pub async fn external(
     ctx: &Ctx,
     name: &str,
     mtu: u32,
-    cidr: IpNet,
-    gateway: IpAddr,
-    pool: Pool,
+    (cidr, gateway, pool): (IpNet, IpAddr, Pool),
+    subnets_from: Option<IpNet>,
 ) -> Result<(String, Wakes)> {
     let mut conditions = Where::of("physical_network", PHYSICAL_NETWORK);
     conditions.and("network_type = 'flat'", []);
@@ -185,5 +185,8 @@ pub async fn external(
     subnets::rules::check(&subnet)?;
     let mut wakes = subnets::store::create(tx, ctx, &subnet).await?;
     wakes.networks.insert(network.standard.id.clone());
+    if let Some(prefix) = subnets_from {
+        request::insert(tx, ctx, &SubnetPool::default_of(owner, prefix)).await?;
+    }
     Ok((network.standard.id, wakes))
 }

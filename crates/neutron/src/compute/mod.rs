@@ -132,8 +132,15 @@ impl Neutron {
         }
     }
 
+    /// A network of the caller's project that is made for who asks for nothing in particular; see
+    /// [`crate::auto_topology`]. 409 where the operator has not said how.
+    pub async fn auto_allocated_network(&self, ctx: &Ctx) -> Result<NetworkBrief> {
+        let id = self.auto_network(ctx, ctx.require_project()?).await?;
+        self.network(ctx, &id).await
+    }
+
     /// The external network and its subnet, made on the first start. Answers the network's id; a network that is
-    /// there already stays as it is.
+    /// there already stays as it is. `subnets_from`: what projects' subnets may be cut from by default, made along with it.
     pub async fn ensure_external(
         &self,
         ctx: &Ctx,
@@ -141,6 +148,7 @@ impl Neutron {
         cidr: IpNet,
         gateway: IpAddr,
         pool: (IpAddr, IpAddr),
+        subnets_from: Option<IpNet>,
     ) -> Result<String> {
         let pool = ipam::Pool { start: pool.0, end: pool.1 };
         let made: Result<(String, crate::plane::Wakes)> = db::write!(self.db, |tx| bind::external(
@@ -148,9 +156,8 @@ impl Neutron {
             ctx,
             name,
             self.config.default_mtu,
-            cidr,
-            gateway,
-            pool
+            (cidr, gateway, pool),
+            subnets_from
         )
         .await);
         let (id, wakes) = made?;

@@ -207,11 +207,14 @@ pub async fn update(
         }
         ip.qos_policy_id = policy.into();
     }
-    if input.has("port_id") || input.has("fixed_ip_address") {
+    // An update that says nothing at all takes the address away from its port, as it did before there was anything else
+    // to say.
+    let to_another = input.has("port_id") || input.is_empty();
+    if to_another || input.has("fixed_ip_address") {
         if input.text("port_id").is_some() {
             port_forwardings::store::check_free(tx, &ip).await?;
         }
-        let next = if input.has("port_id") {
+        let next = if to_another {
             target(tx, ctx, &ip, input).await?
         } else {
             // Another address of the same port.
@@ -248,6 +251,7 @@ async fn retarget(tx: &mut Tx, ctx: &Ctx, ip: &FloatingIp, input: &Input) -> Res
 }
 
 pub async fn delete(tx: &mut Tx, ctx: &Ctx, ip: &FloatingIp) -> Result<Wakes> {
+    port_forwardings::store::check_free(tx, ip).await?;
     let s = &ip.standard;
     let forwarder = Some(ip.forwarded_by.clone()).filter(|r| !r.is_empty());
     rows::delete(tx, SPEC.table, &s.id).await?;

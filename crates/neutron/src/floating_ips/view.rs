@@ -55,7 +55,7 @@ fn view(ip: &FloatingIp, port: Option<&Port>, forwardings: &[PortForwarding]) ->
         })
     });
     view.insert("port_details".into(), json!(details));
-    let forwardings: Vec<Value> = forwardings.iter().map(|f| Value::Object(f.view())).collect();
+    let forwardings: Vec<Value> = forwardings.iter().map(|f| Value::Object(f.in_floating_ip())).collect();
     view.insert("port_forwardings".into(), Value::Array(forwardings));
     view.insert("qos_policy_id".into(), text(&ip.qos_policy_id));
     view.insert("dns_name".into(), json!(ip.dns_name));

@@ -88,6 +88,7 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<()> {
     let project = &network.standard.project_id;
     quotas::store::check(tx, project, "network", 1).await?;
     qos::store::usable(tx, ctx, &network.qos_policy_id).await?;
+    only_default(tx, None, network).await?;
     rows::insert(tx, SPEC.table, &network.standard.id, network.columns())
         .await
         .map_err(|e| if db::is_unique(&e) { provider::in_use(network) } else { e.into() })?;
@@ -102,6 +103,7 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, network: &Network) -> Result<()> {
 
 pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &Network, network: &Network) -> Result<()> {
     let s = &network.standard;
+    only_default(tx, Some(before), network).await?;
     rows::update(tx, SPEC.table, &s.id, before.standard.revision, network.columns()).await?;
     let object = ("network", s.id.as_str());
     if before.shared != network.shared {
@@ -115,6 +117,27 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &Network, network: &Network)
     }
     tx.event(Event::new("network", "network.update", &s.id, &s.project_id, ctx)).await?;
     Ok(())
+}
+
+/// The external network that topologies are made behind by themselves.
+pub async fn default_external(conn: &mut AnyConnection) -> Result<Option<String>> {
+    let found =
+        sql("SELECT id FROM network WHERE external = 1 AND is_default = 1 ORDER BY created_at LIMIT 1");
+    Ok(found.optional(conn).await?)
+}
+
+/// There is one default external network.
+async fn only_default(conn: &mut AnyConnection, before: Option<&Network>, network: &Network) -> Result<()> {
+    if !network.is_default || before.is_some_and(|before| before.is_default) {
+        return Ok(());
+    }
+    match default_external(conn).await? {
+        None => Ok(()),
+        Some(other) => Err(fault::conflict(
+            "DefaultExternalNetworkExists",
+            format!("A default external network already exists: {other}."),
+        )),
+    }
 }
 
 /// IP versions of the network's subnets.

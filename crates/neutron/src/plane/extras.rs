@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use base::Result;
 use db::{AnyConnection, Row, sql};
-use host::plan::{ForwardingPlan, Protocol, QosPlan, Rate, SubportPlan};
+use host::plan::{ForwardingPlan, PacketRate, Protocol, QosPlan, Rate, SubportPlan};
 use ipnet::IpNet;
 
 use crate::rows::{Where, texts};
@@ -51,6 +51,7 @@ struct QosRow {
     kind: String,
     direction: String,
     rate: Rate,
+    packets: PacketRate,
     dscp: i64,
 }
 
@@ -62,13 +63,18 @@ impl db::FromRow for QosRow {
             kind: row.text("kind")?,
             direction: row.text("direction")?,
             rate: Rate { kilobits: number("max_kbps")?, burst_kilobits: number("max_burst_kbps")? },
+            packets: PacketRate {
+                per_second: u64::from(number("max_kpps")?) * 1000,
+                burst: u64::from(number("max_burst_kpps")?) * 1000,
+            },
             dscp: row.int("dscp_mark")?,
         })
     }
 }
 
 const QOS_COLUMNS: &str = "r.kind AS kind, r.direction AS direction, r.max_kbps AS max_kbps, \
-    r.max_burst_kbps AS max_burst_kbps, r.dscp_mark AS dscp_mark";
+    r.max_burst_kbps AS max_burst_kbps, r.max_kpps AS max_kpps, r.max_burst_kpps AS max_burst_kpps, \
+    r.dscp_mark AS dscp_mark";
 
 fn policies(rows: Vec<QosRow>) -> HashMap<String, QosPlan> {
     let mut all: HashMap<String, QosPlan> = HashMap::new();
@@ -78,7 +84,9 @@ fn policies(rows: Vec<QosRow>) -> HashMap<String, QosPlan> {
             ("bandwidth_limit", "ingress") => plan.ingress = Some(row.rate),
             ("bandwidth_limit", _) => plan.egress = Some(row.rate),
             ("dscp_marking", _) => plan.dscp = u8::try_from(row.dscp).ok(),
-            // Guarantees need nothing on one machine, and packets are not counted.
+            ("packet_rate_limit", "ingress") => plan.ingress_packets = Some(row.packets),
+            ("packet_rate_limit", _) => plan.egress_packets = Some(row.packets),
+            // Guarantees need nothing on one machine.
             _ => {}
         }
     }

@@ -44,7 +44,7 @@ pub fn network(rows: &NetworkRows, dns_domain: &str, external_gateway_hosts: boo
         subnets,
         ports,
         groups: groups(rows),
-        host_link: (rows.network.external && external_gateway_hosts).then(|| host_link(rows)),
+        host_link: (rows.host_joins && external_gateway_hosts).then(|| host_link(rows)),
     }
 }
 
@@ -82,7 +82,8 @@ fn subnet(subnet: &Subnet, dhcp: Option<&PlanPort>, dns_domain: &str) -> SubnetP
         dhcp_address,
         lease_time: LEASE_TIME,
         dns_domain: dns_domain.into(),
-        dhcpv6: dhcpv6(subnet),
+        // Without its port, DHCP is somebody else's.
+        dhcpv6: dhcp.map_or(Dhcpv6::Off, |_| dhcpv6(subnet)),
     }
 }
 
@@ -241,7 +242,7 @@ pub fn router(rows: &RouterRows) -> RouterPlan {
     routes.sort();
     RouterPlan {
         id: router.standard.id.clone(),
-        admin_up: router.admin_state_up,
+        admin_up: router.admin_state_up && !rows.unhosted,
         interfaces,
         gateway,
         floating_ips,

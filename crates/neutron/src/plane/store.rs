@@ -10,9 +10,11 @@ use ipnet::IpNet;
 use super::Wakes;
 use super::extras::{self, NetworkExtras, RouterExtras};
 use super::ports::PlanPort;
+use crate::agents;
 use crate::floating_ips::{self, FloatingIp};
 use crate::networks::{self, Network};
 use crate::ports::{self, FullPort};
+use crate::rbac;
 use crate::routers::{self, FullRouter};
 use crate::rows::{Where, texts};
 use crate::security_group_rules::{self, Rule};
@@ -29,6 +31,8 @@ pub struct NetworkRows {
     /// Group id -> addresses of its members, of the groups that those rules refer to.
     pub members: HashMap<String, Vec<IpNet>>,
     pub extras: NetworkExtras,
+    /// This machine has an end of it where it is others' gateway.
+    pub host_joins: bool,
 }
 
 /// What the plan of a router is made of.
@@ -40,6 +44,8 @@ pub struct RouterRows {
     pub networks: BTreeMap<String, Network>,
     pub floating_ips: Vec<FloatingIp>,
     pub extras: RouterExtras,
+    /// No agent has it: it does nothing.
+    pub unhosted: bool,
 }
 
 pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<NetworkRows>> {
@@ -59,7 +65,9 @@ pub async fn network_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<N
     }
     let members = members(conn, &remotes).await?;
     let extras = extras::of_network(conn, id, &groups).await?;
-    Ok(Some(NetworkRows { network, subnets, rules, members, extras, ports }))
+    // A project may open its own network as external to another, but not route this machine.
+    let host_joins = network.external && rbac::store::is_external_by_admin(conn, id).await?;
+    Ok(Some(NetworkRows { network, subnets, rules, members, extras, ports, host_joins }))
 }
 
 struct Member {
@@ -143,6 +151,7 @@ pub async fn router_rows(conn: &mut AnyConnection, id: &str) -> Result<Option<Ro
         interfaces,
         floating_ips,
         extras: extras::of_router(conn, id).await?,
+        unhosted: agents::store::is_taken_away(conn, &agents::store::L3, id).await?,
     }))
 }
 

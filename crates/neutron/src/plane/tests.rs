@@ -99,6 +99,7 @@ fn rows(ports: Vec<PlanPort>) -> NetworkRows {
         rules: HashMap::new(),
         members: HashMap::new(),
         extras: NetworkExtras::default(),
+        host_joins: false,
     }
 }
 
@@ -267,7 +268,7 @@ fn a_port_without_security_has_no_rules_and_pairs_are_networks() {
 #[test]
 fn the_host_is_the_outer_gateway_unless_a_port_is() {
     let mut rows = rows(vec![]);
-    rows.network.external = true;
+    rows.host_joins = true;
     let link =
         |rows: &NetworkRows, hosts: bool| plan::network(rows, "", hosts).host_link.map(|l| l.addresses);
     assert_eq!(link(&rows, true), Some(vec![net("10.0.0.1/24")]));
@@ -314,6 +315,7 @@ fn a_router_has_its_interfaces_gateway_and_floating_ips() {
         ]),
         floating_ips: vec![floating("free", None), floating("led", Some(target))],
         extras: RouterExtras::default(),
+        unhosted: false,
     };
     let plan = plan::router(&rows);
     assert_eq!(plan.interfaces.len(), 1);
@@ -336,7 +338,7 @@ fn ipv6_modes_become_advertisements_and_dhcpv6() {
         six.ra_mode = ra.into();
         six.address_mode = address.into();
         six.nameservers = vec!["2001:db8::53".parse().unwrap(), "192.0.2.53".parse().unwrap()];
-        let mut network_rows = rows(vec![]);
+        let mut network_rows = rows(vec![seen("dhcp", DHCP, &[("six", "2001:db8::2")])]);
         network_rows.subnets = vec![six.clone()];
         let dhcp = plan::network(&network_rows, "", false).subnets[0].dhcpv6;
         let rows = RouterRows {
@@ -346,6 +348,7 @@ fn ipv6_modes_become_advertisements_and_dhcpv6() {
             networks: BTreeMap::from([("n".to_owned(), network("n", false))]),
             floating_ips: vec![],
             extras: RouterExtras::default(),
+            unhosted: false,
         };
         let prefixes = plan::router(&rows).interfaces[0].prefixes.clone();
         assert!(prefixes.iter().all(|p| p.dns == ["2001:db8::53".parse::<std::net::Ipv6Addr>().unwrap()]));

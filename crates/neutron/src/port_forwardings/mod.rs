@@ -85,6 +85,18 @@ impl PortForwarding {
         view
     }
 
+    /// As its floating IP shows it: of a single port there is no range.
+    pub fn in_floating_ip(&self) -> View {
+        let mut view = self.view();
+        view.shift_remove("description");
+        for name in ["internal_port", "external_port"] {
+            if view.contains_key(name) {
+                view.shift_remove(&format!("{name}_range"));
+            }
+        }
+        view
+    }
+
     fn ends(&self, view: &mut View) {
         view.insert("protocol".into(), json!(self.protocol));
         view.insert("internal_ip_address".into(), json!(self.internal_address));

@@ -18,34 +18,48 @@ const DELETE: Policy = Policy::new("delete_policy", Rule::ProjectMember);
 const TYPES: Policy = Policy::new("get_rule_type", Rule::Reader);
 const TYPE: Policy = Policy::new("get_rule_type_details", Rule::Admin);
 
-/// (policies to read and to write a rule, path of all, path of one, path of one without its policy)
-type Paths = (Policy, Policy, &'static str, &'static str, &'static str);
+/// (policies to read and to write a rule, path of all, path of one, path of one without its policy where there is one)
+type Paths = (Policy, Policy, &'static str, &'static str, Option<&'static str>);
 
-const PATHS: [Paths; 3] = [
+const PATHS: [Paths; 5] = [
     (
         Policy::new("get_policy_bandwidth_limit_rule", Rule::ProjectReader),
         Policy::new("update_policy_bandwidth_limit_rule", Rule::ProjectMember),
         "/v2.0/qos/policies/{policy}/bandwidth_limit_rules",
         "/v2.0/qos/policies/{policy}/bandwidth_limit_rules/{id}",
-        "/v2.0/qos/alias_bandwidth_limit_rules/{id}",
+        Some("/v2.0/qos/alias_bandwidth_limit_rules/{id}"),
     ),
     (
         Policy::new("get_policy_dscp_marking_rule", Rule::ProjectReader),
         Policy::new("update_policy_dscp_marking_rule", Rule::ProjectMember),
         "/v2.0/qos/policies/{policy}/dscp_marking_rules",
         "/v2.0/qos/policies/{policy}/dscp_marking_rules/{id}",
-        "/v2.0/qos/alias_dscp_marking_rules/{id}",
+        Some("/v2.0/qos/alias_dscp_marking_rules/{id}"),
     ),
     (
         Policy::new("get_policy_minimum_bandwidth_rule", Rule::ProjectReader),
         Policy::new("update_policy_minimum_bandwidth_rule", Rule::ProjectMember),
         "/v2.0/qos/policies/{policy}/minimum_bandwidth_rules",
         "/v2.0/qos/policies/{policy}/minimum_bandwidth_rules/{id}",
-        "/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
+        Some("/v2.0/qos/alias_minimum_bandwidth_rules/{id}"),
+    ),
+    (
+        Policy::new("get_policy_packet_rate_limit_rule", Rule::ProjectReader),
+        Policy::new("update_policy_packet_rate_limit_rule", Rule::ProjectMember),
+        "/v2.0/qos/policies/{policy}/packet_rate_limit_rules",
+        "/v2.0/qos/policies/{policy}/packet_rate_limit_rules/{id}",
+        None,
+    ),
+    (
+        Policy::new("get_policy_minimum_packet_rate_rule", Rule::ProjectReader),
+        Policy::new("update_policy_minimum_packet_rate_rule", Rule::ProjectMember),
+        "/v2.0/qos/policies/{policy}/minimum_packet_rate_rules",
+        "/v2.0/qos/policies/{policy}/minimum_packet_rate_rules/{id}",
+        Some("/v2.0/qos/alias_minimum_packet_rate_rules/{id}"),
     ),
 ];
 
-static ROUTES: [Paths; 3] = PATHS;
+static ROUTES: [Paths; 5] = PATHS;
 
 type App = State<Arc<Neutron>>;
 
@@ -59,7 +73,7 @@ pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
         .get("/v2.0/qos/rule-types", &TYPES, rule_types)
         .get("/v2.0/qos/rule-types/{kind}", &TYPE, rule_type);
     ROUTES.iter().enumerate().fold(routes, |routes, (at, (get, write, all, one, alias))| {
-        routes
+        let routes = routes
             .get(all, get, move |a: App, c: Caller, o: Origin, p: Path<String>, q: Params| {
                 list_rules(at, a, c, o, p, q)
             })
@@ -74,7 +88,9 @@ pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
             })
             .delete(one, write, move |State(a): App, Caller(c): Caller, Path((policy, id)): Path<(String, String)>| async move {
                 delete_rule(at, &a, &c, Some(policy), &id).await
-            })
+            });
+        let Some(alias) = alias else { return routes };
+        routes
             .get(alias, get, move |State(a): App, Caller(c): Caller, Path(id): Path<String>, q: Params| async move {
                 show_rule(at, &a, &c, None, &id, &q).await
             })
@@ -94,9 +110,8 @@ async fn rule_types() -> web::Result {
 }
 
 async fn rule_type(Path(kind): Path<String>) -> web::Result {
-    let direction = json!({
-        "parameter_name": "direction", "parameter_type": "choices", "parameter_values": ["egress", "ingress"],
-    });
+    let direction = |values: &[&str]| json!({"parameter_name": "direction", "parameter_type": "choices", "parameter_values": values});
+    let both = direction(&["egress", "ingress"]);
     let range = |name: &str| {
         json!({
             "parameter_name": name, "parameter_type": "range",
@@ -104,11 +119,13 @@ async fn rule_type(Path(kind): Path<String>) -> web::Result {
         })
     };
     let parameters = match kind.as_str() {
-        "bandwidth_limit" => json!([range("max_kbps"), range("max_burst_kbps"), direction]),
+        "bandwidth_limit" => json!([range("max_kbps"), range("max_burst_kbps"), both]),
         "dscp_marking" => json!([{
             "parameter_name": "dscp_mark", "parameter_type": "choices", "parameter_values": rules::DSCP_MARKS,
         }]),
-        "minimum_bandwidth" => json!([range("min_kbps"), direction]),
+        "minimum_bandwidth" => json!([range("min_kbps"), both]),
+        "packet_rate_limit" => json!([range("max_kpps"), range("max_burst_kpps"), both]),
+        "minimum_packet_rate" => json!([range("min_kpps"), direction(&["egress", "ingress", "any"])]),
         other => {
             let message = format!("Rule type {other} could not be found.");
             return Err(base::Error::not_found(message).code("QosRuleTypeNotFound").into());

@@ -58,12 +58,15 @@ pub struct QosRule {
     pub qos_policy_id: String,
     /// One of [`KINDS`].
     pub kind: String,
-    /// `egress` (from the machine) or `ingress`; '' where it means nothing.
+    /// `egress` (from the machine), `ingress` or, of a least packet rate, `any`; '' where it means nothing.
     pub direction: String,
     pub max_kbps: i64,
     pub max_burst_kbps: i64,
     pub min_kbps: i64,
     pub dscp_mark: i64,
+    pub max_kpps: i64,
+    pub max_burst_kpps: i64,
+    pub min_kpps: i64,
     pub created_at: i64,
 }
 
@@ -78,6 +81,9 @@ impl FromRow for QosRule {
             max_burst_kbps: row.int("max_burst_kbps")?,
             min_kbps: row.int("min_kbps")?,
             dscp_mark: row.int("dscp_mark")?,
+            max_kpps: row.int("max_kpps")?,
+            max_burst_kpps: row.int("max_burst_kpps")?,
+            min_kpps: row.int("min_kpps")?,
             created_at: row.int("created_at")?,
         })
     }
@@ -93,9 +99,9 @@ impl QosRule {
             ("max_burst_kbps", self.max_burst_kbps.into()),
             ("min_kbps", self.min_kbps.into()),
             ("dscp_mark", self.dscp_mark.into()),
-            ("max_kpps", 0.into()),
-            ("max_burst_kpps", 0.into()),
-            ("min_kpps", 0.into()),
+            ("max_kpps", self.max_kpps.into()),
+            ("max_burst_kpps", self.max_burst_kpps.into()),
+            ("min_kpps", self.min_kpps.into()),
             ("created_at", self.created_at.into()),
         ]
     }
@@ -119,6 +125,12 @@ impl QosRule {
                 direction,
             ],
             "dscp_marking" => vec![("dscp_mark", json!(self.dscp_mark))],
+            "packet_rate_limit" => vec![
+                ("max_kpps", json!(self.max_kpps)),
+                ("max_burst_kpps", json!(self.max_burst_kpps)),
+                direction,
+            ],
+            "minimum_packet_rate" => vec![("min_kpps", json!(self.min_kpps)), direction],
             _ => vec![("min_kbps", json!(self.min_kbps)), direction],
         }
     }
@@ -129,6 +141,8 @@ pub const KINDS: &[(&str, &str, &str)] = &[
     ("bandwidth_limit", "bandwidth_limit_rule", "bandwidth_limit_rules"),
     ("dscp_marking", "dscp_marking_rule", "dscp_marking_rules"),
     ("minimum_bandwidth", "minimum_bandwidth_rule", "minimum_bandwidth_rules"),
+    ("packet_rate_limit", "packet_rate_limit_rule", "packet_rate_limit_rules"),
+    ("minimum_packet_rate", "minimum_packet_rate_rule", "minimum_packet_rate_rules"),
 ];
 
 const RULE: Extent = Extent::Nobodys;
@@ -142,6 +156,15 @@ const DSCP: &[Attr] = &[attr("dscp_mark", Kind::Any).required().put().by(Filter:
 const MINIMUM: &[Attr] = &[
     attr("min_kbps", Kind::Int(0, rules::MAX)).required().put().by(Filter::Number("min_kbps")),
     attr("direction", Kind::OneOf(&["egress", "ingress"])).both().by(Filter::Text("direction")),
+];
+const PACKETS: &[Attr] = &[
+    attr("max_kpps", Kind::Int(0, rules::MAX)).required().put().by(Filter::Number("max_kpps")),
+    attr("max_burst_kpps", Kind::Int(0, rules::MAX)).both().by(Filter::Number("max_burst_kpps")),
+    attr("direction", Kind::OneOf(&["egress", "ingress"])).both().by(Filter::Text("direction")),
+];
+const LEAST_PACKETS: &[Attr] = &[
+    attr("min_kpps", Kind::Int(0, rules::MAX)).required().put().by(Filter::Number("min_kpps")),
+    attr("direction", Kind::OneOf(&["egress", "ingress", "any"])).both().by(Filter::Text("direction")),
 ];
 
 const fn spec(at: usize, attrs: &'static [Attr]) -> Spec {
@@ -157,4 +180,5 @@ const fn spec(at: usize, attrs: &'static [Attr]) -> Spec {
 }
 
 /// In the order of [`KINDS`].
-pub static RULE_SPECS: [Spec; 3] = [spec(0, BANDWIDTH), spec(1, DSCP), spec(2, MINIMUM)];
+pub static RULE_SPECS: [Spec; 5] =
+    [spec(0, BANDWIDTH), spec(1, DSCP), spec(2, MINIMUM), spec(3, PACKETS), spec(4, LEAST_PACKETS)];

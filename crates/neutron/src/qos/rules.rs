@@ -1,5 +1,7 @@
 //! What a rule may say, and which rules contradict each other.
 
+use std::fmt::Display;
+
 use base::{Error, Result};
 use serde_json::Value;
 
@@ -44,6 +46,9 @@ pub fn apply(rule: &mut QosRule, input: &Input) -> Result<()> {
     set("max_kbps", &mut rule.max_kbps);
     set("max_burst_kbps", &mut rule.max_burst_kbps);
     set("min_kbps", &mut rule.min_kbps);
+    set("max_kpps", &mut rule.max_kpps);
+    set("max_burst_kpps", &mut rule.max_burst_kpps);
+    set("min_kpps", &mut rule.min_kpps);
     if let Some(direction) = input.text("direction") {
         rule.direction = direction.into();
     }
@@ -67,7 +72,7 @@ fn dscp_mark(value: &Value) -> Result<i64> {
     )))
 }
 
-/// One rule of a kind for each direction; no limit below what is promised.
+/// One rule of a kind for each direction, `any` being both; no limit below what is promised.
 pub fn check<'a>(rule: &QosRule, others: impl IntoIterator<Item = &'a QosRule>) -> Result<()> {
     for other in others.into_iter().filter(|o| o.id != rule.id) {
         if other.kind == rule.kind && other.direction == rule.direction {
@@ -78,6 +83,10 @@ pub fn check<'a>(rule: &QosRule, others: impl IntoIterator<Item = &'a QosRule>) 
                     rule.kind, other.id, rule.qos_policy_id
                 ),
             ));
+        }
+        let both = rule.direction == "any" || other.direction == "any";
+        if other.kind == rule.kind && both {
+            return Err(crossing(rule, &rule.direction, other, &other.direction));
         }
         let crossed = match (rule.kind.as_str(), other.kind.as_str()) {
             ("bandwidth_limit", "minimum_bandwidth") => rule.max_kbps < other.min_kbps,
@@ -90,17 +99,21 @@ pub fn check<'a>(rule: &QosRule, others: impl IntoIterator<Item = &'a QosRule>) 
             } else {
                 (rule.min_kbps, other.max_kbps)
             };
-            return Err(fault::conflict(
-                "QoSRuleParameterConflict",
-                format!(
-                    "Unable to add the rule with value {mine} to the policy {} as the existing rule of type {} has \
-                     value {theirs}.",
-                    rule.qos_policy_id, other.kind
-                ),
-            ));
+            return Err(crossing(rule, mine, other, theirs));
         }
     }
     Ok(())
+}
+
+fn crossing(rule: &QosRule, mine: impl Display, other: &QosRule, theirs: impl Display) -> Error {
+    fault::conflict(
+        "QoSRuleParameterConflict",
+        format!(
+            "Unable to add the rule with value {mine} to the policy {} as the existing rule of type {} has value \
+             {theirs}.",
+            rule.qos_policy_id, other.kind
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -128,6 +141,11 @@ mod tests {
         assert_eq!(code(&rule("b", "minimum_bandwidth", "egress", 1001)), Err("QoSRuleParameterConflict"));
         assert_eq!(code(&rule("b", "minimum_bandwidth", "egress", 1000)), Ok(()));
         assert_eq!(code(&rule("b", "minimum_bandwidth", "ingress", 1001)), Ok(()));
+        let any = rule("c", "minimum_packet_rate", "any", 0);
+        let code = |new: &QosRule| check(new, [&any]).map_err(|e| e.code);
+        assert_eq!(code(&rule("b", "minimum_packet_rate", "any", 0)), Err("QoSRulesConflict"));
+        assert_eq!(code(&rule("b", "minimum_packet_rate", "egress", 0)), Err("QoSRuleParameterConflict"));
+        assert_eq!(code(&rule("b", "packet_rate_limit", "egress", 0)), Ok(()));
     }
 
     #[test]

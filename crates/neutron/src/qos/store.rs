@@ -71,13 +71,16 @@ pub async fn create_rule(tx: &mut Tx, ctx: &Ctx, policy: &QosPolicy, rule: &QosR
 
 pub async fn update_rule(tx: &mut Tx, ctx: &Ctx, policy: &QosPolicy, rule: &QosRule) -> Result<Wakes> {
     rules::check(rule, &of_policy(tx, &rule.qos_policy_id).await?)?;
-    sql("UPDATE qos_rule SET direction = $1, max_kbps = $2, max_burst_kbps = $3, min_kbps = $4, dscp_mark = $5 \
-         WHERE id = $6")
+    sql("UPDATE qos_rule SET direction = $1, max_kbps = $2, max_burst_kbps = $3, min_kbps = $4, dscp_mark = $5, \
+         max_kpps = $6, max_burst_kpps = $7, min_kpps = $8 WHERE id = $9")
     .bind(&rule.direction)
     .bind(rule.max_kbps)
     .bind(rule.max_burst_kbps)
     .bind(rule.min_kbps)
     .bind(rule.dscp_mark)
+    .bind(rule.max_kpps)
+    .bind(rule.max_burst_kpps)
+    .bind(rule.min_kpps)
     .bind(&rule.id)
     .run(tx)
     .await?;

@@ -14,6 +14,7 @@ use crate::{Neutron, rbac};
 impl Resource for QosPolicy {
     const SPEC: &'static Spec = &SPEC;
     const RBAC: Option<&'static str> = Some("qos_policy");
+    const ANY_MARKER: bool = true;
 
     async fn views(_: &Neutron, conn: &mut AnyConnection, ctx: &Ctx, rows: Vec<Self>) -> Result<Vec<View>> {
         let granted = rbac::store::granted(conn, ctx, "qos_policy").await?;

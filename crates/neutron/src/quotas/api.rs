@@ -30,26 +30,31 @@ fn may_see(ctx: &Ctx, project_id: &str) -> Result<()> {
     if ctx.owns(project_id) { Ok(()) } else { Err(fault::policy("get_quota")) }
 }
 
-fn limits(set: Option<&BTreeMap<String, i64>>) -> Map<String, Value> {
+/// Project id -> resource -> limit.
+type Limits = BTreeMap<String, BTreeMap<String, i64>>;
+
+/// The project's own, else the operator's, else Neutron's.
+fn limits(set: &Limits, project_id: &str) -> Map<String, Value> {
+    let of = |project: &str, resource: &str| set.get(project).and_then(|limits| limits.get(resource));
+    let limit = |resource: &str| of(project_id, resource).or_else(|| of(store::EVERYBODY, resource));
     RESOURCES
         .iter()
-        .map(|(resource, _, default)| {
-            ((*resource).to_owned(), json!(set.and_then(|s| s.get(*resource)).unwrap_or(default)))
-        })
+        .map(|(resource, _, default)| ((*resource).to_owned(), json!(limit(resource).unwrap_or(default))))
         .collect()
 }
 
 async fn limits_of(app: &Neutron, project_id: &str) -> Result<Map<String, Value>> {
     let set = store::set_limits(&mut *app.db.read().await?, Some(project_id)).await?;
-    Ok(limits(set.get(project_id)))
+    Ok(limits(&set, project_id))
 }
 
 async fn list(State(app): State<Arc<Neutron>>) -> web::Result {
     let set = store::set_limits(&mut *app.db.read().await?, None).await?;
     let quotas: Vec<Value> = set
-        .iter()
-        .map(|(project, set)| {
-            let mut quota = limits(Some(set));
+        .keys()
+        .filter(|project| *project != store::EVERYBODY)
+        .map(|project| {
+            let mut quota = limits(&set, project);
             quota.insert("tenant_id".into(), json!(project));
             quota.insert("project_id".into(), json!(project));
             Value::Object(quota)
@@ -71,9 +76,13 @@ async fn show(State(app): State<Arc<Neutron>>, Caller(ctx): Caller, Path(id): Pa
     Ok(web::json(200, &json!({"quota": limits_of(&app, &id).await?})))
 }
 
-async fn default(Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+async fn default(
+    State(app): State<Arc<Neutron>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> web::Result {
     may_see(&ctx, &id)?;
-    Ok(web::json(200, &json!({"quota": limits(None)})))
+    Ok(web::json(200, &json!({"quota": limits_of(&app, store::EVERYBODY).await?})))
 }
 
 async fn details(

@@ -7,6 +7,9 @@ use super::RESOURCES;
 use crate::fault;
 use crate::rows::Where;
 
+/// The project of the operator's defaults.
+pub const EVERYBODY: &str = "";
+
 struct Amount {
     project: String,
     resource: String,
@@ -30,13 +33,15 @@ pub async fn check(tx: &mut Tx, project_id: &str, resource: &'static str, adding
     if project_id.is_empty() {
         return Ok(());
     }
-    let own: Option<Amount> =
-        sql("SELECT project_id, resource, amount FROM network_quota WHERE project_id = $1 AND resource = $2")
-            .bind(project_id)
-            .bind(resource)
-            .optional(tx)
-            .await?;
-    let limit = own.map_or(*default, |a| a.amount);
+    // The project's own comes first.
+    let set: Option<Amount> = sql("SELECT project_id, resource, amount FROM network_quota \
+         WHERE project_id IN ($1, $2) AND resource = $3 ORDER BY project_id DESC LIMIT 1")
+    .bind(project_id)
+    .bind(EVERYBODY)
+    .bind(resource)
+    .optional(tx)
+    .await?;
+    let limit = set.map_or(*default, |a| a.amount);
     if limit >= 0 && used(tx, table, project_id).await? + adding > limit {
         return Err(fault::over_quota(resource));
     }
@@ -48,12 +53,15 @@ pub async fn used(conn: &mut AnyConnection, table: &str, project_id: &str) -> Re
     Ok(count.number(conn).await?)
 }
 
-/// Project id -> resource -> limit, of the limits that were set.
+/// Project id -> resource -> limit, of the limits that were set; the operator's defaults among them.
 pub async fn set_limits(
     conn: &mut AnyConnection,
     project_id: Option<&str>,
 ) -> Result<BTreeMap<String, BTreeMap<String, i64>>> {
-    let conditions = project_id.map_or_else(Where::default, |p| Where::of("project_id", p));
+    let mut conditions = Where::default();
+    if let Some(project_id) = project_id {
+        conditions.among("project_id", vec![project_id.into(), EVERYBODY.into()]);
+    }
     let rows: Vec<Amount> =
         conditions.statement("SELECT project_id, resource, amount FROM network_quota", "").rows(conn).await?;
     let mut map: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
@@ -71,6 +79,15 @@ pub async fn set(tx: &mut Tx, project_id: &str, resource: &str, amount: i64) -> 
     .bind(amount)
     .run(tx)
     .await?;
+    Ok(())
+}
+
+/// The operator's defaults become these.
+pub async fn set_defaults(tx: &mut Tx, defaults: &[(String, i64)]) -> Result<()> {
+    reset(tx, EVERYBODY).await?;
+    for (resource, limit) in defaults {
+        set(tx, EVERYBODY, resource, *limit).await?;
+    }
     Ok(())
 }
 

@@ -36,6 +36,7 @@ async fn create(
         Ok(())
     });
     made?;
+    policies.iter().for_each(|policy| app.wake(&rules::wakes(policy)));
     Ok(created(&SPEC, bulk, policies.iter().map(view).collect()))
 }
 
@@ -51,14 +52,17 @@ async fn update(
         let policy: RbacPolicy = visible(tx, &ctx, &id).await?;
         store::update(tx, &ctx, &policy, target.as_deref().unwrap_or(&policy.target_project)).await
     });
-    Ok(web::json(200, &json!({"rbac_policy": view(&updated?)})))
+    let policy = updated?;
+    app.wake(&rules::wakes(&policy));
+    Ok(web::json(200, &json!({"rbac_policy": view(&policy)})))
 }
 
 async fn delete(State(app): State<Arc<Neutron>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
-    let deleted: Result<()> = db::write!(app.db, |tx| {
+    let deleted: Result<RbacPolicy> = db::write!(app.db, |tx| {
         let policy: RbacPolicy = visible(tx, &ctx, &id).await?;
-        store::delete(tx, &ctx, &policy).await
+        store::delete(tx, &ctx, &policy).await?;
+        Ok(policy)
     });
-    deleted?;
+    app.wake(&rules::wakes(&deleted?));
     Ok(web::no_content(204))
 }

@@ -28,6 +28,8 @@ pub struct RbacPolicy {
     pub object_id: String,
     pub action: String,
     pub target_project: String,
+    /// An admin opened it. What a project opens of its own, others may use, but this machine stays out of it.
+    pub by_admin: bool,
     pub created_at: i64,
 }
 
@@ -40,6 +42,7 @@ impl FromRow for RbacPolicy {
             object_id: row.text("object_id")?,
             action: row.text("action")?,
             target_project: row.text("target_project")?,
+            by_admin: row.bool("by_admin")?,
             created_at: row.int("created_at")?,
         })
     }
@@ -54,6 +57,7 @@ impl RbacPolicy {
             object_id: object.1.into(),
             action: action.into(),
             target_project: target_project.into(),
+            by_admin: true,
             created_at: base::time::now(),
         }
     }
@@ -65,6 +69,7 @@ impl RbacPolicy {
             ("object_id", (&self.object_id).into()),
             ("action", (&self.action).into()),
             ("target_project", (&self.target_project).into()),
+            ("by_admin", self.by_admin.into()),
             ("created_at", self.created_at.into()),
         ]
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{EVERYBODY, EXTERNAL, RbacPolicy, SHARED};
 use crate::fault;
+use crate::plane::Wakes;
 use crate::request::Input;
 
 /// (object type, its table, what each project that uses an object is found by)
@@ -74,19 +75,22 @@ pub fn create(ctx: &Ctx, input: &Input) -> Result<RbacPolicy> {
     let target = target(ctx, input, "create")?.ok_or_else(|| {
         fault::http_bad_request("Failed to parse request. Required attribute 'target_tenant' not specified")
     })?;
-    Ok(RbacPolicy::new(&input.owner(ctx)?, (&kind, text("object_id")), action, &target))
+    let policy = RbacPolicy::new(&input.owner(ctx)?, (&kind, text("object_id")), action, &target);
+    Ok(RbacPolicy { by_admin: ctx.is_admin(), ..policy })
 }
 
-/// Only who owns an object shares it. Only an admin makes a network external, for the host joins it then.
+/// Only who owns an object shares it.
 pub fn may_share(ctx: &Ctx, policy: &RbacPolicy, owner: &str) -> Result<()> {
-    if policy.action == EXTERNAL && !ctx.is_admin() {
-        return Err(fault::invalid_input("Only admins can manipulate policies on networks they do not own"));
-    }
     if ctx.owns(owner) {
-        Ok(())
-    } else {
-        Err(fault::invalid_input("Only admins can manipulate policies on objects they do not own"))
+        return Ok(());
     }
+    let what = if policy.object_type == "network" { "networks" } else { "objects" };
+    Err(fault::invalid_input(format!("Only admins can manipulate policies on {what} they do not own")))
+}
+
+/// Whom a policy's coming or going touches: this machine's end of an external network.
+pub fn wakes(policy: &RbacPolicy) -> Wakes {
+    if policy.action == EXTERNAL { Wakes::network(&policy.object_id) } else { Wakes::default() }
 }
 
 /// What the object needs is not shared with the target.

@@ -85,16 +85,18 @@ async fn insert(tx: &mut Tx, policy: &RbacPolicy) -> Result<()> {
 
 /// Leads a policy to another project.
 pub async fn update(tx: &mut Tx, ctx: &Ctx, before: &RbacPolicy, target: &str) -> Result<RbacPolicy> {
-    let after = RbacPolicy { target_project: target.into(), ..before.clone() };
-    if after == *before {
-        return Ok(after);
+    if target == before.target_project {
+        return Ok(before.clone());
     }
+    let by_admin = before.by_admin && ctx.is_admin();
+    let after = RbacPolicy { target_project: target.into(), by_admin, ..before.clone() };
     // Of who uses a shared object Neutron does not ask whether the new target lets them go on.
     if target != EVERYBODY {
         check_users(tx, before, Some(target).filter(|_| before.action == EXTERNAL)).await?;
     }
-    sql("UPDATE rbac_policy SET target_project = $1 WHERE id = $2")
+    sql("UPDATE rbac_policy SET target_project = $1, by_admin = $2 WHERE id = $3")
         .bind(target)
+        .bind(i64::from(by_admin))
         .bind(&before.id)
         .run(tx)
         .await
@@ -156,6 +158,15 @@ async fn check_users(tx: &mut Tx, gone: &RbacPolicy, instead: Option<&str>) -> R
     }
     let covered = |project: &String| allowed.iter().any(|a| a == EVERYBODY || a == project);
     if using.iter().all(covered) { Ok(()) } else { Err(rules::in_use(gone)) }
+}
+
+/// Whether an admin made this network external.
+pub async fn is_external_by_admin(conn: &mut AnyConnection, network_id: &str) -> Result<bool> {
+    Ok(sql("SELECT id FROM rbac_policy WHERE object_id = $1 AND action = $2 AND by_admin = 1")
+        .bind(network_id)
+        .bind(EXTERNAL)
+        .exists(conn)
+        .await?)
 }
 
 /// An object's revision counts the changes of its policies.

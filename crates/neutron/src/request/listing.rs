@@ -36,6 +36,8 @@ pub struct Listing {
     is_sorted: bool,
     /// And cut them.
     is_cut: bool,
+    /// See [`Resource::ANY_MARKER`].
+    any_marker: bool,
 }
 
 impl Listing {
@@ -137,6 +139,7 @@ impl Listing {
             return Ok(conditions.rows(conn, R::SPEC.table).await?);
         };
         self.is_sorted = true;
+        self.any_marker = R::ANY_MARKER;
         for last in ["created_at", "id"] {
             if !columns.iter().any(|(c, _)| *c == last) {
                 columns.push((last, false));
@@ -150,10 +153,11 @@ impl Listing {
             let mut of_marker = conditions.clone();
             of_marker.and("id = ?", [marker.into()]);
             let select = format!("SELECT id FROM {}", R::SPEC.table);
-            if !of_marker.statement(&select, "").exists(conn).await? {
+            if of_marker.statement(&select, "").exists(conn).await? {
+                behind(&mut conditions, R::SPEC.table, &columns, marker, self.reverse);
+            } else if !R::ANY_MARKER {
                 return Err((R::SPEC.not_found)(marker));
             }
-            behind(&mut conditions, R::SPEC.table, &columns, marker, self.reverse);
         }
         let tail = format!("{} LIMIT {}", order_by(&columns, self.reverse), self.limit);
         let mut rows = conditions.statement(&head, &tail).rows(conn).await?;
@@ -219,12 +223,13 @@ impl Listing {
     fn cut(&self, spec: &Spec, views: Vec<View>) -> Result<Vec<View>> {
         let at = match &self.marker {
             None => None,
-            Some(marker) => Some(
-                views
-                    .iter()
-                    .position(|v| v.get("id").and_then(Value::as_str) == Some(marker))
-                    .ok_or_else(|| (spec.not_found)(marker))?,
-            ),
+            Some(marker) => {
+                let at = views.iter().position(|v| v.get("id").and_then(Value::as_str) == Some(marker));
+                if at.is_none() && !self.any_marker {
+                    return Err((spec.not_found)(marker));
+                }
+                at
+            }
         };
         let range = if self.reverse {
             let end = at.unwrap_or(views.len());

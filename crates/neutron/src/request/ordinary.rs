@@ -23,6 +23,8 @@ pub trait Ordinary: Resource + Clone {
     /// Who of its project may make, change and end it. The routes let every member through, as what he may not even see
     /// is not found rather than forbidden.
     const WRITERS: Rule = Rule::ProjectMember;
+    /// To change what is only shared with one is forbidden; of some resources Neutron says that there is no such thing.
+    const SHARED_IS_MISSING: bool = false;
 
     fn standard(&self) -> &Standard;
     fn columns(&self) -> Columns;
@@ -47,9 +49,13 @@ pub trait Ordinary: Resource + Clone {
     }
 }
 
-/// One that the caller may change: 404 if he may not see it, 403 if it is only shared with him.
+/// One that the caller may change: 404 if he may not see it, 403 (or see [`Ordinary::SHARED_IS_MISSING`]) if it is only
+/// shared with him.
 pub async fn owned<R: Ordinary>(tx: &mut Tx, ctx: &Ctx, id: &str, verb: &str) -> Result<R> {
     let row: R = visible(tx, ctx, id).await?;
+    if R::SHARED_IS_MISSING && !ctx.owns(&row.standard().project_id) {
+        return Err((R::SPEC.not_found)(id));
+    }
     may_write(ctx, &row, verb)?;
     Ok(row)
 }

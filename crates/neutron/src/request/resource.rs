@@ -25,6 +25,9 @@ pub trait Resource: FromRow + Send + Sync + 'static {
     /// Other services see all of them, as admins do.
     const FOR_SERVICES: bool = false;
 
+    /// A page behind a marker that the caller cannot see is the first one, and not an error.
+    const ANY_MARKER: bool = false;
+
     /// Which rows the caller may see; admins see all.
     fn scope(ctx: &Ctx, conditions: &mut Where) {
         let limited = if Self::FOR_SERVICES { limited_to_seen(ctx) } else { limited_to(ctx) };

@@ -28,7 +28,7 @@ pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
     )
 }
 
-fn new_router(ctx: &Ctx, input: &Input) -> Result<Router> {
+pub fn new_router(ctx: &Ctx, input: &Input) -> Result<Router> {
     Ok(Router {
         standard: Standard::of(&input.owner(ctx)?, input),
         admin_state_up: input.flag("admin_state_up").unwrap_or(true),

@@ -46,7 +46,26 @@ impl FromRow for SubnetPool {
     }
 }
 
+/// How much of the first start's pool a subnet gets that does not say.
+const DEFAULT_LENGTH: i64 = 26;
+
 impl SubnetPool {
+    /// The one that everybody's subnets come from by default.
+    pub fn default_of(owner: &str, prefix: IpNet) -> Self {
+        let (version, bits) = if prefix.addr().is_ipv4() { (4, 32) } else { (6, 128) };
+        SubnetPool {
+            standard: Standard::new(owner, &format!("shared-default-subnetpool-v{version}"), ""),
+            ip_version: version,
+            prefixes: vec![prefix.trunc()],
+            default_prefixlen: DEFAULT_LENGTH,
+            min_prefixlen: 8,
+            max_prefixlen: bits,
+            is_default: true,
+            shared: true,
+            ..SubnetPool::default()
+        }
+    }
+
     fn all_columns(&self) -> Columns {
         let mut columns = self.standard.columns();
         columns.extend([

@@ -4,6 +4,7 @@ use base::Result;
 use db::Tx;
 
 use super::{SPEC, Subnet};
+use crate::agents;
 use crate::ports::{self, DHCP, FullPort, Port, addresses};
 use crate::rows::Where;
 
@@ -12,6 +13,9 @@ pub async fn settle(tx: &mut Tx, network_id: &str) -> Result<()> {
     let mut conditions = Where::of("network_id", network_id);
     conditions.and("enable_dhcp = 1", []);
     let mut subnets: Vec<Subnet> = conditions.rows(tx, SPEC.table).await?;
+    if agents::store::is_taken_away(tx, &agents::store::DHCP, network_id).await? {
+        subnets.clear();
+    }
     let mut conditions = Where::of("network_id", network_id);
     conditions.and("device_owner = ?", [DHCP.into()]);
     let existing: Option<FullPort> = ports::store::load_where(tx, conditions).await?.pop();

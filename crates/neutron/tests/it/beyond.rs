@@ -41,6 +41,69 @@ async fn policies_have_rules_and_users() {
 }
 
 #[tokio::test]
+async fn packets_are_limited_and_promised() {
+    let cloud = Cloud::start().await;
+    let policy =
+        id(&cloud.make_as("admin", "qos/policies", "policy", json!({"name": "p", "shared": true})).await);
+    let path = format!("/v2.0/qos/policies/{policy}");
+    let rules = |kind: &str| format!("{path}/{kind}_rules");
+    let limit = |kpps: i64, direction: &str| json!({"packet_rate_limit_rule": {"max_kpps": kpps, "max_burst_kpps": 2, "direction": direction}});
+    let limits = rules("packet_rate_limit");
+    cloud.post("admin", &limits, json!({"packet_rate_limit_rule": {}})).await.refused(400, "HTTPBadRequest");
+    cloud.post("admin", &limits, limit(1, "any")).await.refused(400, "HTTPBadRequest");
+    let made =
+        cloud.post("admin", &limits, limit(5, "egress")).await.ok(201)["packet_rate_limit_rule"].clone();
+    cloud.post("admin", &limits, limit(6, "egress")).await.refused(409, "QoSRulesConflict");
+    cloud.post("admin", &limits, limit(7, "ingress")).await.ok(201);
+    let promise =
+        |direction: &str| json!({"minimum_packet_rate_rule": {"min_kpps": 1, "direction": direction}});
+    let promises = rules("minimum_packet_rate");
+    let promised =
+        cloud.post("admin", &promises, promise("any")).await.ok(201)["minimum_packet_rate_rule"].clone();
+    cloud.post("admin", &promises, promise("egress")).await.refused(409, "QoSRuleParameterConflict");
+    let alias = format!("/v2.0/qos/alias_minimum_packet_rate_rules/{}", id(&promised));
+    let changed =
+        cloud.put("admin", &alias, json!({"alias_minimum_packet_rate_rule": {"min_kpps": 3}})).await;
+    assert_eq!(changed.ok(200)["alias_minimum_packet_rate_rule"]["min_kpps"], 3);
+    let shown = cloud.get("alice", &path).await.ok(200);
+    let kinds: Vec<&str> =
+        shown["policy"]["rules"].as_array().unwrap().iter().map(|r| r["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["packet_rate_limit", "packet_rate_limit", "minimum_packet_rate"]);
+
+    let network = cloud.network("n").await;
+    let port = json!({
+        "network_id": network, "qos_policy_id": policy, "device_owner": "compute:nova", "device_id": "vm",
+    });
+    let port = id(&cloud.make("ports", "port", port).await);
+    let qos = async || {
+        cloud.app.ensure_plugged(std::slice::from_ref(&network)).await.unwrap();
+        cloud.host.port(&network, &port).unwrap().qos
+    };
+    let rate = |per_second| Some(host::plan::PacketRate { per_second, burst: 2000 });
+    assert_eq!((qos().await.egress_packets, qos().await.ingress_packets), (rate(5000), rate(7000)));
+    cloud.put("admin", &format!("{limits}/{}", id(&made)), limit(9, "egress")).await.ok(200);
+    assert_eq!(qos().await.egress_packets, rate(9000));
+    cloud.delete("admin", &format!("{limits}/{}", id(&made))).await.ok(204);
+    assert_eq!((qos().await.egress_packets, qos().await.ingress_packets), (None, rate(7000)));
+}
+
+#[tokio::test]
+async fn a_page_of_policies_behind_one_that_is_hidden_is_the_first() {
+    let cloud = Cloud::start().await;
+    let hidden = id(&cloud.make_as("admin", "qos/policies", "policy", json!({"name": "hidden"})).await);
+    let shared = cloud.make_as("admin", "qos/policies", "policy", json!({"name": "s", "shared": true})).await;
+    for more in ["", "&sort_key=name&sort_dir=asc", "&tags="] {
+        let page = format!("/v2.0/qos/policies?limit=1&marker={hidden}{more}");
+        let listed = cloud.get("alice", &page).await.ok(200);
+        assert!(ids(&listed["policies"]).iter().all(|found| *found == id(&shared)), "{more}: {listed}");
+    }
+    cloud
+        .get("alice", &format!("/v2.0/networks?limit=1&marker={hidden}"))
+        .await
+        .refused(404, "NetworkNotFound");
+}
+
+#[tokio::test]
 async fn a_projects_manager_makes_its_policies_and_nobody_undoes_an_admins() {
     let cloud = Cloud::start().await;
     let policy = |name: &str| json!({"policy": {"name": name}});
@@ -155,7 +218,13 @@ async fn ports_of_a_floating_ip_lead_to_ports_of_machines() {
     let shown =
         cloud.get("alice", &format!("/v2.0/floatingips/{}", id(&ip))).await.ok(200)["floatingip"].clone();
     assert_eq!((&shown["router_id"], &shown["port_id"]), (&json!(router), &Value::Null));
-    assert_eq!(shown["port_forwardings"][0]["internal_port"], 22);
+    let brief = json!({
+        "id": made["id"], "internal_port_id": port["id"], "protocol": "tcp", "internal_ip_address": address,
+        "internal_port": 22, "external_port": 2222,
+    });
+    assert_eq!(shown["port_forwardings"], json!([brief]));
+    let refused = cloud.delete("alice", &format!("/v2.0/floatingips/{}", id(&ip))).await;
+    refused.refused(409, "FipInUseByPortForwarding");
     let bind = json!({"floatingip": {"port_id": port["id"]}});
     let refused = cloud.put("alice", &format!("/v2.0/floatingips/{}", id(&ip)), bind).await;
     refused.refused(409, "FipInUseByPortForwarding");

@@ -184,6 +184,7 @@ impl Cloud {
             external_gateway_hosts: true,
             dns_domain: "cloud.internal".into(),
             default_mtu: 1450,
+            quotas: vec![("trunk".into(), 7)],
         };
         let app = Neutron::new(db.clone(), host.clone(), config);
         app.start().await;
@@ -195,6 +196,7 @@ impl Cloud {
                 "172.24.4.0/24".parse().unwrap(),
                 ip("172.24.4.1"),
                 (ip("172.24.4.2"), ip("172.24.4.254")),
+                None,
             )
             .await
             .unwrap();

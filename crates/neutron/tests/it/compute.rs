@@ -148,6 +148,7 @@ async fn the_external_network_is_made_once() {
             "172.24.4.0/24".parse().unwrap(),
             ip("172.24.4.1"),
             (ip("172.24.4.2"), ip("172.24.4.254")),
+            None,
         )
         .await
         .unwrap();

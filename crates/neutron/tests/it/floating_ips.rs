@@ -31,6 +31,10 @@ async fn a_floating_ip_is_active_while_it_leads_somewhere() {
     // A change of words leaves it where it leads.
     assert_eq!(put(json!({"description": "e"})).await.ok(200)["floatingip"]["port_id"], json!(id(&port)));
 
+    // One that says nothing takes it away, too.
+    assert_eq!(put(json!({})).await.ok(200)["floatingip"]["port_id"], Value::Null);
+    put(json!({"port_id": id(&port)})).await.ok(200);
+    cloud.until_shows(&path, "/floatingip/status", json!("ACTIVE")).await;
     put(json!({"port_id": ""})).await.ok(200);
     cloud.until_shows(&path, "/floatingip/status", json!("DOWN")).await;
     assert!(cloud.host.router(&router).unwrap().floating_ips.is_empty());

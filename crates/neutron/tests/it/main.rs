@@ -3,6 +3,7 @@
 // Clippy takes only functions marked as tests for tests; helpers of theirs are as free.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+mod auto_topology;
 mod beyond;
 mod cloud;
 mod compute;

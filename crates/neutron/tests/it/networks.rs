@@ -216,6 +216,7 @@ async fn strays_on_the_host_are_removed() {
         external_gateway_hosts: true,
         dns_domain: String::new(),
         default_mtu: 1450,
+        quotas: Vec::new(),
     };
     neutron::Neutron::new(cloud.db.clone(), cloud.host.clone(), config).start().await;
     cloud.until("the stray is gone", || async { cloud.host.network("stray").is_none() }).await;

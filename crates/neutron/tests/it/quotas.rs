@@ -22,7 +22,11 @@ async fn quotas_hold_and_are_set_by_admins() {
     let details = cloud.get("alice", "/v2.0/quotas/alice/details").await.ok(200);
     assert_eq!(details["quota"]["network"], json!({"limit": 0, "used": 1, "reserved": 0}));
     assert_eq!(cloud.get("alice", "/v2.0/quotas/alice/default").await.ok(200)["quota"]["network"], 100);
+    // The operator's, where nobody said anything else.
+    assert_eq!(cloud.get("alice", "/v2.0/quotas/alice/default").await.ok(200)["quota"]["trunk"], 7);
+    assert_eq!(details["quota"]["trunk"]["limit"], 7);
     let all = cloud.get("admin", "/v2.0/quotas").await.ok(200);
+    assert_eq!(all["quotas"].as_array().unwrap().len(), 1);
     assert_eq!(all["quotas"][0]["project_id"], "alice");
     cloud.delete("admin", path).await.ok(204);
     cloud.delete("admin", path).await.refused(404, "TenantQuotaNotFound");

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, id, ids};
 
+/// A project that nobody is in.
+const OTHER: &str = "0123456789abcdef0123456789abcdef";
+
 /// Projects are named like their tokens; policies want ids, so these tests share with everybody or by hand.
 async fn share(cloud: &Cloud, kind: &str, object: &str) -> Value {
     let policy =
@@ -183,7 +186,7 @@ async fn rules_refer_to_address_groups() {
     cloud
         .put("bob", &path, json!({"address_group": {"name": "x"}}))
         .await
-        .refused(403, "PolicyNotAuthorized");
+        .refused(404, "AddressGroupNotFound");
 }
 
 #[tokio::test]
@@ -223,6 +226,35 @@ async fn a_server_may_attach_to_what_is_shared_with_its_project_alone() {
     assert_eq!(names().await, ["n"]);
     cloud.delete("admin", &format!("/v2.0/rbac-policies/{}", id(&policy))).await.ok(204);
     assert!(names().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_project_opens_its_network_to_anothers_routers_and_the_machine_stays_out_of_it() {
+    let cloud = Cloud::start().await;
+    let network = cloud.network("mine").await;
+    cloud.subnet(&network, "198.18.0.0/24").await;
+    let policy = |network: &str, target: &str| {
+        json!({"rbac_policy": {
+            "object_type": "network", "object_id": network, "action": "access_as_external", "target_tenant": target,
+        }})
+    };
+    let path = "/v2.0/rbac-policies";
+    cloud.post("alice", path, policy(&network, "*")).await.refused(403, "PolicyNotAuthorized");
+    cloud.post("bob", path, policy(&network, OTHER)).await.refused(404, "ObjectNotFound");
+    let made = cloud.post("alice", path, policy(&network, OTHER)).await.ok(201)["rbac_policy"].clone();
+    let shown = cloud.get("alice", &format!("/v2.0/networks/{network}")).await.ok(200);
+    assert_eq!(shown["network"]["router:external"], true);
+    // It would be a way to lead this machine's own traffic astray.
+    let link = async || {
+        cloud.app.ensure_plugged(std::slice::from_ref(&network)).await.unwrap();
+        cloud.host.network(&network).unwrap().host_link
+    };
+    assert_eq!(link().await, None);
+    cloud.delete("alice", &format!("{path}/{}", id(&made))).await.ok(204);
+    let everybodys = cloud.post("admin", path, policy(&network, "*")).await.ok(201)["rbac_policy"].clone();
+    assert!(link().await.is_some());
+    cloud.delete("admin", &format!("{path}/{}", id(&everybodys))).await.ok(204);
+    assert_eq!(link().await, None);
 }
 
 #[tokio::test]

@@ -121,6 +121,7 @@ impl Cloud {
                 external_gateway_hosts: true,
                 dns_domain: String::new(),
                 default_mtu: 1500,
+                quotas: Vec::new(),
             },
         );
         let nova = nova::Nova::new(

@@ -156,6 +156,31 @@ async fn without_networks_the_only_one_is_taken_and_two_are_ambiguous() {
 }
 
 #[tokio::test]
+async fn a_server_asks_for_a_network_and_gets_one() {
+    let cloud = Cloud::start().await;
+    let admin = cloud.as_(ADMIN);
+    let external = json!({"network": {"name": "out", "router:external": true, "is_default": true}});
+    let external = admin.call("POST", "/network/v2.0/networks", Some(external)).await.expect(201);
+    let subnet = json!({"subnet": {
+        "network_id": external["network"]["id"], "ip_version": 4, "cidr": "172.24.4.0/24", "enable_dhcp": false,
+    }});
+    admin.call("POST", "/network/v2.0/subnets", Some(subnet)).await.expect(201);
+    let pool = json!({"subnetpool": {
+        "name": "d", "prefixes": ["10.32.0.0/12"], "is_default": true, "default_prefixlen": 26,
+    }});
+    admin.call("POST", "/network/v2.0/subnetpools", Some(pool)).await.expect(201);
+    let image = cloud.image("demo").await;
+    let demo = cloud.as_("demo").at("2.37");
+    let body = json!({"name": "s", "imageRef": image, "flavorRef": "1", "networks": "auto"});
+    for _ in 0..2 {
+        let server = demo.server(body.clone()).await;
+        let addresses = demo.wait(&server, "ACTIVE").await["addresses"].clone();
+        let address = addresses["auto_allocated_network"][0]["addr"].as_str().unwrap().to_owned();
+        assert!(address.starts_with("10.32.0."), "{addresses}");
+    }
+}
+
+#[tokio::test]
 async fn quota_is_counted_with_the_rows() {
     let cloud = Cloud::start().await;
     let demo = cloud.as_("demo");

@@ -7,7 +7,7 @@ use super::paths::{CONSUMER, noun};
 use super::scene::{NOBODY, Scene};
 
 /// What hangs on the fixture's things and is made by a POST, wholes before parts.
-pub const PARTS: [&str; 14] = [
+pub const PARTS: [&str; 16] = [
     "consumers",
     "endpoint_groups",
     "registered_limits",
@@ -17,6 +17,8 @@ pub const PARTS: [&str; 14] = [
     "bandwidth_limit_rules",
     "dscp_marking_rules",
     "minimum_bandwidth_rules",
+    "packet_rate_limit_rules",
+    "minimum_packet_rate_rules",
     "default-security-group-rules",
     "namespaces",
     "objects",
@@ -69,6 +71,10 @@ pub fn part(scene: &Scene, noun: &str, number: u32) -> (bool, String, Value) {
         }
         "dscp_marking_rules" => (true, rules(noun), json!({"dscp_marking_rule": {"dscp_mark": 10}})),
         "minimum_bandwidth_rules" => (true, rules(noun), json!({"minimum_bandwidth_rule": {"min_kbps": 10}})),
+        "packet_rate_limit_rules" => (true, rules(noun), json!({"packet_rate_limit_rule": {"max_kpps": 10}})),
+        "minimum_packet_rate_rules" => {
+            (true, rules(noun), json!({"minimum_packet_rate_rule": {"min_kpps": 10}}))
+        }
         "default-security-group-rules" => {
             let body = json!({"direction": "ingress", "protocol": "tcp", "port_range_min": number, "port_range_max": number});
             (true, format!("/network/v2.0/{noun}"), json!({ "default_security_group_rule": body }))
@@ -156,6 +162,10 @@ fn network(scene: &Scene, route: &Route) -> Value {
         _ if noun.ends_with("bandwidth_limit_rules") => json!({ single(noun): {"max_kbps": 2000} }),
         _ if noun.ends_with("dscp_marking_rules") => json!({ single(noun): {"dscp_mark": 12} }),
         _ if noun.ends_with("minimum_bandwidth_rules") => json!({ single(noun): {"min_kbps": 20} }),
+        _ if noun.ends_with("packet_rate_limit_rules") => json!({ single(noun): {"max_kpps": 20} }),
+        _ if noun.ends_with("minimum_packet_rate_rules") => json!({ single(noun): {"min_kpps": 20} }),
+        "dhcp-networks" => json!({"network_id": scene.id("network", "networks")}),
+        "l3-routers" => json!({"router_id": scene.id("network", "routers")}),
         _ => json!({ single(noun): {"description": "x"} }),
     }
 }

@@ -186,10 +186,20 @@ async fn nics(nova: &Nova, ctx: &Ctx, request: &Request) -> Result<Vec<Nic>> {
         Networks::Default | Networks::Auto => {
             let networks = nova.neutron.default_networks(ctx).await?;
             match &networks[..] {
-                [] if request.networks == Networks::Auto => Err(Error::bad_request(format!(
-                    "Unable to automatically allocate a network for project {}",
-                    ctx.require_project()?
-                ))),
+                [] if request.networks == Networks::Auto => {
+                    let network =
+                        nova.neutron.auto_allocated_network(ctx).await.map_err(|e| match e.kind {
+                            // No default external network, or nothing to cut a subnet from.
+                            Kind::Conflict if e.code == "AutoAllocationFailure" => {
+                                Error::bad_request(format!(
+                                    "Unable to automatically allocate a network for project {}",
+                                    ctx.project().map_or("", |project| project.id.as_str())
+                                ))
+                            }
+                            _ => e,
+                        })?;
+                    Ok(vec![Nic { network_id: network.id, ..Nic::default() }])
+                }
                 [] => Ok(Vec::new()),
                 [only] => Ok(vec![Nic { network_id: only.id.clone(), ..Nic::default() }]),
                 _ => Err(Error::conflict(
