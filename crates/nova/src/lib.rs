@@ -102,6 +102,9 @@ static SERVICE: Service = Service {
     for_projects: true,
 };
 
+/// Bytes of lists that are remembered: some pages of a hundred servers.
+const ANSWERS: usize = 4 << 20;
+
 /// The root disk's name in the guest, as the API tells it.
 pub(crate) const BOOT_DRIVE: &str = "/dev/vda";
 
@@ -139,6 +142,8 @@ pub struct Nova {
     looked_once: AtomicBool,
     /// Servers whose cards came or went when the last daemon died.
     half_plugged: Mutex<HashSet<String>>,
+    /// Lists of servers.
+    answers: web::Answers<db::Reads>,
     /// Turns at the host for new machines.
     starts: Semaphore,
     /// Activations that can be cut short, by server.
@@ -168,6 +173,7 @@ impl Nova {
             boot_id: boot.trim().to_owned(),
             looked_once: AtomicBool::new(false),
             half_plugged: Mutex::default(),
+            answers: web::Answers::new(ANSWERS),
             starts: Semaphore::new(servers::reconcile::STARTS),
             waiting: Mutex::default(),
         })

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use base::{Ctx, Error, Result};
+use db::AnyConnection;
 use futures::future::try_join_all;
 pub use groups::{GroupRule, GroupView};
 use ipnet::IpNet;
@@ -88,17 +89,24 @@ impl Neutron {
 
     /// The ports of these servers, each list in the order of attachment. Servers without ports are absent.
     pub async fn ports_of(&self, server_ids: &[String]) -> Result<HashMap<String, Vec<PortView>>> {
+        Self::ports_within(&mut *self.db.read().await?, server_ids).await
+    }
+
+    /// The same over a connection that is there already.
+    pub async fn ports_within(
+        conn: &mut AnyConnection,
+        server_ids: &[String],
+    ) -> Result<HashMap<String, Vec<PortView>>> {
         let mut found: HashMap<String, Vec<PortView>> = HashMap::new();
-        let mut conn = self.db.read().await?;
         for chunk in server_ids.chunks(500) {
             let mut conditions = Where::default();
             conditions.among("device_id", texts(chunk)).and("device_owner LIKE ?", ["compute:%".into()]);
             let ports = conditions
                 .statement("SELECT * FROM port", " ORDER BY attached_at, created_at, id")
-                .rows(&mut conn)
+                .rows(conn)
                 .await?;
-            let full = ports::store::full(&mut conn, ports).await?;
-            for view in load::views(&mut conn, full).await? {
+            let full = ports::store::full(conn, ports).await?;
+            for view in load::views(conn, full).await? {
                 found.entry(view.device_id.clone()).or_default().push(view);
             }
         }

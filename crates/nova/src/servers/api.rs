@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use base::Ctx;
+use db::Conn;
+use neutron::Neutron;
 use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
 
@@ -24,19 +26,20 @@ impl Nova {
     /// The JSON text of these servers in detail, with `more` behind them.
     pub(crate) async fn detailed(
         &self,
+        conn: &mut Conn,
         ctx: &Ctx,
         links: &Links,
         servers: &[Server],
         ports: &Ports,
         more: Option<Value>,
-    ) -> base::Result<Response> {
+    ) -> base::Result<Vec<u8>> {
         #[derive(serde::Serialize)]
         struct Listing<'a> {
             servers: Vec<View<'a>>,
             #[serde(skip_serializing_if = "Option::is_none")]
             servers_links: Option<Value>,
         }
-        let around = self.surroundings(ctx, servers).await?;
+        let around = self.surroundings(conn, ctx, servers).await?;
         let mut host_ids: HashMap<(&str, Option<&str>), String> = HashMap::new();
         for server in servers {
             let key = (server.project_id.as_str(), server.host.as_deref());
@@ -52,25 +55,30 @@ impl Nova {
                 shape: Shape::Whole,
             }
         });
-        Ok(web::json(200, &Listing { servers: views.collect(), servers_links: more }))
+        let listing = Listing { servers: views.collect(), servers_links: more };
+        serde_json::to_vec(&listing).map_err(base::Error::internal)
     }
 
-    async fn surroundings(&self, ctx: &Ctx, servers: &[Server]) -> base::Result<Surroundings> {
-        let mut conn = self.db.read().await?;
+    async fn surroundings(
+        &self,
+        conn: &mut Conn,
+        ctx: &Ctx,
+        servers: &[Server],
+    ) -> base::Result<Surroundings> {
         let mut user_data = HashMap::new();
         let mut host_status = "UP";
         if ctx.is_admin() {
             if ctx.at_least(2, 3) {
                 let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
-                user_data = store::user_data(&mut conn, &ids).await?.into_iter().collect();
+                user_data = store::user_data(conn, &ids).await?.into_iter().collect();
             }
-            host_status = match self.host_row(&mut conn).await? {
+            host_status = match self.host_row(conn).await? {
                 Some(host) if host.forced_down => "DOWN",
                 Some(host) if host.disabled => "MAINTENANCE",
                 _ => "UP",
             };
         }
-        Ok(Surroundings { zone: self.zone(&mut conn).await?, host_status, user_data })
+        Ok(Surroundings { zone: self.zone(conn).await?, host_status, user_data })
     }
 
     pub(crate) async fn one(
@@ -81,8 +89,9 @@ impl Nova {
         shape: Shape,
     ) -> base::Result<Value> {
         let servers = std::slice::from_ref(server);
-        let (ports, around) = tokio::join!(self.ports(servers), self.surroundings(ctx, servers));
-        let (ports, around) = (ports?, around?);
+        let mut conn = self.db.read().await?;
+        let ports = Neutron::ports_within(&mut conn, std::slice::from_ref(&server.id)).await?;
+        let around = self.surroundings(&mut conn, ctx, servers).await?;
         let host_id = view::host_id(&server.project_id, server.host.as_deref());
         let around = around.of(server, &ports, &host_id, true);
         serde_json::to_value(View { ctx, links, server, around, shape }).map_err(base::Error::internal)

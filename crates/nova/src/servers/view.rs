@@ -7,6 +7,7 @@ use std::fmt;
 use base::Ctx;
 use neutron::PortView;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha224};
 
@@ -60,9 +61,9 @@ fn micros(at: Option<i64>) -> Option<String> {
     at.map(base::time::micros_naive)
 }
 
-/// A JSON object kept as text.
-fn object(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| json!({}))
+/// A JSON object kept as text, and given out as it is.
+fn object(text: &str) -> &RawValue {
+    serde_json::from_str(text).unwrap_or(RawValue::NULL)
 }
 
 impl Serialize for View<'_> {
@@ -187,7 +188,7 @@ impl View<'_> {
             map.serialize_entry("pinned_availability_zone", &server.pinned_zone)?;
         }
         if since(100) {
-            map.serialize_entry("scheduler_hints", &object(&server.scheduler_hints))?;
+            map.serialize_entry("scheduler_hints", object(&server.scheduler_hints))?;
         }
         Ok(())
     }
@@ -203,7 +204,7 @@ impl Serialize for Image<'_> {
         map.serialize_entry("id", id)?;
         map.serialize_entry("links", &[Link::bookmark(links, "images", id)])?;
         if ctx.at_least(2, 98) {
-            map.serialize_entry("properties", &object(&server.image_properties))?;
+            map.serialize_entry("properties", object(&server.image_properties))?;
         }
         map.end()
     }
@@ -344,6 +345,11 @@ impl<A: Serialize> Serialize for Address<'_, A> {
     }
 }
 
+#[derive(serde::Serialize)]
+struct Named<'a> {
+    name: &'a str,
+}
+
 /// `[{"name": ..}]`
 struct Names<'a>(&'a [(&'a str, &'a str)]);
 
@@ -351,7 +357,7 @@ impl Serialize for Names<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.len()))?;
         for (_, name) in self.0 {
-            list.serialize_element(&std::collections::BTreeMap::from([("name", name)]))?;
+            list.serialize_element(&Named { name })?;
         }
         list.end()
     }

@@ -454,3 +454,64 @@ async fn trusted_certificates_are_told_as_they_were_given() {
     demo.action(&id, body).await.expect(202);
     assert_eq!(demo.wait(&id, "ACTIVE").await["trusted_image_certificates"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_list_that_is_remembered_is_never_old() {
+    let cloud = Cloud::start().await;
+    let (demo, admin) = (cloud.as_("demo"), cloud.as_(ADMIN));
+    let image = cloud.image("demo").await;
+    let networks = json!([{"uuid": cloud.network("demo", "net", 0).await}]);
+    let id =
+        demo.server(json!({"name": "s", "imageRef": image, "flavorRef": "1", "networks": networks})).await;
+    demo.wait(&id, "ACTIVE").await;
+    let mut known = Vec::new();
+    // Each change is of another table, and each list was asked for right before it.
+    for change in ["nothing", "name", "tag", "group", "network", "aggregate", "host", "delete"] {
+        match change {
+            "name" => {
+                let body = json!({"server": {"name": "t"}});
+                demo.put(&format!("/servers/{id}"), body).await.expect(200);
+            }
+            "tag" => assert_eq!(demo.put(&format!("/servers/{id}/tags/a"), Value::Null).await.status, 201),
+            "group" => {
+                let groups = demo.call("GET", "/network/v2.0/security-groups", None).await.expect(200);
+                let group = groups["security_groups"][0]["id"].as_str().unwrap().to_owned();
+                let ports = demo.call("GET", "/network/v2.0/ports", None).await.expect(200);
+                let port = ports["ports"].as_array().unwrap().iter().find(|p| p["device_id"] == id).unwrap();
+                assert_eq!(port["security_groups"], json!([group]));
+                let body = json!({"port": {"security_groups": []}});
+                let path = format!("/network/v2.0/ports/{}", port["id"].as_str().unwrap());
+                demo.call("PUT", &path, Some(body)).await.expect(200);
+            }
+            "network" => {
+                let path = format!("/network/v2.0/networks/{}", networks[0]["uuid"].as_str().unwrap());
+                demo.call("PUT", &path, Some(json!({"network": {"name": "renamed"}}))).await.expect(200);
+            }
+            "aggregate" => {
+                let body = json!({"aggregate": {"name": "a", "availability_zone": "east"}});
+                admin.post("/os-aggregates", body).await.expect(200);
+                let host = json!({"add_host": {"host": "simulated"}});
+                admin.post("/os-aggregates/1/action", host).await.expect(200);
+            }
+            "host" => {
+                let services = admin.get("/os-services").await.expect(200);
+                let compute = services["services"].as_array().unwrap();
+                let compute = compute.iter().find(|s| s["binary"] == "nova-compute").unwrap();
+                let path = format!("/os-services/{}", compute["id"].as_str().unwrap());
+                admin.put(&path, json!({"forced_down": true})).await.expect(200);
+            }
+            "delete" => {
+                assert_eq!(demo.delete(&format!("/servers/{id}")).await.status, 204);
+                demo.wait_gone(&id).await;
+            }
+            _ => {}
+        }
+        let list = admin.get("/servers/detail?all_tenants=1").await.expect(200);
+        assert_eq!(list, admin.get("/servers/detail?all_tenants=1").await.expect(200));
+        assert!(!known.contains(&list), "{change}: {list}");
+        known.push(list);
+        let names = demo.get("/servers").await.expect(200);
+        assert_eq!(names["servers"].as_array().unwrap().len(), usize::from(change != "delete"));
+        assert_eq!(cloud.as_("other").get("/servers").await.expect(200), json!({"servers": []}));
+    }
+}

@@ -12,8 +12,10 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use base::{Ctx, Error, Page};
+use db::{Conn, Reads};
+use neutron::Neutron;
 use serde_json::{Value, json};
-use web::{Caller, Origin, Params, Response, Result, State};
+use web::{Answers, Caller, Origin, Params, Response, Result, State};
 
 use self::matching::{compare, matches};
 use self::query::Query;
@@ -32,14 +34,14 @@ struct Found {
 /// Rows that are read at a time when not every one of them is wanted.
 const BATCH: usize = 500;
 
-async fn find(nova: &Nova, ctx: &Ctx, params: &Params) -> base::Result<Found> {
+async fn find(nova: &Nova, conn: &mut Conn, ctx: &Ctx, params: &Params) -> base::Result<Found> {
     let query = query::parse(ctx, params)?;
     let page = crate::query::page(params)?;
     let limit = page.limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
     if query.sort.is_empty() {
-        by_age(nova, ctx, &query, &page, limit).await
+        by_age(nova, conn, ctx, &query, &page, limit).await
     } else {
-        sorted(nova, &query, &page, limit).await
+        sorted(nova, conn, &query, &page, limit).await
     }
 }
 
@@ -48,24 +50,31 @@ fn no_marker(page: &Page) -> Error {
 }
 
 /// SQL has the order: it is read until the page is full, and no further.
-async fn by_age(nova: &Nova, ctx: &Ctx, query: &Query, page: &Page, limit: usize) -> base::Result<Found> {
+async fn by_age(
+    nova: &Nova,
+    conn: &mut Conn,
+    ctx: &Ctx,
+    query: &Query,
+    page: &Page,
+    limit: usize,
+) -> base::Result<Found> {
     let mut after = None;
     if let Some(marker) = &page.marker {
-        let last = super::store::get(&mut *nova.db.read().await?, marker).await?;
+        let last = super::store::get(conn, marker).await?;
         after = Some(last.filter(|s| ctx.owns(&s.project_id)).ok_or_else(|| no_marker(page))?);
     }
     let size = if query.is_plain() { limit + 1 } else { BATCH };
-    let zone = if query.is_plain() { String::new() } else { nova.zone(&mut nova.db.read().await?).await? };
+    let zone = if query.is_plain() { String::new() } else { nova.zone(conn).await? };
     let mut servers: Vec<Server> = Vec::new();
     let mut ports = (!query.addresses.is_empty()).then(Ports::new);
     loop {
-        let mut batch = store::rows(&mut *nova.db.read().await?, query, after.as_ref(), Some(size)).await?;
+        let mut batch = store::rows(conn, query, after.as_ref(), Some(size)).await?;
         let is_last = batch.len() < size;
         if !query.is_plain() {
             after = batch.last().cloned();
             batch.retain(|s| matches(query, s, &zone));
             if let Some(ports) = &mut ports {
-                ports.extend(at_address(nova, query, &mut batch).await?);
+                ports.extend(at_address(conn, query, &mut batch).await?);
             }
         }
         servers.extend(batch);
@@ -79,15 +88,19 @@ async fn by_age(nova: &Nova, ctx: &Ctx, query: &Query, page: &Page, limit: usize
 }
 
 /// Any other order is made here, of all servers that the query means.
-async fn sorted(nova: &Nova, query: &Query, page: &Page, limit: usize) -> base::Result<Found> {
-    let (mut servers, zone) = {
-        let mut conn = nova.db.read().await?;
-        (store::rows(&mut conn, query, None, None).await?, nova.zone(&mut conn).await?)
-    };
+async fn sorted(
+    nova: &Nova,
+    conn: &mut Conn,
+    query: &Query,
+    page: &Page,
+    limit: usize,
+) -> base::Result<Found> {
+    let mut servers = store::rows(conn, query, None, None).await?;
+    let zone = nova.zone(conn).await?;
     servers.retain(|s| matches(query, s, &zone));
     let mut ports = None;
     if !query.addresses.is_empty() {
-        ports = Some(at_address(nova, query, &mut servers).await?);
+        ports = Some(at_address(conn, query, &mut servers).await?);
     }
     servers.sort_by(|a, b| {
         query.sort.iter().fold(Ordering::Equal, |order, (key, descending)| {
@@ -101,8 +114,8 @@ async fn sorted(nova: &Nova, query: &Query, page: &Page, limit: usize) -> base::
 }
 
 /// Keeps the servers with an address that every pattern fits; the answer is their ports.
-async fn at_address(nova: &Nova, query: &Query, servers: &mut Vec<Server>) -> base::Result<Ports> {
-    let all = nova.ports(servers).await?;
+async fn at_address(conn: &mut Conn, query: &Query, servers: &mut Vec<Server>) -> base::Result<Ports> {
+    let all = ports(conn, servers).await?;
     servers.retain(|s| {
         let ips = all.get(&s.id).into_iter().flatten().flat_map(|p| &p.fixed_ips);
         let texts: Vec<String> = ips
@@ -120,20 +133,28 @@ fn next(params: &Params, origin: &Origin, found: &Found) -> Option<Value> {
     Some(web::next_link(params, &origin.0, &last.id))
 }
 
+async fn ports(conn: &mut Conn, servers: &[Server]) -> base::Result<Ports> {
+    let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
+    Neutron::ports_within(conn, &ids).await
+}
+
 pub async fn list(
     State(nova): State<Arc<Nova>>,
     Caller(ctx): Caller,
     params: Params,
     origin: Origin,
 ) -> Result<Response> {
-    let found = find(&nova, &ctx, &params).await?;
-    let links = Links::new(&origin);
-    let views: Vec<Value> = found.servers.iter().map(|s| view::brief(&links, s)).collect();
-    let mut body = json!({"servers": views});
-    if let Some(next) = next(&params, &origin, &found) {
-        body["servers_links"] = next;
-    }
-    Ok(web::json(200, &body))
+    remembered(&nova, &ctx, &params, &origin, async |conn: &mut Conn| {
+        let found = find(&nova, conn, &ctx, &params).await?;
+        let links = Links::new(&origin);
+        let views: Vec<Value> = found.servers.iter().map(|s| view::brief(&links, s)).collect();
+        let mut body = json!({"servers": views});
+        if let Some(next) = next(&params, &origin, &found) {
+            body["servers_links"] = next;
+        }
+        serde_json::to_vec(&body).map_err(Error::internal)
+    })
+    .await
 }
 
 pub async fn detail(
@@ -142,11 +163,33 @@ pub async fn detail(
     params: Params,
     origin: Origin,
 ) -> Result<Response> {
-    let mut found = find(&nova, &ctx, &params).await?;
-    let ports = match found.ports.take() {
-        Some(ports) => ports,
-        None => nova.ports(&found.servers).await?,
-    };
-    let next = next(&params, &origin, &found);
-    Ok(nova.detailed(&ctx, &Links::new(&origin), &found.servers, &ports, next).await?)
+    remembered(&nova, &ctx, &params, &origin, async |conn: &mut Conn| {
+        let mut found = find(&nova, conn, &ctx, &params).await?;
+        let ports = match found.ports.take() {
+            Some(ports) => ports,
+            None => ports(conn, &found.servers).await?,
+        };
+        let next = next(&params, &origin, &found);
+        nova.detailed(conn, &ctx, &Links::new(&origin), &found.servers, &ports, next).await
+    })
+    .await
+}
+
+/// Whoever waits for a server polls a list; it is made again when a row has changed that it was made of.
+async fn remembered(
+    nova: &Nova,
+    ctx: &Ctx,
+    params: &Params,
+    origin: &Origin,
+    make: impl AsyncFnOnce(&mut Conn) -> base::Result<Vec<u8>>,
+) -> Result<Response> {
+    let key = Answers::<Reads>::key(ctx, &origin.0, params);
+    if let Some(answer) = nova.answers.get(&key, Reads::hold) {
+        return Ok(web::raw_json(200, answer));
+    }
+    let mut conn = nova.db.read_recorded().await?;
+    let answer = make(&mut conn).await?;
+    let reads = conn.reads();
+    drop(conn);
+    Ok(web::raw_json(200, nova.answers.put(key, reads, answer)))
 }
