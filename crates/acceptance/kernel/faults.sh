@@ -24,6 +24,19 @@ rm "$CUMULET_DATA_DIR/filler"
 check "with space again all is well" test "$(make after)" = 201
 check "nothing half made is left" test "$(networks | grep -c '"after"')" -eq 1
 
+# A daemon that is killed holds its lock until the last of its threads is gone, which may be later than the next word.
+again() {
+  local before after
+  for _ in $(seq 10); do
+    before=$(jq .pid "$CUMULET_DATA_DIR/state.json")
+    kill -9 "$before"
+    cumulet up --simulate >/dev/null 2>"$work/up" || { cat "$work/up"; return 1; }
+    after=$(jq .pid "$CUMULET_DATA_DIR/state.json")
+    [ "$before" != "$after" ] || { echo "the killed one was taken for alive"; return 1; }
+  done
+}
+check "up right after a kill -9 starts it, ten times" again
+
 cumulet down >/dev/null 2>&1
 mount -o remount,ro "$CUMULET_DATA_DIR"
 said=$(cumulet up --simulate 2>&1) && not_ok "a read-only data directory: it started" || true

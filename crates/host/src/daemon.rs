@@ -5,6 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
@@ -92,6 +93,49 @@ impl PidLock {
             Err(e) => Err(file_error("lock", path, e.into())),
         }
     }
+
+    /// As [`holder`](Self::holder), after one that is ending had its time to: a process that was killed is gone for who
+    /// sent the signal, but its lock goes only with the last of its threads.
+    pub async fn lasting_holder(path: &Utf8Path, patience: Duration) -> Result<Option<u32>> {
+        let deadline = Instant::now() + patience;
+        let mut lives = 0;
+        while let Some(pid) = PidLock::holder(path)? {
+            // Looked at twice: between a signal that is taken and the end that it begins there is no trace of either.
+            lives = if is_ending(pid) { 0 } else { lives + 1 };
+            if lives == 2 || Instant::now() > deadline {
+                return Ok(Some(pid));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(None)
+    }
+}
+
+/// Gone, dead, or on the way there with no way back.
+fn is_ending(pid: u32) -> bool {
+    let file = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}"));
+    match (file("stat"), file("status")) {
+        (Ok(stat), Ok(status)) => tells_end(&stat, &status),
+        (Err(e), _) | (_, Err(e)) => {
+            e.kind() == std::io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ESRCH)
+        }
+    }
+}
+
+/// From the kernel's `/proc/PID/stat` and `status`.
+fn tells_end(stat: &str, status: &str) -> bool {
+    /// `PF_EXITING` of the kernel's sched.h.
+    const EXITING: u64 = 0x4;
+    const KILL: u64 = 1 << (libc::SIGKILL - 1);
+    // The name before them may have spaces and parentheses in it.
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let dead = matches!(fields.next(), Some("Z" | "X"));
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or_default();
+    let pending = |line: &str| {
+        let mask = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & KILL != 0)
+    };
+    dead || flags & EXITING != 0 || status.lines().any(pending)
 }
 
 /// Held as long as this process lives: in one network namespace, two clouds with the same names for links and
@@ -118,7 +162,7 @@ impl NameGuard {
 }
 
 /// Ends the process that holds the lock: asked first, after `patience` made to. True: there was one.
-pub async fn end_holder(lock: &Utf8Path, patience: std::time::Duration) -> Result<bool> {
+pub async fn end_holder(lock: &Utf8Path, patience: Duration) -> Result<bool> {
     use rustix::process::{Pid, PidfdFlags, Signal};
     let Some(pid) = PidLock::holder(lock)?.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) else {
         return Ok(false);
@@ -130,12 +174,12 @@ pub async fn end_holder(lock: &Utf8Path, patience: std::time::Duration) -> Resul
     }
     for signal in [Signal::TERM, Signal::KILL] {
         let _ = rustix::process::pidfd_send_signal(&handle, signal);
-        let end = std::time::Instant::now() + patience;
-        while std::time::Instant::now() < end {
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
             if PidLock::holder(lock)?.is_none() {
                 return Ok(true);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     Err(Error::Refused(format!("process {} does not end", pid.as_raw_nonzero())))
@@ -211,4 +255,62 @@ pub fn find_program(name: &str) -> Option<Utf8PathBuf> {
         .chain(["/usr/sbin", "/sbin"])
         .map(|dir| Utf8Path::new(dir).join(name))
         .find(|p| p.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_who_is_ending() {
+        let stat = |state: &str, flags: u64| format!("7 (a) b) {state} 1 7 7 0 -1 {flags} 100 0 0");
+        let status = |own: &str, shared: &str| format!("Name:\ta) b\nSigPnd:\t{own}\nShdPnd:\t{shared}\n");
+        let none = "0000000000000000";
+        assert!(!tells_end(&stat("S", 0x40_0100), &status(none, none)));
+        assert!(tells_end(&stat("Z", 0x40_0100), &status(none, none)));
+        assert!(tells_end(&stat("R", 0x40_0104), &status(none, none)));
+        assert!(tells_end(&stat("D", 0x40_0100), &status("0000000000000100", none)));
+        assert!(tells_end(&stat("D", 0x40_0100), &status(none, "0000000000000100")));
+        // A SIGTERM may be waited out.
+        assert!(!tells_end(&stat("S", 0x40_0100), &status(none, "0000000000004000")));
+        assert!(!is_ending(std::process::id()));
+    }
+
+    /// Takes the lock with a second process that holds it a while longer than the first one lives, as the threads of a
+    /// killed daemon do.
+    fn killed(lock: &Utf8Path, longer: &str) -> (Child, u32) {
+        let script = format!("exec 9>{lock}; flock -x 9; echo $$ >&9; sleep {longer} & echo locked; read _");
+        let mut shell = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 7];
+        shell.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        let pid = shell.id();
+        (shell, pid)
+    }
+
+    #[tokio::test]
+    async fn who_is_ending_holds_its_lock_for_a_moment_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Utf8PathBuf::from_path_buf(dir.path().join("pid")).unwrap();
+        assert_eq!(PidLock::lasting_holder(&lock, Duration::from_secs(9)).await.unwrap(), None);
+
+        let (mut shell, pid) = killed(&lock, "0.4");
+        let begin = Instant::now();
+        assert_eq!(PidLock::lasting_holder(&lock, Duration::from_secs(9)).await.unwrap(), Some(pid));
+        assert!(begin.elapsed() < Duration::from_secs(5), "who lives is not waited for");
+        shell.kill().unwrap();
+        assert_eq!(PidLock::holder(&lock).unwrap(), Some(pid), "the lock is held on");
+        assert_eq!(PidLock::lasting_holder(&lock, Duration::from_secs(9)).await.unwrap(), None);
+        shell.wait().unwrap();
+
+        let (mut shell, pid) = killed(&lock, "5");
+        shell.kill().unwrap();
+        let patience = Duration::from_millis(100);
+        assert_eq!(PidLock::lasting_holder(&lock, patience).await.unwrap(), Some(pid));
+        shell.wait().unwrap();
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use host::daemon::{self, PidLock};
 
+use crate::commands::up::ENDS_WITHIN;
 use crate::config::{CloudArgs, DataDir};
 use crate::control::{self, Request};
 use crate::steps::{say, step};
@@ -23,7 +24,7 @@ pub async fn run(args: &DownArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let data = args.cloud.resolve()?;
-    if PidLock::holder(&data.lock())?.is_none() {
+    if PidLock::lasting_holder(&data.lock(), ENDS_WITHIN).await?.is_none() {
         say(&format!("No cloud is running with {}", data.path()));
         return Ok(());
     }

@@ -9,6 +9,7 @@ use clap::Args;
 use host::daemon::PidLock;
 
 use crate::archive;
+use crate::commands::up::ENDS_WITHIN;
 use crate::config::{CloudArgs, DataDir, Identity};
 use crate::steps::{say, step};
 use crate::stores;
@@ -103,7 +104,8 @@ async fn settle(data: &DataDir, manifest: &archive::Manifest) -> anyhow::Result<
 
 /// The damaged one stays beside it: it may hold what the backup does not.
 async fn database(data: &DataDir, backup: &Utf8Path) -> anyhow::Result<()> {
-    ensure!(PidLock::holder(&data.lock())?.is_none(), "the cloud runs: stop it with `cumulet down` first");
+    let holder = PidLock::lasting_holder(&data.lock(), ENDS_WITHIN).await?;
+    ensure!(holder.is_none(), "the cloud runs: stop it with `cumulet down` first");
     let database = data.database();
     let checked = db::Db::open_file(backup).await.context("the backup cannot be used")?;
     checked.close().await;

@@ -5,7 +5,7 @@ use host::daemon::{self, PidLock};
 use serde_json::{Value, json};
 
 use crate::assemble::Cloud;
-use crate::commands::up::State;
+use crate::commands::up::{ENDS_WITHIN, State};
 use crate::config::{CloudArgs, Config};
 use crate::control::{self, Request};
 use crate::steps::{human, print};
@@ -22,7 +22,7 @@ pub struct StatusArgs {
 /// Exit code 0: it runs; 3: it does not (as `systemctl status`).
 pub async fn run(args: StatusArgs) -> anyhow::Result<u8> {
     let data = args.cloud.resolve()?;
-    if PidLock::holder(&data.lock())?.is_none() {
+    if PidLock::lasting_holder(&data.lock(), ENDS_WITHIN).await?.is_none() {
         if args.json {
             print(&json!({"running": false, "data_dir": data.path()}).to_string());
         } else {

@@ -54,6 +54,8 @@ impl State {
 /// The entry in clouds.yaml of a cloud without a name of its own.
 pub const CLOUD_NAME: &str = "cumulet";
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// For a daemon that was killed: the kernel ends its threads one by one, also those that wait for the disk.
+pub const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 pub async fn run(args: UpArgs) -> anyhow::Result<()> {
     let told = args.all.0.resolve()?;
@@ -84,7 +86,7 @@ fn preflight(config: &Config) -> anyhow::Result<()> {
 
 async fn background(mut told: Told, config: &Config) -> anyhow::Result<()> {
     let data = make_data_dir(config)?.clone();
-    if let Some(pid) = PidLock::holder(&data.lock())? {
+    if let Some(pid) = PidLock::lasting_holder(&data.lock(), ENDS_WITHIN).await? {
         say(&format!("The cloud is running already (pid {pid}, {})", data.path()));
         return match State::read(&data)? {
             Some(state) => {
