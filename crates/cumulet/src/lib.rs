@@ -3,7 +3,7 @@
 //! ```text
 //! main.rs ─► commands/<verb>.rs ─► config/ ─► assemble.rs ─► services, drivers ─► serve.rs (tls/)
 //!                                ├─ control.rs: how a command talks to the daemon
-//!                                └─ commands/run.rs: the daemon itself; log/, notify.rs: what it says; daily.rs: backups
+//!                                └─ commands/run.rs: the daemon itself; log/, notify.rs: what it says; daily.rs, events.rs: housekeeping
 //! ```
 
 pub mod archive;
@@ -15,6 +15,7 @@ pub mod control;
 pub mod daily;
 pub mod doctor;
 pub mod drivers;
+pub mod events;
 pub mod first_start;
 pub mod kubectl;
 pub mod log;

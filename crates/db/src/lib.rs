@@ -7,6 +7,7 @@
 //! db.back_up(why)      a whole copy beside it; also before each migration
 //! db.generation()      another number after every commit: what was read before may be old
 //! db.read_recorded()   a connection that notes which tables are read; `reads()` tells whether they have changed since
+//! db.compact_events(..) takes old events away, a few at a time
 //! db.changed()         wakes on every commit that appended events
 //! db::sql("..").bind(x)  .run(&mut tx) .rows::<T>(&mut conn) .optional::<T>(..) .number(..)
 //! ```
@@ -25,7 +26,7 @@ mod sql;
 
 pub use backup::{Why, daily_backups, newest_backup};
 pub use error::{Error, Result, is_unique};
-pub use event::Event;
+pub use event::{Event, Retention};
 pub use migrate::Migration;
 pub use opening::Commits;
 pub use pool::{AnyConnection, Conn, Db, Tx};

@@ -14,13 +14,14 @@ use crate::control::{self, Answer, Request};
 use crate::notify::Notifier;
 use crate::simulate::Served;
 use crate::steps::{human, say};
-use crate::{commands, daily, drivers, first_start, serve, tls};
+use crate::{commands, daily, drivers, events, first_start, serve, tls};
 
 pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     let notifier = Notifier::from_environment();
     // The database has hashes of passwords in it, and others may pass through its directory.
     daemon::keep_files_private();
     let data = told.data.clone();
+    PidLock::lasting_holder(&data.lock(), up::ENDS_WITHIN).await?;
     let Some(_lock) = PidLock::acquire(&data.lock())? else {
         bail!("a cloud is running with {} already", data.path());
     };
@@ -81,6 +82,7 @@ pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     if config.daily_backups > 0 && !config.simulate {
         tokio::spawn(daily::keep(served.clone(), config.daily_backups));
     }
+    tokio::spawn(events::keep(served.clone(), config.events));
     let signals = tokio::spawn(on_signal(end.clone(), notifier.clone()));
     let control = answer(&served, &config, requests, end, &notifier);
     let first_image = async {

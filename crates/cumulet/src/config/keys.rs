@@ -175,6 +175,9 @@ pub const KEYS: &[Key] = &[
     .kept(),
     key("daily-backups", Kind::Count, "N", "How many daily copies of the database are kept beside it, in `backups`; 0: none are made")
         .or("7"),
+    key("event-days", Kind::Count, "DAYS", "How long it is kept who changed what, and when; 0: for ever").or("30"),
+    key("event-count", Kind::Count, "N", "How many such events are kept at most, the newest; 0: any number")
+        .or("1000000"),
     key("lockout-failure-attempts", Kind::Count, "N", "So many wrong passwords in a row lock a user out; 0: never")
         .or("0")
         .kept(),

@@ -69,6 +69,8 @@ pub struct Config {
     pub daily_backups: usize,
     /// For how long a deleted server can be restored.
     pub reclaim: Option<Duration>,
+    /// Which rows of who changed what stay.
+    pub events: db::Retention,
     /// Rules for passwords.
     pub security: Security,
     pub log: String,
@@ -156,6 +158,7 @@ impl Told {
             reclaim: Some(settings.parse("reclaim-instance-interval")?)
                 .filter(|s| *s > 0)
                 .map(Duration::from_secs),
+            events: events(settings)?,
             security: security(settings)?,
             log: settings.text("log").to_owned(),
             log_limit: log_limit.saturating_mul(1 << 20),
@@ -177,6 +180,12 @@ fn tls(settings: &Settings) -> anyhow::Result<Option<Tls>> {
         return Ok(None);
     }
     Ok(Some(Tls { given, ca: path("tls-ca") }))
+}
+
+fn events(settings: &Settings) -> anyhow::Result<db::Retention> {
+    let some = |name: &str| Ok::<_, anyhow::Error>(Some(settings.parse::<u32>(name)?).filter(|n| *n > 0));
+    let day = Duration::from_secs(24 * 3600);
+    Ok(db::Retention { age: some("event-days")?.map(|days| day * days), count: some("event-count")? })
 }
 
 /// Keystone's `[security_compliance]`, by the same names.

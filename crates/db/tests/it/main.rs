@@ -1,8 +1,10 @@
 //! The database as services use it, on a temporary file.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::time::Duration;
+
 use camino::Utf8PathBuf;
-use db::{Db, Event, Migration, Why, sql};
+use db::{Db, Event, Migration, Retention, Why, sql};
 
 const V1: &[Migration] =
     &[Migration { name: "t/0001", sql: "CREATE TABLE t (id TEXT PRIMARY KEY, n BIGINT NOT NULL);\n" }];
@@ -213,4 +215,92 @@ async fn what_was_read_holds_until_one_of_its_tables_changes() {
     write("INSERT INTO thing VALUES ('z', NULL)").await;
     let _: Vec<String> = sql(things).rows(&mut early).await.unwrap();
     assert!(!early.reads().hold());
+}
+
+/// So many events, of which the n-th happened at n seconds.
+async fn put_events(db: &Db, count: i64) {
+    let put: db::Result<()> = db::write!(db, |tx| {
+        for n in 1..=count {
+            sql("INSERT INTO events (at, service, kind, resource_id, project_id, user_id, request_id) \
+                 VALUES ($1, 't', 't.create', $2, 'p', 'u', 'r')")
+            .bind(n * 1_000_000)
+            .bind(format!("resource-{n}"))
+            .run(tx)
+            .await?;
+        }
+        Ok(())
+    });
+    put.unwrap();
+}
+
+/// How many events there are, and the first and last of them.
+async fn kept(db: &Db) -> [i64; 3] {
+    let mut conn = db.read().await.unwrap();
+    let mut numbers = [0; 3];
+    for (at, what) in
+        ["COUNT(*)", "COALESCE(MIN(revision), 0)", "COALESCE(MAX(revision), 0)"].iter().enumerate()
+    {
+        numbers[at] = db::sql_built(format!("SELECT {what} FROM events")).number(&mut conn).await.unwrap();
+    }
+    numbers
+}
+
+#[tokio::test]
+async fn old_events_go_by_age_and_by_count() {
+    let (_dir, db) = open().await;
+    const NOW: i64 = 6000 * 1_000_000;
+    let retention = |age: Option<u64>, count| Retention { age: age.map(Duration::from_secs), count };
+    assert_eq!(db.compact_events(retention(Some(1), Some(1)), NOW).await.unwrap(), 0, "of none, none goes");
+    put_events(&db, 5000).await;
+    assert_eq!(db.compact_events(retention(None, None), NOW).await.unwrap(), 0);
+    assert_eq!(db.compact_events(retention(None, Some(5000)), NOW).await.unwrap(), 0);
+    assert_eq!(db.compact_events(retention(Some(6000), None), NOW).await.unwrap(), 0);
+    // Over several transactions, and to the very event.
+    assert_eq!(db.compact_events(retention(Some(3500), Some(4999)), NOW).await.unwrap(), 2499);
+    assert_eq!(kept(&db).await, [2501, 2500, 5000]);
+    assert_eq!(db.compact_events(retention(Some(6000), Some(1200)), NOW).await.unwrap(), 1301);
+    assert_eq!(kept(&db).await, [1200, 3801, 5000]);
+    assert_eq!(db.compact_events(retention(Some(0), None), NOW).await.unwrap(), 1200);
+    // A revision is never given out twice, so whoever remembers one sees no other event under it.
+    put_events(&db, 1).await;
+    assert_eq!(kept(&db).await, [1, 5001, 5001]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_keeps_events_longer_but_not_for_ever() {
+    let (_dir, db) = open().await;
+    put_events(&db, 10).await;
+    let jumped: db::Result<u64> =
+        db::write!(db, |tx| sql("UPDATE events SET at = 9000000000000 WHERE revision = 4").run(tx).await);
+    jumped.unwrap();
+    let retention = Retention { age: Some(Duration::from_secs(60)), count: Some(5) };
+    assert_eq!(db.compact_events(Retention { count: None, ..retention }, 1_000_000_000).await.unwrap(), 3);
+    assert_eq!(db.compact_events(retention, 1_000_000_000).await.unwrap(), 7);
+    assert_eq!(kept(&db).await, [0; 3]);
+}
+
+/// Requests that write go on while many events go.
+#[tokio::test(flavor = "multi_thread")]
+async fn compaction_does_not_hold_writers_up() {
+    let (_dir, db) = open().await;
+    let db = std::sync::Arc::new(db);
+    put_events(&db, 20_000).await;
+    let compacted = {
+        let db = db.clone();
+        tokio::spawn(async move { db.compact_events(Retention { age: None, count: Some(100) }, 0).await })
+    };
+    let mut written = 0;
+    while !compacted.is_finished() {
+        let begin = std::time::Instant::now();
+        let done: db::Result<u64> = db::write!(db, |tx| {
+            sql("INSERT INTO t VALUES ($1, 1)").bind(format!("{written}")).run(tx).await
+        });
+        done.unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(2), "a write waited for {:?}", begin.elapsed());
+        written += 1;
+    }
+    // As many transactions as there are batches: between any two, others had their turn.
+    assert!(written >= 20, "{written} writes while 20 batches went");
+    assert_eq!(compacted.await.unwrap().unwrap(), 19_900);
+    assert_eq!(kept(&db).await[0], 100);
 }
