@@ -139,8 +139,19 @@ fn it_is_renewed_before_it_expires_and_the_authority_stays() {
     issue::ensure(&directory, &more, at(0)).unwrap();
     assert_ne!(read("server.pem"), third);
     assert_eq!(read("ca.pem"), ca);
+    // Strict clients check the authority's dates as well: made while the clock was ahead, it holds when that is put right.
+    let begins = not_before(&ca);
+    assert!(begins.as_str() < "20260101", "the authority holds from {begins} on");
     use std::os::unix::fs::MetadataExt;
     for secret in ["ca.key", "server.key"] {
         assert_eq!(std::fs::metadata(directory.join(secret)).unwrap().mode() & 0o777, 0o600);
     }
+}
+
+/// The first of a certificate's two dates, as `20260131`. Dates before 2050 are written with two digits of the year.
+fn not_before(pem: &str) -> String {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    const UTC_TIME: &[u8] = &[0x17, 13];
+    let at = der.windows(2).position(|window| window == UTC_TIME).unwrap();
+    format!("20{}", std::str::from_utf8(&der[at + 2..at + 8]).unwrap())
 }

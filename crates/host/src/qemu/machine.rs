@@ -100,8 +100,12 @@ impl Machine {
         if !self.files.memory().exists() {
             return Ok(true);
         }
-        if self.state().await? != VmState::Running {
-            return Ok(false);
+        match self.state().await {
+            Ok(VmState::Running) => {}
+            Ok(_) => return Ok(false),
+            // The daemon that fed it its state was killed: it ends, and what it was to be is in the file still.
+            Err(_) if timeout(QUIT_LIMIT, self.process.ended()).await.is_ok() => return Ok(false),
+            Err(error) => return Err(error),
         }
         // It has written to its disk since.
         remove(&self.files.memory())?;

@@ -284,3 +284,52 @@ fn a_card_on_its_way_when_the_daemon_died_is_plugged_by_the_next() {
         assert_eq!(told().await["action"], "attach_interface");
     });
 }
+
+/// A task that only a request can end, and whose request a kill took away, ends by itself once no request can be left: at
+/// once when its last change lies in the future, for then the clock has been set back.
+#[test]
+fn a_task_without_its_request_ends_whatever_the_clock_did() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let machines = Arc::new(FakeHypervisor::new(FakeOptions::default()).unwrap());
+    let network = Arc::new(FakeNetwork::new(Duration::ZERO));
+    let mut life = Life::start(&dir, &machines, &network);
+    let (image, net) =
+        life.run(async |cloud| (cloud.image("demo").await, cloud.network("demo", "net", 0).await));
+    const HOUR: i64 = 3600 * 1_000_000;
+    for ahead in [-HOUR, HOUR, 24 * HOUR] {
+        let server = life.run(async |cloud| {
+            let body =
+                json!({"name": "s", "imageRef": image, "flavorRef": "42", "networks": [{"uuid": net}]});
+            let server = cloud.as_("demo").server(body).await;
+            cloud.as_("demo").wait(&server, "ACTIVE").await;
+            server
+        });
+        drop(life);
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(async {
+            let path = camino::Utf8PathBuf::from_path_buf(dir.path().join("cloud.db")).unwrap();
+            let db = db::Db::open_file(&path).await.unwrap();
+            let changed: db::Result<u64> = db::write!(db, |tx| {
+                db::sql("UPDATE servers SET task_state = 'updating_password', updated_at = $1 WHERE id = $2")
+                    .bind(base::time::now() + ahead)
+                    .bind(server.clone())
+                    .run(tx)
+                    .await
+            });
+            assert_eq!(changed.unwrap(), 1);
+            db.close().await;
+        });
+        life = Life::start(&dir, &machines, &network);
+        life.run(async |cloud| {
+            let begin = std::time::Instant::now();
+            let path = format!("/servers/{server}");
+            let task = async || {
+                cloud.as_("demo").get(&path).await.expect(200)["server"]["OS-EXT-STS:task_state"].take()
+            };
+            while !task().await.is_null() {
+                assert!(begin.elapsed() < Duration::from_secs(20), "{ahead} ahead: the task does not end");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+    }
+}

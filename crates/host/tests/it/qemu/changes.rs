@@ -5,7 +5,7 @@ use host::{Error, Hypervisor, VmState};
 
 use super::{House, ID, is_alive, until, up};
 
-fn virtual_size(path: &camino::Utf8Path) -> u64 {
+pub fn virtual_size(path: &camino::Utf8Path) -> u64 {
     let output = std::process::Command::new("qemu-img")
         .args(["info", "-U", "--output=json", "-f", "qcow2", path.as_str()])
         .output()

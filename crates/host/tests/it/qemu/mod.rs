@@ -4,6 +4,7 @@
 mod changes;
 mod death;
 mod guest;
+mod kills;
 mod life;
 mod limits;
 mod linux;
@@ -36,7 +37,9 @@ impl TapSource for NoTaps {
 
 /// A data directory with an image. Whatever runs in it is killed in the end, also when a test fails.
 pub struct House {
-    dir: tempfile::TempDir,
+    dir: Utf8PathBuf,
+    /// None in a child of the test's: another looks after it.
+    own: Option<tempfile::TempDir>,
 }
 
 impl House {
@@ -48,13 +51,20 @@ impl House {
                 return None;
             }
         }
-        let house = Self { dir: tempfile::tempdir().unwrap() };
+        let own = tempfile::tempdir().unwrap();
+        let dir = Utf8PathBuf::from_path_buf(own.path().to_owned()).unwrap();
+        let house = Self { dir, own: Some(own) };
         guest::write_image(&house.path("image"));
         Some(house)
     }
 
+    /// Another process's.
+    pub fn at(dir: &std::ffi::OsStr) -> Self {
+        Self { dir: Utf8PathBuf::from_path_buf(dir.into()).unwrap(), own: None }
+    }
+
     pub fn path(&self, name: &str) -> Utf8PathBuf {
-        Utf8Path::from_path(self.dir.path()).unwrap().join(name)
+        self.dir.join(name)
     }
 
     pub fn vm_path(&self, name: &str) -> Utf8PathBuf {
@@ -108,6 +118,9 @@ pub fn label(house: &Utf8Path) -> String {
 
 impl Drop for House {
     fn drop(&mut self) {
+        if self.own.is_none() {
+            return;
+        }
         let Ok(machines) = std::fs::read_dir(self.path("data/vms")) else { return };
         for machine in machines.flatten() {
             let Ok(text) = std::fs::read_to_string(machine.path().join("pid")) else { continue };
