@@ -1,11 +1,13 @@
 //! Would this connection be allowed if it began now? The same answer as the rules of `nft` give.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::wire::{Entry, Tuple};
+use crate::dhcp::METADATA;
+use crate::metadata::METADATA6;
 use crate::nft::{effective_protocol, router};
 use crate::plan::{
     Direction, ForwardingPlan, NetworkPlan, PortKind, PortPlan, Protocol, Remote, RouterPlan, RulePlan,
@@ -92,11 +94,11 @@ pub fn network_narrows(before: &NetworkPlan, after: &NetworkPlan) -> bool {
 
 /// DHCP and metadata.
 fn is_exempt(tuple: &Tuple) -> bool {
-    const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+    let metadata = [IpAddr::V4(METADATA), IpAddr::V6(METADATA6)];
     let dhcp = [(68, 67), (67, 68), (546, 547), (547, 546)];
     match Protocol(tuple.protocol) {
         Protocol::UDP => dhcp.contains(&(tuple.source_port, tuple.destination_port)),
-        Protocol::TCP => tuple.destination == METADATA && tuple.destination_port == 80,
+        Protocol::TCP => metadata.contains(&tuple.destination) && tuple.destination_port == 80,
         _ => false,
     }
 }

@@ -1,14 +1,14 @@
 //! A blocking rtnetlink client: it lives on a thread that is in the right namespace, for one visit.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
     NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{
     BridgeStpState, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
@@ -207,6 +207,19 @@ impl Netlink {
             RouteNetlinkMessage::NewAddress(message),
             NLM_F_CREATE | NLM_F_REPLACE,
             &format!("add address {address}"),
+        )
+    }
+
+    /// A link-local address of IPv6 that may be used at once: whether somebody else has it is not asked first.
+    pub fn add_link_local(&mut self, link: u32, address: Ipv6Addr) -> Result<()> {
+        let network = IpNet::V6(Ipv6Net::new_assert(address, 64));
+        let mut message = address_message(link, network);
+        message.header.scope = AddressScope::Link;
+        message.header.flags = AddressHeaderFlags::Nodad;
+        self.acknowledged(
+            RouteNetlinkMessage::NewAddress(message),
+            NLM_F_CREATE | NLM_F_REPLACE,
+            &format!("add address {network}"),
         )
     }
 

@@ -30,6 +30,8 @@ pub struct State {
     dhcpv6: Option<dhcpv6::Server>,
     dns: dns::Relay,
     metadata: Option<metadata::Server>,
+    /// With the index of the bridge that it answers on.
+    metadata6: Option<(metadata::Server, u32)>,
     watch: Option<Watch>,
 }
 
@@ -43,6 +45,7 @@ struct Visit {
     dhcpv6: Option<PacketSocket>,
     dns: Vec<dns::Sockets>,
     metadata: Option<std::net::TcpListener>,
+    metadata6: Option<std::net::TcpListener>,
     watch: Option<(File, monitor::Sockets)>,
 }
 
@@ -82,6 +85,8 @@ impl LinuxNetwork {
             dhcpv6_bridge: state.dhcpv6.as_ref().map(|server| server.bridge),
             unheard,
             listen: state.metadata.is_none() && self.metadata.get().is_some(),
+            metadata6: self.metadata.get().is_some(),
+            metadata6_on: state.metadata6.as_ref().map(|(_, bridge)| *bridge),
             watch: state.watch.is_none(),
             host_end: self.host_end(plan).await?,
             ledger: self.options.ledger.clone(),
@@ -110,6 +115,12 @@ impl LinuxNetwork {
             let server =
                 metadata::Server::start(listener, place, Arc::clone(&self.callers), Arc::clone(source))?;
             state.metadata = Some(server);
+        }
+        if let (Some(listener), Some(source)) = (visit.metadata6, self.metadata.get()) {
+            let place = Place::Network(plan.id.clone());
+            let server =
+                metadata::Server::start(listener, place, Arc::clone(&self.callers), Arc::clone(source))?;
+            state.metadata6 = Some((server, visit.bridge.0));
         }
         if visit.host_link_gone {
             self.remove_host_end(&plan.id, state).await?;
@@ -169,6 +180,10 @@ impl LinuxNetwork {
             tracing::error!("a metadata server had ended: starting another");
             server.stop().await;
         }
+        if let Some((server, _)) = state.metadata6.take_if(|(server, _)| !server.is_alive()) {
+            tracing::error!("a metadata server of IPv6 had ended: starting another");
+            server.stop().await;
+        }
     }
 
     pub(super) async fn remove_network_from(&self, id: &str, state: &mut State) -> Result<()> {
@@ -181,6 +196,9 @@ impl LinuxNetwork {
         }
         std::mem::take(&mut state.dns).stop().await;
         if let Some(server) = state.metadata.take() {
+            server.stop().await;
+        }
+        if let Some((server, _)) = state.metadata6.take() {
             server.stop().await;
         }
         state.watch = None;
@@ -204,6 +222,8 @@ struct Visitor {
     /// Addresses on which DNS sockets are to be opened.
     unheard: Vec<std::net::Ipv4Addr>,
     listen: bool,
+    metadata6: bool,
+    metadata6_on: Option<u32>,
     watch: bool,
     /// The daemon's own namespace, and whether the host's end is there.
     host_end: (File, bool),
@@ -236,6 +256,9 @@ impl Visitor {
             .index(names::BRIDGE)?
             .ok_or_else(|| Error::Link(format!("the bridge of network {} vanished", self.plan.id)))?;
         let bridge = (index, wanted::bridge_mac(&self.plan));
+        let has_metadata6 = metadata::link_local::address(&mut netlink, index)?;
+        // A socket on a link-local address is bound to the link as well, and hears nothing on another of its name.
+        let listen6 = self.metadata6 && has_metadata6 && self.metadata6_on != Some(index);
         let dhcpv6 = self.plan.subnets.iter().any(|subnet| subnet.dhcpv6 != Dhcpv6::Off)
             && self.dhcpv6_bridge != Some(bridge);
         let gone = Step::DeleteLink { link: names::HOST_LINK_PEER.to_owned() };
@@ -250,6 +273,7 @@ impl Visitor {
             dhcpv6: dhcpv6.then(|| dhcpv6::Server::listen(index)).transpose()?,
             dns: self.unheard.iter().map(|address| dns::Sockets::open(*address)).collect::<Result<_>>()?,
             metadata: self.listen.then(metadata::listen).transpose()?,
+            metadata6: listen6.then(|| metadata::link_local::listen(index)).transpose()?,
             watch: self.watch.then(monitor::open).transpose()?,
         })
     }

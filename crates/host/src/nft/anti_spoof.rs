@@ -9,15 +9,18 @@ use super::Text;
 use super::element::{Element, Family, Part, Value};
 use super::ruleset::FREE;
 use crate::link::plan::{Mac, parse_mac};
+use crate::metadata::METADATA6;
 use crate::names;
 use crate::plan::PortPlan;
 
 /// The sets of the table with their types.
-pub(super) const SETS: [(&str, &str); 9] = [
+pub(super) const SETS: [(&str, &str); 10] = [
     ("map ports", "type ifname : mark"),
     ("map macs", "type ifname . ether_addr : mark"),
     // Fixed addresses only: whose metadata it is.
     ("set own4", "type mark . ipv4_addr"),
+    // By IPv6 it is asked for on the link only.
+    ("set own6", "type mark . ipv6_addr"),
     ("map sources4", "type ifname . ether_addr . ipv4_addr : mark"),
     ("set ranges4", "type mark . ether_addr . ipv4_addr; flags interval"),
     ("map sources6", "type ifname . ether_addr . ipv6_addr : mark"),
@@ -34,7 +37,7 @@ pub(super) fn chains(text: &mut Text) {
         // would not.
         text.line("ether type ip meta mark set iifname . ether saddr . ip saddr map @sources4 goto known");
         text.line(
-            "ether type ip6 meta l4proto != icmpv6 meta mark set iifname . ether saddr . ip6 saddr map @sources6 accept",
+            "ether type ip6 meta l4proto != icmpv6 meta mark set iifname . ether saddr . ip6 saddr map @sources6 goto known6",
         );
         text.line("meta mark set 0");
         text.line("meta mark set iifname map @ports");
@@ -52,10 +55,15 @@ pub(super) fn chains(text: &mut Text) {
     // with another's. The second tag of a packet that is tagged for VLAN 0 would be looked behind by the kernel only.
     text.block("chain free", |text| {
         text.line("ether type { 8021q, 8021ad } @ll,116,12 0 drop");
+        text.line("ether type ip6 goto known6");
         text.line("goto known");
     });
     text.block("chain known", |text| {
         text.line("ip daddr 169.254.169.254 meta mark . ip saddr != @own4 drop");
+        text.line("accept");
+    });
+    text.block("chain known6", |text| {
+        text.line(format!("ip6 daddr {METADATA6} meta mark . ip6 saddr != @own6 drop"));
         text.line("accept");
     });
     text.block("chain from_arp", |text| {
@@ -79,8 +87,8 @@ pub(super) fn chains(text: &mut Text) {
         text.line(
             "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld-listener-report, mld2-listener-report } accept",
         );
-        text.line("meta mark set iifname . ether saddr . ip6 saddr map @sources6 accept");
-        text.line("meta mark . ether saddr . ip6 saddr @ranges6 accept");
+        text.line("meta mark set iifname . ether saddr . ip6 saddr map @sources6 goto known6");
+        text.line("meta mark . ether saddr . ip6 saddr @ranges6 goto known6");
         text.line("drop");
     });
     text.block("chain target", |text| {
@@ -127,6 +135,9 @@ pub(super) fn elements(elements: &mut Vec<Element>, port: &PortPlan, mark: u32) 
     add("ports", vec![link()]);
     for (_, address) in port.fixed_ips.iter().filter(|(_, address)| address.is_ipv4()) {
         add("own4", vec![Part::Mark(mark), Part::Address(*address)]);
+    }
+    if let Some(mac) = parse_mac(&port.mac) {
+        add("own6", vec![Part::Mark(mark), Part::Address(link_local(mac).into())]);
     }
     if !port.port_security {
         return;

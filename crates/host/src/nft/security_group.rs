@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::element::{Element, Family, Part};
 use super::ruleset::{MARKED, STATELESS};
 use super::{Text, packets};
+use crate::metadata::METADATA6;
 use crate::plan::{Direction, PortPlan, Protocol, Remote, RulePlan};
 
 /// Ports whose answers need no rule.
@@ -38,6 +39,10 @@ pub(super) fn hooks(text: &mut Text) {
         text.line("type filter hook input priority 0; policy accept;");
         // What a machine sends is the bridge's, or nobody's.
         text.line("iifname \"tap*\" drop");
+        // The bridge speaks IPv6 for metadata alone.
+        text.line("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, echo-request } accept");
+        text.line(format!("ip6 daddr {METADATA6} tcp dport 80 accept"));
+        text.line("meta nfproto ipv6 drop");
     });
 }
 
@@ -54,6 +59,7 @@ pub(super) fn always(text: &mut Text) {
         text.line("udp sport 68 udp dport 67 accept");
         text.line("udp sport 546 udp dport 547 accept");
         text.line("ip daddr 169.254.169.254 tcp dport 80 accept");
+        text.line(format!("ip6 daddr {METADATA6} tcp dport 80 accept"));
         text.line(format!("{} ct state invalid drop", stateful()));
     });
     text.block("chain always_ingress", |text| {
@@ -64,6 +70,7 @@ pub(super) fn always(text: &mut Text) {
         text.line("udp sport 547 udp dport 546 accept");
         // What a machine asked its metadata is answered, also where answers are judged.
         text.line("ip saddr 169.254.169.254 tcp sport 80 ct state established accept");
+        text.line(format!("ip6 saddr {METADATA6} tcp sport 80 ct state established accept"));
         text.line(format!("{} ct state invalid drop", stateful()));
     });
 }

@@ -147,6 +147,59 @@ fn a_machine_gets_its_address_and_metadata() {
     });
 }
 
+/// fe80::a9fe:a9fe, once the guest's own link-local address may be used.
+async fn get6(guest: &Guest, path: &str) -> String {
+    let url = format!("http://[fe80::a9fe:a9fe%25eth0]{path}");
+    let wait = ["-s", "--max-time", "5", "--retry", "5", "--retry-all-errors", "--retry-delay", "1"];
+    guest.run("curl", &[&wait[..], &["-w", " %{http_code}", &url]].concat()).await
+}
+
+#[test]
+fn metadata_is_on_the_link_by_ipv6() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        if !have("curl", "curl") {
+            return;
+        }
+        let network = sandbox.network;
+        network.serve_metadata(Arc::new(Echo));
+        // A network without any subnet of IPv6, ports that may send and hear nothing else.
+        let mut a = port("a", 11);
+        a.rules = [].into();
+        let mut stateless = port("b", 12);
+        stateless.rules = [].into();
+        stateless.stateless = true;
+        let mut plan = tenant("net", vec![a, stateless]);
+        network.apply_network(&plan).await.unwrap();
+        let a = Guest::plug(&network, &plan, &plan.ports[0]).await;
+        let b = Guest::plug(&network, &plan, &plan.ports[1]).await;
+        let own =
+            |port: &PortPlan, last: u8| format!("{} fe80::f816:3eff:fe00:{last:x} /openstack/x 200", port.id);
+        assert_eq!(get6(&a, "/openstack/x").await, own(&plan.ports[0], 11));
+        assert_eq!(get6(&b, "/openstack/x").await, own(&plan.ports[1], 12));
+        assert!(get6(&a, "/elsewhere").await.contains("404"));
+        // It is the only thing that is there.
+        let namespace = network.namespace(&plan.id);
+        let addresses = ["-n", namespace.as_str(), "-6", "-o", "address", "show", "dev", "br0"];
+        let shown = super::sandbox::command("ip", &addresses);
+        assert_eq!(shown.matches("inet6").count(), 1, "{shown}");
+        let other = ["-sS", "--max-time", "1", "http://[fe80::a9fe:a9fe%25eth0]:22/"];
+        let refused = a.inside(move || Ok(super::sandbox::try_command("curl", &other))).await;
+        assert!(!refused.0 && refused.1.contains("timed out"), "{}", refused.1);
+
+        // Ports that come later ask as well, and a bridge that somebody deleted answers again.
+        plan.ports.push(port("c", 13));
+        network.apply_network(&plan).await.unwrap();
+        let c = Guest::plug(&network, &plan, &plan.ports[2]).await;
+        assert_eq!(get6(&c, "/openstack/x").await, own(&plan.ports[2], 13));
+        for broken in [&["address", "flush", "dev", "br0"][..], &["link", "delete", "br0"]] {
+            let arguments = [&["-n", namespace.as_str()][..], broken].concat();
+            super::sandbox::command("ip", &arguments);
+            network.apply_network(&plan).await.unwrap();
+            assert_eq!(get6(&a, "/openstack/x").await, own(&plan.ports[0], 11), "{broken:?}");
+        }
+    });
+}
+
 #[test]
 fn behind_a_router_metadata_comes_from_the_router() {
     Sandbox::run(async |sandbox: Sandbox| {

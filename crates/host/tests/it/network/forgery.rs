@@ -261,10 +261,26 @@ fn metadata_is_asked_for_in_ones_own_name_only() {
         let answered = |frame: &[u8]| {
             frame.len() >= 48 && frame[12..14] == IP4.to_be_bytes() && frame[26..30] == metadata.octets()
         };
+        const METADATA6: Ipv6Addr = host::metadata::METADATA6;
+        let ask6 = |source: Ipv6Addr, to: Mac| {
+            let segment = tcp_syn((source.into(), 4000), (METADATA6.into(), 80));
+            ethernet(to, mac(ATTACKER), IP6, &ipv6(source, METADATA6, TCP, &segment))
+        };
+        let answered6 = |frame: &[u8]| {
+            // From its address by TCP: not its questions for neighbours.
+            frame.len() >= 74
+                && frame[12..14] == IP6.to_be_bytes()
+                && frame[20] == TCP
+                && frame[22..38] == METADATA6.octets()
+        };
         network.apply_network(&external(vec![])).await.unwrap();
         let mut free = PortPlan { port_security: false, ..open("a", ATTACKER) };
         let mut paired = open("a", ATTACKER);
-        paired.allowed_address_pairs = vec![(paired.mac.clone(), "10.0.0.12/32".parse().unwrap())];
+        paired.allowed_address_pairs = ["10.0.0.12/32", "fe80::/64", "2001:db8::/64"]
+            .map(|network| (paired.mac.clone(), network.parse().unwrap()))
+            .into();
+        // Not even as an address of its own.
+        paired.fixed_ips.push(("subnet6".into(), link_local(VICTIM).into()));
         free.mac = mac_text(ATTACKER);
         let mut scene_of = None;
         for (what, attacker) in [("port security off", free), ("an address pair", paired)] {
@@ -280,6 +296,22 @@ fn metadata_is_asked_for_in_ones_own_name_only() {
             let shown = command("ip", &["-n", namespace.as_str(), "-o", "link", "show", "br0"]);
             let bridge = shown.split("link/ether ").nth(1).unwrap();
             let places = [parse(&bridge[..17]), parse(&router.interfaces[0].mac)];
+            scene.attacker.drain();
+            scene.attacker.send(&ask6(link_local(ATTACKER), places[0]));
+            assert!(scene.attacker.hears(SOON, answered6).await, "{what}: by IPv6, in its own name");
+            for source in [link_local(VICTIM), link_local(0x77), v6(VICTIM)] {
+                for tags in [&[][..], &[(0x8100, 0)], &[(0x8100, 0), (0x8100, 0)]] {
+                    let mut frame = ask6(source, places[0]);
+                    for (protocol, vlan) in tags {
+                        frame = tagged(&frame, *protocol, *vlan);
+                    }
+                    scene.victim.drain();
+                    scene.attacker.drain();
+                    scene.attacker.send(&frame);
+                    assert!(!scene.victim.hears(NEVER, answered6).await, "{what}: as {source}, {tags:?}");
+                    assert!(!scene.attacker.hears(NEVER, answered6).await, "{what}: as {source}, {tags:?}");
+                }
+            }
             for place in places {
                 scene.attacker.drain();
                 scene.attacker.send(&ask(ATTACKER, place));
