@@ -15,6 +15,7 @@
 //! | [`subnet_pools`], [`address_scopes`] | where addresses of subnets come from |
 //! | [`auto_topology`] | a network for who asks for nothing in particular |
 //! | [`port_forwardings`], [`trunks`], [`qos`], [`address_groups`], [`default_rules`] | what goes beyond them |
+//! | [`flavors`] | what operators call the ways in which a router is made |
 //! | [`rbac`] | what is shared with whom |
 //! | [`ipam`] | arithmetic of addresses |
 //! | [`plane`] | from rows to this machine |
@@ -32,6 +33,7 @@ mod compute;
 pub mod default_rules;
 pub mod discovery;
 mod fault;
+pub mod flavors;
 pub mod floating_ips;
 pub mod ip_availability;
 pub mod ipam;
@@ -174,6 +176,7 @@ impl Neutron {
         let routes = trunks::api::routes(routes);
         let routes = default_rules::api::routes(routes);
         let routes = auto_topology::api::routes(routes);
+        let routes = flavors::api::routes(routes);
         let routes = quotas::api::routes(routes);
         agents::api::routes(routes).into_router()
     }

@@ -6,7 +6,7 @@ use web::{Origin, Path, Routes};
 
 use super::extensions::{EXTENSIONS, view};
 use crate::networks::rules::ZONE;
-use crate::{MOUNT, Neutron, fault};
+use crate::{MOUNT, Neutron, fault, flavors};
 
 const VERSIONS: Policy = Policy::new("get_versions", Rule::Public);
 const ANYONE: Policy = Policy::new("get_extensions", Rule::Unchecked);
@@ -54,6 +54,9 @@ async fn resources(Origin(origin): Origin) -> web::Result {
         ("agent", "agents"),
         ("availability_zone", "availability_zones"),
         ("service_provider", "service-providers"),
+        ("flavor", "flavors"),
+        ("service_profile", "service_profiles"),
+        ("floatingip_pool", "floatingip_pools"),
         ("extension", "extensions"),
     ]
     .iter()
@@ -83,7 +86,8 @@ async fn availability_zones() -> web::Result {
     Ok(web::json(200, &json!({"availability_zones": [zone("network"), zone("router")]})))
 }
 
-/// Services beyond these resources (VPN, load balancers) would be listed here.
+/// Who makes routers; services beyond these resources (VPN, load balancers) would be listed here, too.
 async fn service_providers() -> web::Result {
-    Ok(web::json(200, &json!({"service_providers": []})))
+    let routers = json!({"service_type": flavors::ROUTERS, "name": flavors::PROVIDER, "default": true});
+    Ok(web::json(200, &json!({"service_providers": [routers]})))
 }

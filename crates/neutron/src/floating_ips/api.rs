@@ -15,7 +15,7 @@ const UPDATE: Policy = Policy::new("update_floatingip", Rule::ProjectMember);
 const DELETE: Policy = Policy::new("delete_floatingip", Rule::ProjectMember);
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
-    routes
+    super::pools::routes(routes)
         .get("/v2.0/floatingips", &GET, list::<FloatingIp>)
         .post("/v2.0/floatingips", &CREATE, create)
         .get("/v2.0/floatingips/{id}", &GET, show::<FloatingIp>)

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod api;
+pub mod pools;
 pub mod rules;
 pub mod store;
 pub mod view;

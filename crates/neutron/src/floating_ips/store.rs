@@ -288,6 +288,15 @@ pub async fn release(tx: &mut Tx, port_id: &str, address: Option<IpAddr>) -> Res
     Ok(wakes)
 }
 
+/// IPv4 subnets of the external networks that the caller may see.
+pub async fn pools(conn: &mut AnyConnection, ctx: &Ctx) -> Result<Vec<Subnet>> {
+    let mut networks = Where::of("external", 1);
+    <networks::Network as request::Resource>::scope(ctx, &mut networks);
+    let mut conditions = Where::of("ip_version", 4);
+    conditions.and_in("network_id", "SELECT id FROM network", networks);
+    Ok(conditions.rows(conn, crate::subnets::SPEC.table).await?)
+}
+
 pub async fn any_of_router(tx: &mut Tx, router_id: &str) -> Result<bool> {
     Ok(sql("SELECT id FROM floating_ip WHERE router_id = $1 LIMIT 1").bind(router_id).exists(tx).await?)
 }

@@ -36,6 +36,7 @@ pub fn new_router(ctx: &Ctx, input: &Input) -> Result<Router> {
         enable_snat: true,
         routes: Vec::new(),
         availability_zone_hints: zones(input)?,
+        flavor_id: input.text("flavor_id").unwrap_or("").into(),
         ..Router::default()
     })
 }

@@ -33,6 +33,7 @@ pub struct Router {
     pub availability_zone_hints: Vec<String>,
     /// '' for none.
     pub gateway_qos_policy_id: String,
+    /// '' for none.
     pub flavor_id: String,
 }
 
@@ -81,6 +82,7 @@ const ATTRS: &[Attr] = &[
     attr("routes", Kind::Routes).put(),
     attr("availability_zone_hints", Kind::TextList).post().filter(Filter::View),
     attr("availability_zones", Kind::TextList).filter(Filter::View),
+    attr("flavor_id", Kind::UuidOrNull).post().by(Filter::Text("flavor_id")),
 ];
 
 pub const SPEC: Spec = Spec {

@@ -7,7 +7,7 @@ use super::{FullRouter, Router, SPEC};
 use crate::plane::Wakes;
 use crate::ports::{self, FullPort, ROUTER_GATEWAY, ROUTER_INTERFACE};
 use crate::rows::{self, Where, texts};
-use crate::{fault, quotas, request};
+use crate::{fault, flavors, quotas, request};
 
 /// Joins routers with their gateways.
 pub async fn full(conn: &mut AnyConnection, routers: Vec<Router>) -> Result<Vec<FullRouter>> {
@@ -50,6 +50,9 @@ pub async fn interfaces(conn: &mut AnyConnection, id: &str) -> Result<Vec<FullPo
 pub async fn create(tx: &mut Tx, ctx: &Ctx, router: &Router) -> Result<()> {
     let s = &router.standard;
     quotas::store::check(tx, &s.project_id, "router", 1).await?;
+    if !router.flavor_id.is_empty() {
+        flavors::store::for_router(tx, &router.flavor_id).await?;
+    }
     rows::insert(tx, SPEC.table, &s.id, router.columns()).await?;
     tx.event(Event::new("network", "router.create", &s.id, &s.project_id, ctx)).await?;
     Ok(())

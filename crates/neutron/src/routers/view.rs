@@ -39,6 +39,7 @@ pub fn view(full: &FullRouter) -> Map<String, Value> {
     view.insert("routes".into(), json!(router.routes));
     view.insert("availability_zone_hints".into(), json!(router.availability_zone_hints));
     view.insert("availability_zones".into(), json!([ZONE]));
+    view.insert("flavor_id".into(), json!(Some(&router.flavor_id).filter(|flavor| !flavor.is_empty())));
     router.standard.close(&mut view);
     view
 }

@@ -41,7 +41,8 @@ async fn zones_agents_and_providers() {
         zones["availability_zones"][0],
         json!({"name": "nova", "resource": "network", "state": "available"})
     );
-    assert_eq!(cloud.get("alice", "/v2.0/service-providers").await.ok(200), json!({"service_providers": []}));
+    let providers = cloud.get("alice", "/v2.0/service-providers").await.ok(200);
+    assert_eq!(providers["service_providers"][0]["service_type"], "L3_ROUTER_NAT");
     assert_eq!(cloud.get("alice", "/v2.0/agents").await.ok(200), json!({"agents": []}));
     let agents = cloud.get("admin", "/v2.0/agents?agent_type=L3%20agent").await.ok(200);
     let agent = &agents["agents"][0];

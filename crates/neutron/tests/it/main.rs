@@ -8,6 +8,8 @@ mod beyond;
 mod cloud;
 mod compute;
 mod discovery;
+mod extensions;
+mod flavors;
 mod floating_ips;
 mod networks;
 mod ports;

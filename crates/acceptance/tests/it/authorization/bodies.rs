@@ -7,7 +7,7 @@ use super::paths::{CONSUMER, noun};
 use super::scene::{NOBODY, Scene};
 
 /// What hangs on the fixture's things and is made by a POST, wholes before parts.
-pub const PARTS: [&str; 16] = [
+pub const PARTS: [&str; 18] = [
     "consumers",
     "endpoint_groups",
     "registered_limits",
@@ -19,6 +19,8 @@ pub const PARTS: [&str; 16] = [
     "minimum_bandwidth_rules",
     "packet_rate_limit_rules",
     "minimum_packet_rate_rules",
+    "network_flavors",
+    "service_profiles",
     "default-security-group-rules",
     "namespaces",
     "objects",
@@ -74,6 +76,13 @@ pub fn part(scene: &Scene, noun: &str, number: u32) -> (bool, String, Value) {
         "packet_rate_limit_rules" => (true, rules(noun), json!({"packet_rate_limit_rule": {"max_kpps": 10}})),
         "minimum_packet_rate_rules" => {
             (true, rules(noun), json!({"minimum_packet_rate_rule": {"min_kpps": 10}}))
+        }
+        "network_flavors" => {
+            let body = json!({"name": name, "service_type": "L3_ROUTER_NAT"});
+            (true, "/network/v2.0/flavors".into(), json!({ "flavor": body }))
+        }
+        "service_profiles" => {
+            (true, format!("/network/v2.0/{noun}"), json!({"service_profile": {"metainfo": name}}))
         }
         "default-security-group-rules" => {
             let body = json!({"direction": "ingress", "protocol": "tcp", "port_range_min": number, "port_range_max": number});
@@ -164,6 +173,11 @@ fn network(scene: &Scene, route: &Route) -> Value {
         _ if noun.ends_with("minimum_bandwidth_rules") => json!({ single(noun): {"min_kbps": 20} }),
         _ if noun.ends_with("packet_rate_limit_rules") => json!({ single(noun): {"max_kpps": 20} }),
         _ if noun.ends_with("minimum_packet_rate_rules") => json!({ single(noun): {"min_kpps": 20} }),
+        "service_profiles" if route.path.contains("/flavors/") => {
+            json!({"service_profile": {"id": scene.part(noun)}})
+        }
+        "service_profiles" => json!({"service_profile": {"metainfo": "x"}}),
+        "flavors" if route.method == "POST" => json!({"flavor": {"service_type": "QOS"}}),
         "dhcp-networks" => json!({"network_id": scene.id("network", "networks")}),
         "l3-routers" => json!({"router_id": scene.id("network", "routers")}),
         _ => json!({ single(noun): {"description": "x"} }),

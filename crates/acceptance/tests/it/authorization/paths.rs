@@ -39,6 +39,8 @@ pub fn fill<'a>(scene: &'a Scene, route: &Route, noun: &str, place: &str) -> &'a
         ("network", "extensions") => "quotas",
         ("network", _) if noun.ends_with("_rules") => scene.part(noun.trim_start_matches("alias_")),
         ("network", "port_forwardings" | "default-security-group-rules" | "agents") => scene.part(noun),
+        ("network", "flavors") => scene.part("network_flavors"),
+        ("network", "service_profiles") => scene.part(noun),
         ("network", "dhcp-networks") => scene.id("network", "networks"),
         ("network", "l3-routers") => scene.id("network", "routers"),
         ("network", "auto-allocated-topology") => &scene.fixture.owner.project_id,
