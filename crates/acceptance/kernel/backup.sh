@@ -32,8 +32,15 @@ check "its users log in" openstack --os-username tenant --os-password secret tok
 cumulet destroy --yes 2>/dev/null
 
 export CUMULET_DATA_DIR=$work/data
-cumulet up >/dev/null
-cumulet image build tiny --upload >/dev/null
+mkdir "$work/archive"
+cumulet up --image-stores "archive=$work/archive" >/dev/null
+tiny=$(cumulet image build tiny)
+python3 "$repo/crates/acceptance/kernel/empty_image.py" tiny >/dev/null
+openstack image stage tiny --file "$tiny"
+openstack image import tiny --method glance-direct --store archive --wait -f value -c status >/dev/null
+image=$(openstack image show tiny -f value -c id)
+check "an image is in a store outside of the data directory" cmp "$tiny" "$work/archive/$image"
+check "and nowhere else" test ! -e "$CUMULET_DATA_DIR/images/$image"
 openstack network create net -f value -c id >/dev/null
 openstack subnet create sub --network net --subnet-range 10.0.0.0/24 -f value -c id >/dev/null
 openstack router create r --external-gateway public -f value -c id >/dev/null
@@ -52,8 +59,19 @@ boot=$(guest cat /proc/sys/kernel/random/boot_id)
 check "a cloud with a running guest is backed up" cumulet backup "$work/guests.tar.zst"
 check "the guest never noticed" test "$(guest cat /proc/sys/kernel/random/boot_id)" = "$boot"
 cumulet destroy --yes 2>/dev/null
+check "its end leaves nothing in the store elsewhere" test -z "$(ls -A "$work/archive")"
 check "it comes back" cumulet restore "$work/guests.tar.zst"
 cumulet up >/dev/null
 has_its_disk() { [ "$(guest cat /etc/kept)" = precious ]; }
 check "its guest runs again and has its disk" within 120 has_its_disk
+check "the store that was elsewhere is in the data directory" cmp "$tiny" "$CUMULET_DATA_DIR/stores/archive/$image"
+openstack image save --file "$work/tiny" tiny
+check "and its image is served byte for byte" cmp "$tiny" "$work/tiny"
+cumulet down >/dev/null
+cp -a "$CUMULET_DATA_DIR/stores/archive/." "$work/archive"
+check "with its directory moved back it starts as it was" cumulet up --image-stores "archive=$work/archive"
+rm "$CUMULET_DATA_DIR/stores/archive/$image"
+openstack image save --file "$work/tiny" tiny
+check "and serves the image from there" cmp "$tiny" "$work/tiny"
+check "also to a new server" openstack server create second --flavor m1.tiny --image tiny --network net --wait -f value -c status
 cumulet destroy --yes 2>/dev/null

@@ -16,6 +16,8 @@ import time
 import openstack
 from keystoneauth1 import exceptions
 
+from clock import Clock
+
 VERSION = "2.90"
 PATIENCE = 150
 # By status: actions, where they lead, and how many seconds after the request a kill still is in its middle.
@@ -67,6 +69,11 @@ def lives(pid):
         return False
 
 
+def wait_for_end(pid):
+    while lives(pid):
+        time.sleep(0.01)
+
+
 def short(port):
     return port[:11]
 
@@ -111,12 +118,22 @@ class Kills:
             os._exit(0)
         answer = request()
         os.waitpid(child, 0)
-        while lives(pid):
-            time.sleep(0.01)
+        # Half of the times the next daemon starts while the killed one still ends.
         if random.random() < 0.5:
+            wait_for_end(pid)
             time.sleep(random.uniform(0, 0.2))
-        subprocess.run(["cumulet", "up"], check=True, capture_output=True)
+        self.start()
         return delay, answer
+
+    def end(self, how):
+        pid = status()["pid"]
+        os.kill(pid, how)
+        wait_for_end(pid)
+
+    def start(self):
+        """With a clock that may be wrong. Who it is meant for looks for the library itself, so others may see it."""
+        wrong_clock = {"LD_PRELOAD": os.environ["ADRIFT_LIBRARY"]}
+        subprocess.run(["cumulet", "up"], check=True, capture_output=True, env={**os.environ, **wrong_clock})
 
     def settled(self):
         """The server once nothing is under way; None if it is gone."""
@@ -255,7 +272,10 @@ def main(rounds):
     random.seed(seed)
     print(f"seed {seed}")
     kills = Kills()
+    clock = Clock(kills)
     for number in range(rounds):
+        if number == rounds // 2:
+            clock.jumps()
         if kills.server is None:
             kills.create(f"kill-{number}")
         elif random.random() < 0.12:

@@ -104,6 +104,17 @@ def agree():
 
 j.check("the config drive tells the same", agree)
 
+# The same over IPv6, on the network's link.
+BY_IPV6 = "wget -q -T 5 -O - 'http://[fe80::a9fe:a9fe%eth0]/openstack/latest/meta_data.json'"
+j.check("metadata by IPv6 is this guest's", lambda: json.loads(in_one(BY_IPV6))["uuid"] == one.id)
+AS_ANOTHER = (
+    "own=$(ip -6 addr show dev eth0 scope link | awk '/inet6/ {print $2}'); sudo ip addr add fe80::beef/64 dev eth0;"
+    " sudo ip addr del $own dev eth0; sleep 3; " + BY_IPV6 + " >/dev/null 2>&1; code=$?; sudo ip addr add $own dev eth0;"
+    " sudo ip addr del fe80::beef/64 dev eth0; echo $code"
+)
+j.check("asked for in another's name it is not told", lambda: in_one(AS_ANOTHER, seconds=40) == "1")
+j.within(20, "in its own it is again", lambda: json.loads(in_one(BY_IPV6) or "{}").get("uuid") == one.id)
+
 # Pretending: each forgery is tried and undone by the guest itself, for the ssh session runs over the same card.
 FORGE_IP = (
     "sudo ip addr add 10.0.1.200/24 dev eth0; ping -c 2 -W 2 -I 10.0.1.200 {to} >/dev/null 2>&1; code=$?;"
