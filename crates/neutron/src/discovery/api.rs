@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use base::{Policy, Rule};
 use serde_json::{Value, json};
-use web::{Origin, Path, Routes};
+use web::{Origin, Params, Path, Routes};
 
 use super::extensions::{EXTENSIONS, view};
 use crate::networks::rules::ZONE;
@@ -56,7 +56,7 @@ async fn resources(Origin(origin): Origin) -> web::Result {
         ("service_provider", "service-providers"),
         ("flavor", "flavors"),
         ("service_profile", "service_profiles"),
-        ("floatingip_pool", "floatingip_pools"),
+        ("floatingip_pool", "floatingip-pools"),
         ("extension", "extensions"),
     ]
     .iter()
@@ -81,9 +81,21 @@ async fn extension(Path(alias): Path<String>) -> web::Result {
     Ok(web::json(200, &json!({"extension": view(found)})))
 }
 
-async fn availability_zones() -> web::Result {
-    let zone = |resource: &str| json!({"name": ZONE, "resource": resource, "state": "available"});
-    Ok(web::json(200, &json!({"availability_zones": [zone("network"), zone("router")]})))
+async fn availability_zones(params: Params) -> web::Result {
+    let mut zones = vec![];
+    for resource in ["network", "router"] {
+        let zone = [("name", ZONE), ("resource", resource), ("state", "available")];
+        let asked = |name: &str, value: &str| {
+            let mut wanted = params.all(name).peekable();
+            wanted.peek().is_none() || wanted.any(|wanted| wanted == value)
+        };
+        if zone.iter().all(|(name, value)| asked(name, value)) {
+            zones.push(Value::Object(
+                zone.iter().map(|(name, value)| ((*name).into(), json!(value))).collect(),
+            ));
+        }
+    }
+    Ok(web::json(200, &json!({"availability_zones": zones})))
 }
 
 /// Who makes routers; services beyond these resources (VPN, load balancers) would be listed here, too.

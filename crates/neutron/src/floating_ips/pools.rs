@@ -30,7 +30,8 @@ const SPEC: Spec = Spec {
 };
 
 pub fn routes(routes: Routes<Arc<Neutron>>) -> Routes<Arc<Neutron>> {
-    routes.get("/v2.0/floatingip_pools", &GET, list)
+    // The reference writes it in one way, clients in the other; Neutron takes both.
+    routes.get("/v2.0/floatingip-pools", &GET, list).get("/v2.0/floatingip_pools", &GET, list)
 }
 
 async fn list(

@@ -7,7 +7,7 @@ use web::{Caller, Json, Path, Routes, State};
 use super::{Network, SPEC, provider, rules, store};
 use crate::plane::Wakes;
 use crate::request::{Expected, Resource as _, View, created, list, one_view, show};
-use crate::{Neutron, fault, qos};
+use crate::{Neutron, fault, floating_ips, qos};
 
 const GET: Policy = Policy::new("get_network", Rule::ProjectReaderOrService);
 const CREATE: Policy = Policy::new("create_network", Rule::ProjectMember);
@@ -66,7 +66,13 @@ async fn update(
         if before.qos_policy_id != network.qos_policy_id {
             qos::store::may_remove(tx, &ctx, &before.qos_policy_id).await?;
         }
-        if before.external && !network.external && store::used_as_external(tx, &id).await? {
+        let mut wakes = Wakes::network(&id);
+        let closes = before.external && !network.external;
+        if closes {
+            // Addresses that lead nowhere keep nothing.
+            wakes.extend(floating_ips::store::delete_unused(tx, &ctx, &id).await?);
+        }
+        if closes && store::used_as_external(tx, &id).await? {
             return Err(fault::conflict(
                 "ExternalNetworkInUse",
                 format!(
@@ -77,7 +83,6 @@ async fn update(
         }
         store::update(tx, &ctx, &before, &network).await?;
         // A router's interfaces have their network's MTU.
-        let mut wakes = Wakes::network(&id);
         if before.mtu != network.mtu || before.qos_policy_id != network.qos_policy_id {
             wakes.routers.extend(crate::plane::store::routers_on(tx, &id).await?);
         }

@@ -83,6 +83,14 @@ async fn update(
         if let Some(groups) = input.parsed::<Vec<String>>("security_groups")? {
             after.groups = security_groups::store::check(tx, &ctx, &groups).await?;
         }
+        match input.value("mac_address") {
+            None => {}
+            Some(Value::Null) => {
+                let drawn = macs::free(tx, &before.port.network_id).await?;
+                rules::set_mac(&mut after.port, &drawn)?;
+            }
+            Some(mac) => rules::set_mac(&mut after.port, mac.as_str().unwrap_or_default())?,
+        }
         rules::apply(&mut after.port, &input, !after.groups.is_empty())?;
         rules::check_security(&after.port, &after.groups)?;
         if let Some(wanted) = input.parsed::<Vec<Wanted>>("fixed_ips")? {

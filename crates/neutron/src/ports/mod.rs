@@ -206,7 +206,7 @@ impl Port {
 
 const ATTRS: &[Attr] = &[
     attr("network_id", Kind::Uuid).required().by(Filter::Text("network_id")),
-    attr("mac_address", Kind::Mac).both().by(Filter::Text("mac_address")),
+    attr("mac_address", Kind::MacOrNull).both().by(Filter::Text("mac_address")),
     attr("admin_state_up", Kind::Flag).both().by(Filter::Flag("admin_state_up")),
     attr("status", Kind::Text(16)).by(Filter::Text("status")),
     attr("fixed_ips", Kind::FixedIps).both().filter(Filter::Room),

@@ -141,22 +141,28 @@ fn pairs(input: &Input, port: &Port) -> Result<Option<Vec<AddressPair>>> {
     Ok(Some(pairs))
 }
 
-pub fn apply(port: &mut Port, input: &Input, groups_stay: bool) -> Result<()> {
-    if let Some(mac) = input.text("mac_address").filter(|m| *m != port.mac) {
-        if !port.binding_host.is_empty() {
-            return Err(fault::conflict(
-                "PortBound",
-                format!(
-                    "Unable to complete operation on port {}, port is already bound, port type: {}, old_mac {}, \
-                     new_mac {mac}.",
-                    port.standard.id,
-                    super::view::vif_type(port),
-                    port.mac
-                ),
-            ));
-        }
-        port.mac = mac.into();
+/// Another address of its card, which no machine has yet.
+pub fn set_mac(port: &mut Port, mac: &str) -> Result<()> {
+    if *mac == port.mac {
+        return Ok(());
     }
+    if !port.binding_host.is_empty() {
+        return Err(fault::conflict(
+            "PortBound",
+            format!(
+                "Unable to complete operation on port {}, port is already bound, port type: {}, old_mac {}, \
+                 new_mac {mac}.",
+                port.standard.id,
+                super::view::vif_type(port),
+                port.mac
+            ),
+        ));
+    }
+    port.mac = mac.into();
+    Ok(())
+}
+
+pub fn apply(port: &mut Port, input: &Input, groups_stay: bool) -> Result<()> {
     if let Some(flag) = input.flag("admin_state_up") {
         port.admin_state_up = flag;
     }

@@ -26,6 +26,7 @@ pub enum Kind {
     CidrOrNull,
     CidrList,
     Mac,
+    MacOrNull,
     /// A host name, or its first labels; kept in small letters.
     DnsName,
     /// A domain with its dot at the end, or ''.

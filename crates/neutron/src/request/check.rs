@@ -35,6 +35,7 @@ pub fn value(kind: Kind, value: &Value) -> Checked {
         Kind::CidrOrNull => null_or(value, cidr),
         Kind::CidrList => list(value)?.iter().map(cidr).collect::<Result<Vec<_>, _>>().map(Value::Array),
         Kind::Mac => mac(value),
+        Kind::MacOrNull => null_or(value, mac),
         Kind::DnsName => dns::name(value),
         Kind::DnsDomain => dns::domain(value),
         Kind::DhcpOptions => dhcp_options(value),

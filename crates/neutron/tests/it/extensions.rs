@@ -245,6 +245,11 @@ async fn port(s: &Scene, alias: &str) -> bool {
         "uplink-status-propagation" | "uplink-status-propagation-updatable" => {
             s.port_takes(json!({"propagate_uplink_status": false})).await;
         }
+        "port-mac-address-regenerate" => {
+            let changed = s.put(&s.port(), "port", json!({"mac_address": null})).await;
+            assert_ne!(changed["mac_address"], s.port["mac_address"]);
+            assert_eq!(changed["fixed_ips"], s.port["fixed_ips"]);
+        }
         "tag-creation" => {
             let made = s.post("networks", "network", json!({"tags": ["b", "a"]})).await;
             assert_eq!(made["tags"], json!(["a", "b"]));
@@ -333,6 +338,9 @@ async fn qos(s: &Scene, alias: &str) -> bool {
         "qos-bw-limit-direction" => {
             let made = s.qos_rule("bandwidth_limit", json!({"max_kbps": 1000, "direction": "ingress"})).await;
             assert_eq!(made["direction"], "ingress");
+        }
+        "qos-bw-minimum-ingress" => {
+            s.qos_rule("minimum_bandwidth", json!({"min_kbps": 1, "direction": "ingress"})).await;
         }
         "qos-default" => {
             let policy = json!({"name": "d", "is_default": true, "project_id": "alice"});
@@ -496,6 +504,11 @@ async fn operator(s: &Scene, alias: &str) -> bool {
         "availability_zone" => {
             assert_eq!(s.get("availability_zones").await["availability_zones"].as_array().unwrap().len(), 2);
         }
+        "availability_zone_filter" => {
+            let zones = s.get("availability_zones?resource=router&state=available").await;
+            assert_eq!(zones["availability_zones"].as_array().unwrap().len(), 1);
+            assert_eq!(s.get("availability_zones?name=mars").await["availability_zones"], json!([]));
+        }
         "dhcp_agent_scheduler" => {
             let agents = s.get(&format!("networks/{}/dhcp-agents", s.network)).await;
             let hosted = s.get(&format!("agents/{}/dhcp-networks", id(&agents["agents"][0]))).await;
@@ -508,6 +521,14 @@ async fn operator(s: &Scene, alias: &str) -> bool {
             let flavor = id(&s.post("flavors", "flavor", flavor).await);
             let router = s.cloud.make("routers", "router", json!({"flavor_id": flavor})).await;
             assert_eq!(router["flavor_id"], json!(flavor));
+        }
+        "floatingip-autodelete-internal" => {
+            let network = s.post("networks", "network", json!({"router:external": true})).await;
+            let subnet = json!({"network_id": network["id"], "ip_version": 4, "cidr": "203.0.113.0/24"});
+            s.post("subnets", "subnet", subnet).await;
+            let ip = s.floating_ip(json!({"floating_network_id": network["id"]})).await;
+            s.put(&format!("networks/{}", id(&network)), "network", json!({"router:external": false})).await;
+            s.refuses(&format!("floatingips/{}", id(&ip)), 404).await;
         }
         "floatingip-pools" => {
             let pools = s.get("floatingip_pools").await;

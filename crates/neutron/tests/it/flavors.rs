@@ -93,6 +93,6 @@ async fn pools_of_floating_ips_are_external_subnets_that_one_sees() {
     let pools = cloud.get("alice", "/v2.0/floatingip_pools").await.ok(200)["floatingip_pools"].clone();
     assert_eq!(pools.as_array().unwrap().len(), 1);
     assert_eq!((&pools[0]["cidr"], &pools[0]["network_id"]), (&json!("172.24.4.0/24"), &json!(cloud.public)));
-    let filtered = cloud.get("alice", &format!("/v2.0/floatingip_pools?network_id={inner}")).await.ok(200);
+    let filtered = cloud.get("alice", &format!("/v2.0/floatingip-pools?network_id={inner}")).await.ok(200);
     assert_eq!(filtered["floatingip_pools"], json!([]));
 }
