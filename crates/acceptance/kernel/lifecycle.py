@@ -80,6 +80,23 @@ j.check("it is out of rescue", becomes("ACTIVE"))
 answers("the rescued guest answers")
 kept("a rescue")
 
+# Stable rescue: the server's own disk stays the first.
+where = [("hw_rescue_device", "disk"), ("hw_rescue_bus", "virtio")]
+patch = [{"op": "add", "path": f"/{name}", "value": value} for name, value in where]
+kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+told = j.cloud.image.patch(f"/images/{j.image().id}", json=patch, headers=kind)
+j.check("the image says where its disk goes", told.status_code == 200)
+compute.rescue_server(server, image_ref=j.image().id)
+j.check("it is in stable rescue", becomes("RESCUE"))
+answers("the machine in stable rescue answers")
+serials = (guest("for disk in /sys/block/vd?; do cat $disk/serial; echo; done") or "").split()
+j.check("its own disk is the first", serials[:1] == [server.id[:20]])
+j.check("the rescue disk is the last", serials[-1:] == ["rescue"])
+compute.unrescue_server(server)
+j.check("it is out of stable rescue", becomes("ACTIVE"))
+answers("the guest answers after a stable rescue")
+kept("a stable rescue")
+
 compute.shelve_server(server)
 j.check("it is on the shelf", becomes("SHELVED_OFFLOADED"))
 compute.unshelve_server(server)
