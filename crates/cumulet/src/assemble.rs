@@ -15,11 +15,12 @@ use crate::drivers::Fakes;
 use crate::first_start::DemoUser;
 use crate::serve;
 
-/// The two edges of the machine.
+/// The edges of the machine.
 pub struct Drivers {
     pub hypervisor: Arc<dyn host::Hypervisor>,
     pub network: Arc<dyn host::Network>,
-    /// The same two, when they are the fake ones.
+    pub volumes: Arc<dyn host::Volumes>,
+    /// The same three, when they are the fake ones.
     pub fakes: Option<Fakes>,
 }
 
@@ -27,6 +28,7 @@ pub struct Cloud {
     pub db: Arc<Db>,
     pub keystone: Arc<keystone::Keystone>,
     pub glance: Arc<glance::Glance>,
+    pub cinder: Arc<cinder::Cinder>,
     pub placement: Arc<placement::Placement>,
     pub neutron: Arc<neutron::Neutron>,
     pub nova: Arc<nova::Nova>,
@@ -74,6 +76,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     db.migrate(&[
         keystone::MIGRATIONS,
         glance::MIGRATIONS,
+        cinder::MIGRATIONS,
         placement::MIGRATIONS,
         neutron::MIGRATIONS,
         nova::MIGRATIONS,
@@ -92,6 +95,13 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     )
     .await?;
     let glance = glance::Glance::open(db.clone(), images(config)).await?;
+    let cinder = cinder::Cinder::new(
+        db.clone(),
+        glance.clone(),
+        drivers.volumes.clone(),
+        cinder::Config { host: config.host.clone(), availability_zone: "nova".into() },
+    )
+    .await?;
     let placement = placement::Placement::new(db.clone());
     let neutron = neutron::Neutron::new(
         db.clone(),
@@ -134,6 +144,9 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
                 endpoint("compute", "nova", "/compute/v2.1"),
                 endpoint("network", "neutron", "/network"),
                 endpoint("image", "glance", "/image"),
+                endpoint("block-storage", "cinder", "/volume/v3"),
+                // Its name before there were official ones, which older clients ask for.
+                endpoint("volumev3", "cinderv3", "/volume/v3"),
                 endpoint("placement", "placement", "/placement"),
             ],
         })
@@ -147,10 +160,11 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         .nest("/console", nova.consoles())
         .nest("/network", neutron.router(gate.clone()))
         .nest("/image", glance.router(gate.clone()))
+        .nest("/volume", cinder.router(gate.clone()))
         .nest("/placement", placement.router(gate));
     let router = serve::fronted(router);
     let external = OnceLock::new();
-    Ok(Cloud { db, keystone, glance, placement, neutron, nova, drivers, router, external, demo })
+    Ok(Cloud { db, keystone, glance, cinder, placement, neutron, nova, drivers, router, external, demo })
 }
 
 impl Cloud {
@@ -191,6 +205,7 @@ impl Cloud {
         // This machine's end of the external network carries the address that guests and clients will use.
         self.neutron.ensure_plugged(&external).await?;
         self.glance.start().await;
+        self.cinder.start().await;
         self.nova.start().await;
         Ok(())
     }
@@ -200,12 +215,14 @@ impl Cloud {
     /// No reconciler takes new work; machines and networks stay as they are.
     pub fn stop(&self) {
         self.nova.stop();
+        self.cinder.stop();
         self.neutron.stop();
     }
 
     /// Stops every virtual machine (those that ran will run again at the next start) and takes the networks down.
     pub async fn shut_down(&self) -> anyhow::Result<()> {
         self.nova.quiesce().await?;
+        self.cinder.stop();
         self.glance.stop();
         self.neutron.stop();
         remove_networks(self.drivers.network.as_ref()).await

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions, Fault, Operation};
+use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions, FakeVolumes, Fault, Operation};
 use host::ledger::Ledger;
 use host::network::LinuxNetwork;
 use host::qemu::QemuHypervisor;
+use host::volumes::FileVolumes;
 
 use crate::assemble::Drivers;
 use crate::config::Config;
@@ -30,7 +31,8 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     };
     let network = Arc::new(LinuxNetwork::new(network)?);
     let hypervisor = QemuHypervisor::new(options, network.clone()).await?;
-    Ok(Drivers { hypervisor: Arc::new(hypervisor), network, fakes: None })
+    let volumes = Arc::new(FileVolumes::open(&config.data.volumes())?);
+    Ok(Drivers { hypervisor: Arc::new(hypervisor), network, volumes, fakes: None })
 }
 
 fn fake(config: &Config) -> anyhow::Result<Drivers> {
@@ -40,9 +42,10 @@ fn fake(config: &Config) -> anyhow::Result<Drivers> {
         ..FakeOptions::default()
     };
     let network = Arc::new(FakeNetwork::new(options.delay));
+    let volumes = Arc::new(FakeVolumes::new(options.delay));
     let hypervisor = Arc::new(FakeHypervisor::new(options)?);
-    let fakes = Fakes { hypervisor: hypervisor.clone(), network: network.clone() };
-    Ok(Drivers { hypervisor, network, fakes: Some(fakes) })
+    let fakes = Fakes { hypervisor: hypervisor.clone(), network: network.clone(), volumes: volumes.clone() };
+    Ok(Drivers { hypervisor, network, volumes, fakes: Some(fakes) })
 }
 
 /// The fake drivers by their own names, for whoever makes them slow or fail.
@@ -50,26 +53,43 @@ fn fake(config: &Config) -> anyhow::Result<Drivers> {
 pub struct Fakes {
     pub hypervisor: Arc<FakeHypervisor>,
     pub network: Arc<FakeNetwork>,
+    pub volumes: Arc<FakeVolumes>,
+}
+
+/// Which of them a class of calls is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    Machines,
+    Networks,
+    Volumes,
+}
+
+fn driver(operation: Operation) -> Driver {
+    use Operation::{ApplyNetwork, ApplyRouter, RemoveNetwork, RemoveRouter};
+    use Operation::{CopyVolume, GrowVolume, MakeVolume, RemoveVolume};
+    match operation {
+        ApplyNetwork | RemoveNetwork | ApplyRouter | RemoveRouter => Driver::Networks,
+        MakeVolume | GrowVolume | RemoveVolume | CopyVolume => Driver::Volumes,
+        _ => Driver::Machines,
+    }
 }
 
 impl Fakes {
-    /// Rules that are not spent, of both drivers.
+    /// Rules that are not spent, of all drivers.
     pub fn rules(&self) -> Vec<Fault> {
-        let networks = self.network.faults().rules();
+        let others = self.network.faults().rules().into_iter().chain(self.volumes.faults().rules());
         let machines = self.hypervisor.faults().rules();
-        machines.into_iter().chain(networks.into_iter().filter(|rule| rule.operation.is_some())).collect()
+        // One about any class of calls is known to each of them.
+        machines.into_iter().chain(others.filter(|rule| rule.operation.is_some())).collect()
     }
 
-    /// Replaces all rules. One about any class of calls is known to both drivers.
+    /// Replaces all rules. One about any class of calls is known to every driver.
     pub fn set_rules(&self, rules: &[Fault]) {
-        let is_network = |rule: &Fault| {
-            use Operation::{ApplyNetwork, ApplyRouter, RemoveNetwork, RemoveRouter};
-            rule.operation.map(|o| matches!(o, ApplyNetwork | RemoveNetwork | ApplyRouter | RemoveRouter))
+        let of = |wanted: Driver| {
+            rules.iter().filter(|rule| rule.operation.is_none_or(|o| driver(o) == wanted)).cloned().collect()
         };
-        let of = |network: bool| {
-            rules.iter().filter(|rule| is_network(rule).is_none_or(|is| is == network)).cloned().collect()
-        };
-        self.hypervisor.faults().set(of(false));
-        self.network.faults().set(of(true));
+        self.hypervisor.faults().set(of(Driver::Machines));
+        self.network.faults().set(of(Driver::Networks));
+        self.volumes.faults().set(of(Driver::Volumes));
     }
 }

@@ -117,6 +117,7 @@ async fn front_page(Origin(origin): Origin) -> impl IntoResponse {
             service("compute", "/compute/v2.1"),
             service("network", "/network"),
             service("image", "/image"),
+            service("block-storage", "/volume/v3"),
             service("placement", "/placement"),
         ]}),
     )

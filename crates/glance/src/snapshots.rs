@@ -63,6 +63,13 @@ impl Glance {
         self.files.remove(id)
     }
 
+    /// Those of this name that `ctx` may list.
+    pub async fn images_named(&self, ctx: &Ctx, name: &str) -> Result<Vec<Image>> {
+        let project = if ctx.is_admin() { None } else { Some(ctx.require_project()?) };
+        let all = store::list(&mut self.db.read().await?, project).await?;
+        Ok(all.into_iter().map(|(image, _)| image).filter(|i| i.name.as_deref() == Some(name)).collect())
+    }
+
     /// Active images of `project` with all of these properties, the newest first.
     pub async fn images_with(&self, project: &str, properties: &[(&str, &str)]) -> Result<Vec<Image>> {
         let all = store::list(&mut self.db.read().await?, Some(project)).await?;

@@ -3,6 +3,7 @@
 //! ```text
 //!   services ── plans (plan.rs) ──►  Hypervisor ─┬─ qemu/ + qmp/   real machines
 //!            ◄─ observations ──────  Network    ─┤─ link/ nft/ dhcp/ metadata/   real namespaces
+//!                                    Volumes    ─┤─ volumes/ + files/     real files
 //!                                                └─ fake/          the shipped driver of `--simulate`
 //! ```
 //!
@@ -32,9 +33,11 @@ mod process;
 pub mod qemu;
 pub mod qmp;
 pub mod survey;
+pub mod volumes;
 
 pub use driver::{
     Capacity, Console, Diagnostics, DiskCounters, DiskImage, Drift, Error, Hypervisor, MetadataAnswer,
     MetadataCaller, MetadataPosted, MetadataSource, Network, NicCounters, Present, Result, VmState,
 };
 pub use probe::{Accelerator, AcceleratorChoice, Verdict};
+pub use volumes::{LayerBase, LayerFormat, LayerPlan, VolumeSpace, Volumes};

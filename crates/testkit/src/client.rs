@@ -126,6 +126,8 @@ impl Client {
             request = request.header("openstack-api-version", format!("compute {}", self.compute_version));
         } else if path.starts_with("/placement") {
             request = request.header("openstack-api-version", "placement 1.39");
+        } else if path.starts_with("/volume") {
+            request = request.header("openstack-api-version", "volume 3.70");
         }
         if let Some(body) = body {
             request = request.json(&body);

@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("placement", &["base", "db", "host", "reconcile", "web"]),
     ("glance", &["base", "db", "host", "reconcile", "web"]),
     ("neutron", &["base", "db", "host", "reconcile", "web"]),
+    ("cinder", &["base", "db", "host", "reconcile", "web", "glance"]),
     ("nova", &["base", "db", "host", "reconcile", "web", "placement", "glance", "neutron"]),
     ("testkit", &["base", "cumulet", "host", "web"]),
     ("acceptance", &["testkit"]),

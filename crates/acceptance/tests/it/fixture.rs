@@ -15,7 +15,7 @@ pub struct Fixture {
     count: u32,
 }
 
-const MADE: [(&str, &str); 34] = [
+const MADE: [(&str, &str); 41] = [
     ("identity", "domains"),
     ("identity", "projects"),
     ("identity", "users"),
@@ -50,6 +50,13 @@ const MADE: [(&str, &str); 34] = [
     ("placement", "resource_providers"),
     ("placement", "resource_classes"),
     ("placement", "traits"),
+    ("volume", "types"),
+    ("volume", "qos-specs"),
+    ("volume", "volumes"),
+    ("volume", "snapshots"),
+    ("volume", "attachments"),
+    ("volume", "volume-transfers"),
+    ("volume", "backups"),
 ];
 
 impl Fixture {
@@ -58,6 +65,10 @@ impl Fixture {
         let mut fixture = Fixture { admin, owner, ids: BTreeMap::new(), count: 0 };
         let external = fixture.admin.get("/network/v2.0/networks?router:external=true").await.expect(200);
         fixture.ids.insert(("network", "external"), text(&external["networks"][0]["id"]).to_owned());
+        // Everybody makes some.
+        let quotas = format!("/volume/v3/os-quota-sets/{}", fixture.owner.project_id);
+        let many = json!({"quota_set": {"volumes": -1, "snapshots": -1, "gigabytes": -1, "backups": -1, "backup_gigabytes": -1}});
+        fixture.admin.put(&quotas, many).await.expect(200);
         for (service, noun) in MADE {
             fixture.remake(service, noun).await;
         }
@@ -65,6 +76,8 @@ impl Fixture {
         fixture.ids.insert(("compute", "os-quota-sets"), project.clone());
         fixture.ids.insert(("compute", "os-simple-tenant-usage"), project.clone());
         fixture.ids.insert(("network", "quotas"), project.clone());
+        fixture.ids.insert(("volume", "os-quota-sets"), project.clone());
+        fixture.ids.insert(("volume", "default-types"), project.clone());
         fixture.ids.insert(("image", "members"), project);
         fixture.ids.insert(("identity", "owner"), user);
         for (noun, path, key) in [
@@ -84,6 +97,10 @@ impl Fixture {
 
     /// A new thing of this kind, after the old one was deleted. A kind that this cloud does not serve has none.
     pub async fn remake(&mut self, service: &'static str, noun: &'static str) {
+        if matches!(noun, "attachments" | "volume-transfers" | "backups") {
+            // A volume of its own: it is of no use to anybody else then.
+            self.make_volume(noun).await;
+        }
         let name = format!("{}-{}", noun.trim_start_matches("os-"), self.next());
         let (as_admin, path, body) = self.body(service, noun, &name);
         let client = if as_admin { &self.admin } else { &self.owner };
@@ -108,6 +125,7 @@ impl Fixture {
                 })
                 .await;
             }
+            ("volume", "volumes" | "snapshots" | "backups") => self.rest(noun, &id).await,
             ("image", "images") => {
                 let file = format!("/image/v2/images/{id}/file");
                 let sent = self.owner.send(Method::PUT, &file, "application/octet-stream", vec![0; 512]);
@@ -116,6 +134,24 @@ impl Fixture {
             _ => {}
         }
         self.ids.insert((service, noun), id);
+    }
+
+    /// Until a new volume or snapshot is there.
+    async fn rest(&self, noun: &str, id: &str) {
+        let path = format!("/volume/v3/{noun}/{id}");
+        poll("the volume", 20, async || {
+            let seen = self.owner.get(&path).await.expect(200);
+            (seen[noun.trim_end_matches('s')]["status"] == "available").then_some(())
+        })
+        .await;
+    }
+
+    async fn make_volume(&mut self, of: &'static str) {
+        let body = json!({"volume": {"size": 1}});
+        let made = self.owner.post("/volume/v3/volumes", body).await.expect(202);
+        let id = text(&made["volume"]["id"]).to_owned();
+        self.rest("volumes", &id).await;
+        self.ids.insert(("volume of", of), id);
     }
 
     fn body(&self, service: &str, noun: &str, name: &str) -> (bool, String, Value) {
@@ -244,6 +280,29 @@ impl Fixture {
                 });
                 (false, "/compute/v2.1/servers".into(), json!({ "server": body }))
             }
+            ("volume", "types") => (true, "/volume/v3/types".into(), json!({"volume_type": named()})),
+            ("volume", "qos-specs") => (true, "/volume/v3/qos-specs".into(), json!({"qos_specs": named()})),
+            ("volume", "volumes") => {
+                let body = json!({"name": name, "size": 1, "metadata": {"key": "value"}});
+                (false, "/volume/v3/volumes".into(), json!({ "volume": body }))
+            }
+            ("volume", "snapshots") => {
+                let body =
+                    json!({"name": name, "volume_id": id("volume", "volumes"), "metadata": {"key": "value"}});
+                (false, "/volume/v3/snapshots".into(), json!({ "snapshot": body }))
+            }
+            ("volume", "attachments") => {
+                let body = json!({"volume_uuid": id("volume of", "attachments")});
+                (false, "/volume/v3/attachments".into(), json!({ "attachment": body }))
+            }
+            ("volume", "backups") => {
+                let body = json!({"volume_id": id("volume of", "backups"), "name": name});
+                (false, "/volume/v3/backups".into(), json!({ "backup": body }))
+            }
+            ("volume", "volume-transfers") => {
+                let body = json!({"volume_id": id("volume of", "volume-transfers"), "name": name});
+                (false, "/volume/v3/volume-transfers".into(), json!({ "transfer": body }))
+            }
             ("placement", "resource_providers") => {
                 let uuid = format!("33333333-3333-3333-3333-{:012}", self.count);
                 (true, "/placement/resource_providers".into(), json!({"uuid": uuid, "name": name}))
@@ -303,6 +362,10 @@ impl Fixture {
             ("compute", "os-interface") => self.ids.get(&("network", "ports")),
             ("compute", "os-networks" | "os-tenant-networks") => self.ids.get(&("network", "networks")),
             ("compute", "images") => self.ids.get(&("image", "images")),
+            ("volume", "extra_specs") => return Some("key"),
+            ("volume", "os-quota-class-sets") => return Some("default"),
+            ("volume", "extensions") => return Some("os-hosts"),
+            ("volume", "os-volume-transfer") => self.ids.get(&("volume", "volume-transfers")),
             ("identity", "implies") => self.ids.get(&("identity", "roles")),
             ("network", "security_groups") => self.ids.get(&("network", "security-groups")),
             _ => self.ids.iter().find(|((s, n), _)| *s == service && *n == noun).map(|(_, id)| id),

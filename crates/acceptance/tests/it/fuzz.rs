@@ -114,6 +114,7 @@ fn make(dice: &mut StdRng, route: &Route, fixture: &Fixture, samples: &Samples) 
             1 => "2.1".into(),
             2 => format!("2.{}", dice.random_range(1..97)),
             3 => format!("1.{}", dice.random_range(0..40)),
+            4 => format!("3.{}", dice.random_range(0..71)),
             _ => "latest".to_owned(),
         };
         headers.push(("openstack-api-version", format!("{} {version}", route.service)));
@@ -139,6 +140,9 @@ fn body(dice: &mut StdRng, route: &Route, samples: &Samples) -> Vec<u8> {
     }
     let mut body = if route.path.ends_with("/servers/{id}/action") {
         action(dice)
+    } else if route.path.ends_with("/volumes/{id}/action") {
+        let all = crate::authorization::volume_actions();
+        all.choose(dice).map_or(Value::Null, |(about, body)| json!({ *about: body }))
     } else if route.path.ends_with("/auth/tokens") {
         login()
     } else if route.method == "PATCH" && route.service == "image" {
@@ -245,7 +249,7 @@ fn judge(route: &Route, answer: &Answer) -> Option<String> {
 fn is_fault(service: &str, body: &Value) -> bool {
     match service {
         "identity" => body["error"]["message"].is_string() && body["error"]["code"].is_number(),
-        "compute" => body.as_object().is_some_and(|o| {
+        "compute" | "volume" => body.as_object().is_some_and(|o| {
             o.len() == 1 && o.values().all(|v| v["message"].is_string() && v["code"].is_number())
         }),
         "network" => body["NeutronError"]["type"].is_string() && body["NeutronError"]["message"].is_string(),

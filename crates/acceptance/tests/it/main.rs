@@ -11,4 +11,5 @@ mod not_served;
 mod servers;
 mod simulate;
 mod tenants;
+mod volumes;
 mod weird;

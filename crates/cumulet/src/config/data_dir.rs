@@ -19,6 +19,10 @@ impl DataDir {
         self.0.join("images")
     }
 
+    pub fn volumes(&self) -> Utf8PathBuf {
+        self.path().join("volumes")
+    }
+
     pub fn keys(&self) -> Utf8PathBuf {
         self.0.join("keys")
     }

@@ -62,7 +62,7 @@ impl Call {
 /// By where services are mounted.
 fn style(service: &str) -> Style {
     match service {
-        "compute" => Style::Nova,
+        "compute" | "volume" => Style::Nova,
         "network" => Style::Neutron,
         "image" => Style::Glance,
         "placement" => Style::Placement,

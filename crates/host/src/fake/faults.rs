@@ -46,6 +46,10 @@ operations! {
     RemoveNetwork = "remove-network",
     ApplyRouter = "apply-router",
     RemoveRouter = "remove-router",
+    MakeVolume = "make-volume",
+    GrowVolume = "grow-volume",
+    RemoveVolume = "remove-volume",
+    CopyVolume = "copy-volume",
 }
 
 /// One rule: which calls are slow or fail, and how often.
@@ -54,7 +58,7 @@ operations! {
 pub struct Fault {
     /// Calls of this class; None: of any.
     pub operation: Option<Operation>,
-    /// The server, network or router with this id; None: any.
+    /// The server, network, router or layer of a volume with this id; None: any.
     pub id: Option<String>,
     /// Milliseconds before the call does anything.
     pub delay_ms: u64,

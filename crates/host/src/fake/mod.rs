@@ -11,7 +11,9 @@ mod network;
 mod store;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub use faults::{Fault, Faults, HINT_PREFIX, Operation};
 pub use hypervisor::{FakeHypervisor, FakeOptions};
 pub use network::FakeNetwork;
+pub use volumes::FakeVolumes;

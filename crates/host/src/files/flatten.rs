@@ -83,3 +83,31 @@ pub(crate) fn virtual_size(path: &Utf8Path) -> Result<u64> {
     let mut file = File::open(path).map_err(|error| file_error("opening", path, error))?;
     Ok(Header::read(path, &mut file)?.virtual_size())
 }
+
+/// Writes what a guest sees of `source` (a tree of QEMU's block nodes over files that `confinement` keeps open) into a file
+/// that the tool may write.
+pub(crate) async fn convert(
+    source: &serde_json::Value,
+    target: &str,
+    format: &str,
+    to: &Utf8Path,
+    confinement: Confinement,
+) -> Result<()> {
+    let arguments =
+        ["convert".to_owned(), format!("json:{source}"), "-O".into(), format.into(), target.to_owned()];
+    let output = qemu_img_within(&arguments, confinement, LIMIT).await?;
+    match output.code {
+        Some(0) => Ok(()),
+        _ => Err(disk_is_full(&output, to).unwrap_or_else(|| Error::Command {
+            command: "qemu-img convert".into(),
+            status: output.status.clone(),
+            stderr: complaint(&output),
+        })),
+    }
+}
+
+/// The header of a qcow2 file that a machine may have written: it may stand on another file, and reach for no other.
+pub(crate) fn check_own_disk(path: &Utf8Path, file: &File) -> Result<()> {
+    let mut file = file.try_clone().map_err(|error| file_error("opening", path, error))?;
+    Header::read(path, &mut file)?.check_overlay()
+}

@@ -12,7 +12,7 @@ use crate::process::{Confinement, file_error, is_root};
 use crate::{Error, Result};
 
 /// Who qemu-img is while it reads an untrusted image: nobody that owns anything.
-pub(super) const INSPECTOR: u32 = 0x62_ffff;
+pub(crate) const INSPECTOR: u32 = 0x62_ffff;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageInfo {

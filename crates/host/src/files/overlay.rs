@@ -14,18 +14,45 @@ pub(crate) async fn create_overlay(
     bytes: u64,
 ) -> Result<()> {
     let part = overlay.with_extension("part");
-    // `-u`: the image was inspected when it came. It is not opened again, here as root.
-    let arguments = ["create", "-q", "-f", "qcow2", "-u", "-F", image_format, "-b", image.as_str()];
-    let mut arguments = arguments.map(str::to_owned).to_vec();
+    create_part(&part, Some((image.as_str(), image_format)), bytes).await?;
+    tokio::fs::rename(&part, overlay).await.map_err(|error| file_error("renaming", &part, error))
+}
+
+/// An empty qcow2 file, over a file of this name and format or over nothing; none is left when it fails.
+pub(crate) async fn create_part(part: &Utf8Path, below: Option<(&str, &str)>, bytes: u64) -> Result<()> {
+    let mut arguments = ["create", "-q", "-f", "qcow2"].map(str::to_owned).to_vec();
+    if let Some((name, format)) = below {
+        // `-u`: what is below was looked at when it came. It is not opened again, here as root.
+        arguments.extend(["-u", "-F", format, "-b", name].map(str::to_owned));
+    }
     arguments.extend([part.to_string(), bytes.to_string()]);
     let output = qemu_img(&arguments, Confinement::default()).await?;
-    if output.code != Some(0) {
-        drop(tokio::fs::remove_file(&part).await);
-        return Err(disk_is_full(&output, overlay).unwrap_or_else(|| Error::Command {
-            command: "qemu-img create".into(),
+    if output.code == Some(0) {
+        return Ok(());
+    }
+    drop(tokio::fs::remove_file(part).await);
+    Err(disk_is_full(&output, part).unwrap_or_else(|| Error::Command {
+        command: "qemu-img create".into(),
+        status: output.status.clone(),
+        stderr: complaint(&output),
+    }))
+}
+
+/// Makes a qcow2 file larger that no process has open. What is below is not looked at: it is not larger.
+pub(crate) async fn resize(path: &Utf8Path, bytes: u64) -> Result<()> {
+    let file = std::fs::File::open(path).map_err(|error| file_error("opening", path, error))?;
+    super::check_own_disk(path, &file)?;
+    let node = serde_json::json!({
+        "driver": "qcow2", "file": {"driver": "file", "filename": path.as_str()}, "backing": null,
+    });
+    let arguments = ["resize".to_owned(), "-q".into(), format!("json:{node}"), bytes.to_string()];
+    let output = qemu_img(&arguments, Confinement::default()).await?;
+    match output.code {
+        Some(0) => Ok(()),
+        _ => Err(disk_is_full(&output, path).unwrap_or_else(|| Error::Command {
+            command: "qemu-img resize".into(),
             status: output.status.clone(),
             stderr: complaint(&output),
-        }));
+        })),
     }
-    tokio::fs::rename(&part, overlay).await.map_err(|error| file_error("renaming", &part, error))
 }

@@ -176,7 +176,7 @@ impl Cloud {
     pub async fn start() -> Cloud {
         let dir = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::from_path_buf(dir.path().join("c.db")).unwrap();
-        let db = Arc::new(db::Db::open(&path, db::Commits::Quick).await.unwrap());
+        let db = Arc::new(db::Db::open_file(&path).await.unwrap());
         db.migrate(&[neutron::MIGRATIONS]).await.unwrap();
         let host = Arc::new(Recorder::default());
         let config = Config {

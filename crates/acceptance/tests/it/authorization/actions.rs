@@ -72,3 +72,31 @@ pub fn all(ids: &Ids<'_>) -> Vec<(&'static str, Value, &'static str)> {
         ("forceDelete", Value::Null, NOW),
     ]
 }
+
+/// The actions of `POST /volumes/{id}/action`: all at one version. What changes the volume's state for an admin alone comes
+/// last.
+pub fn of_volumes() -> Vec<(&'static str, Value)> {
+    let attach = json!({"instance_uuid": NOBODY, "mountpoint": "/dev/vdb"});
+    vec![
+        ("os-show_image_metadata", Value::Null),
+        ("os-set_image_metadata", json!({"metadata": {"key": "value"}})),
+        ("os-unset_image_metadata", json!({"key": "key"})),
+        ("os-set_bootable", json!({"bootable": false})),
+        ("os-update_readonly_flag", json!({"readonly": false})),
+        ("os-extend", json!({"new_size": 2})),
+        ("os-retype", json!({"new_type": "__DEFAULT__"})),
+        ("revert", json!({"snapshot_id": NOBODY})),
+        ("os-volume_upload_image", json!({"image_name": "uploaded", "disk_format": "ploop"})),
+        ("os-reserve", Value::Null),
+        ("os-unreserve", Value::Null),
+        ("os-initialize_connection", json!({"connector": {"host": "h"}})),
+        ("os-terminate_connection", json!({"connector": {"host": "h"}})),
+        ("os-attach", attach),
+        ("os-begin_detaching", Value::Null),
+        ("os-roll_detaching", Value::Null),
+        ("os-detach", Value::Null),
+        ("os-migrate_volume", json!({"host": "elsewhere"})),
+        ("os-force_detach", json!({})),
+        ("os-reset_status", json!({"status": "available"})),
+    ]
+}

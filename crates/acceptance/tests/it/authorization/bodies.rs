@@ -119,6 +119,7 @@ pub fn of(scene: &Scene, route: &Route) -> Option<Value> {
         "network" => Some(network(scene, route)),
         "compute" => compute(scene, route),
         "image" => image(scene, route),
+        "volume" => Some(volume(scene, route)),
         _ => placement(scene, route),
     }
 }
@@ -280,4 +281,36 @@ fn placement(scene: &Scene, route: &Route) -> Option<Value> {
         "reshaper" => json!({"inventories": {}, "allocations": {}}),
         _ => json!({"name": "renamed"}),
     })
+}
+
+fn volume(scene: &Scene, route: &Route) -> Value {
+    let noun = noun(route);
+    let is_one = route.path.ends_with('}');
+    let service = json!({"binary": "cinder-volume", "host": scene.part("backend")});
+    match (route.method, noun) {
+        ("PUT", "metadata") if is_one => json!({"meta": {"key": format!("value-{}", scene.number())}}),
+        (_, "metadata") => json!({"metadata": {"key": format!("value-{}", scene.number())}}),
+        ("PUT", "types") => json!({"volume_type": {"description": "x"}}),
+        ("PUT", "qos-specs") => json!({"qos_specs": {"key": "value"}}),
+        ("PUT", "delete_keys") => json!({"keys": []}),
+        ("PUT", "extra_specs") => json!({"key": "value"}),
+        ("POST", "extra_specs") => json!({"extra_specs": {"key": "value"}}),
+        ("PUT", "attachments") => json!({"attachment": {"connector": {"host": "h"}}}),
+        ("PUT", "os-quota-sets") => json!({"quota_set": {"volumes": -1}}),
+        ("PUT", "os-quota-class-sets") => json!({"quota_class_set": {"volumes": -1}}),
+        ("PUT", "default-types") => json!({"default_type": {"volume_type": "__DEFAULT__"}}),
+        ("PUT", "enable" | "disable" | "disable-log-reason") => service,
+        (_, "encryption") => json!({"encryption": {"provider": "luks", "control_location": "front-end"}}),
+        ("POST", "restore") => json!({"restore": {}}),
+        (_, "accept") => json!({"accept": {"auth_key": "wrong"}}),
+        ("POST", "action") if route.path.contains("/types/") => {
+            json!({"addProjectAccess": {"project": NOBODY}})
+        }
+        ("POST", "action") if route.path.contains("/attachments/") => json!({"os-complete": null}),
+        ("POST", "action") => json!({"os-reset_status": {"status": "available"}}),
+        ("POST", "os-volume-transfer") => {
+            json!({"transfer": {"volume_id": scene.id("volume of", "volume-transfers")}})
+        }
+        _ => json!({ single(noun): {"name": "renamed"} }),
+    }
 }

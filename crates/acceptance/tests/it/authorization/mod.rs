@@ -29,6 +29,11 @@ pub fn actions() -> impl Iterator<Item = &'static str> {
     actions::all(&actions::Ids::default()).into_iter().map(|(about, ..)| actions::name(about))
 }
 
+/// The same of volumes, with bodies.
+pub fn volume_actions() -> Vec<(&'static str, serde_json::Value)> {
+    actions::of_volumes()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_call_what() {
     let cloud = Cloud::start().await;

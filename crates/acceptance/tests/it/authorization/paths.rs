@@ -18,6 +18,10 @@ pub fn is_own(service: &str, noun: &str) -> bool {
     match service {
         "identity" => matches!(noun, "credentials" | "application_credentials" | "trusts" | "limits"),
         "placement" => false,
+        "volume" => matches!(
+            noun,
+            "volumes" | "snapshots" | "backups" | "attachments" | "volume-transfers" | "os-volume-transfer"
+        ),
         "compute" => !matches!(noun, "flavors" | "os-hypervisors" | "os-services" | "os-aggregates"),
         _ => noun != "tags",
     }
@@ -35,6 +39,8 @@ pub fn fill<'a>(scene: &'a Scene, route: &Route, noun: &str, place: &str) -> &'a
         ("image", "metadefs") => "namespace",
         ("image", "stores") if place == "{image}" => scene.id("image", "images"),
         ("image", "stores") => "file",
+        ("volume", "capabilities" | "os-hosts") => scene.part("backend"),
+        ("volume", "encryption") if place == "{key}" => "provider",
         ("network", "rule-types") => "bandwidth_limit",
         ("network", "extensions") => "quotas",
         ("network", _) if noun.ends_with("_rules") => scene.part(noun.trim_start_matches("alias_")),
@@ -120,6 +126,7 @@ pub fn version(route: &Route) -> &'static str {
             "2.1"
         }
         "compute" => "2.96",
+        "volume" => "3.70",
         _ => "1.39",
     }
 }

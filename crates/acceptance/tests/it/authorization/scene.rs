@@ -83,6 +83,9 @@ impl Scene {
             let id = text(answer.pointer(place).unwrap_or(&Value::Null)).to_owned();
             self.parts.insert(noun, id);
         }
+        let services =
+            self.fixture.admin.get("/volume/v3/os-services?binary=cinder-volume").await.expect(200);
+        self.parts.insert("backend", text(&services["services"][0]["host"]).to_owned());
         let ips = self.fixture.owner.get(&format!("{server}/ips")).await.expect(200);
         let network = ips["addresses"].as_object().and_then(|map| map.keys().next());
         self.parts.insert("ips", network.expect("an address").clone());
@@ -167,6 +170,10 @@ impl Scene {
             let action =
                 |(about, body, version)| call(about, Some(json!({ actions::name(about): body })), version);
             return actions::all(&ids).into_iter().map(action).collect();
+        }
+        if route.path.ends_with("/volumes/{id}/action") {
+            let action = |(about, body)| call(about, Some(json!({ about: body })), "3.70");
+            return actions::of_volumes().into_iter().map(action).collect();
         }
         let body =
             matches!(route.method, "POST" | "PUT" | "PATCH").then(|| bodies::of(self, route)).flatten();
@@ -301,6 +308,7 @@ impl Scene {
         let (service, noun) = match (route.service, noun) {
             // Nova's proxies.
             ("compute", "images") => ("image", "images"),
+            ("volume", "os-volume-transfer") => ("volume", "volume-transfers"),
             ("compute", "os-security-groups") => ("network", "security-groups"),
             ("compute", "os-floating-ips") => ("network", "floatingips"),
             other => other,

@@ -11,12 +11,13 @@ use testkit::{Cloud, Route};
 use crate::authorization;
 
 /// (service, whose reference, what its paths lack)
-const REFERENCES: [(&str, &str, &str); 5] = [
+const REFERENCES: [(&str, &str, &str); 6] = [
     ("compute", include_str!("compute.txt"), "/v2.1"),
     ("identity", include_str!("identity.txt"), ""),
     ("image", include_str!("image.txt"), ""),
     ("network", include_str!("network.txt"), ""),
     ("placement", include_str!("placement.txt"), ""),
+    ("volume", include_str!("volume.txt"), ""),
 ];
 
 /// (service, how a call begins, why the real service answers it with 404 as well)
@@ -108,7 +109,11 @@ fn missing<'a>(
         };
         documented += 1;
         // One chapter speaks of all kinds of things at once.
-        let path = &*path.replace("{resource_type}", "networks");
+        let path = path.replace("{resource_type}", "networks");
+        // The project may be left out.
+        let path =
+            path.replacen("/v3/{project_id}/", "/v3/", 1).replacen("/v3/{admin_project_id}/", "/v3/", 1);
+        let path = &*path;
         let is_version = path == "/" || path == "/{api_version}/";
         let full = if is_version { path.replace("{api_version}", "v2.1") } else { format!("{prefix}{path}") };
         // A GET answers HEAD as well.

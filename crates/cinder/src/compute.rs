@@ -1,0 +1,160 @@
+//! For a service that runs machines: plain functions, with the caller's context.
+//!
+//! ```text
+//!   reserve ──► connect: where the disk is ──► (the machine has it) ──► complete     detach
+//! ```
+//! The other way round, [`Guests`] is told what happens to disks that machines have open.
+
+use async_trait::async_trait;
+use base::{Ctx, Error, Result};
+use camino::Utf8PathBuf;
+use host::LayerPlan;
+use serde_json::{Value, json};
+
+use crate::attachments::store::Connector;
+use crate::attachments::{Attachment, store as attached};
+use crate::volumes::{self, Volume, load};
+use crate::words::{no_attachment, no_volume};
+use crate::{Cinder, layers};
+
+/// A volume as a machine sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// Also the disk's serial number.
+    pub volume_id: String,
+    pub bytes: u64,
+    pub multiattach: bool,
+    pub readonly: bool,
+    /// From the lowest up to the one that is written. Each stands on the one before it, whatever its header says.
+    pub layers: Vec<LayerPlan>,
+    /// Of the last layer.
+    pub path: Utf8PathBuf,
+}
+
+/// Where a volume is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    pub disk: Disk,
+}
+
+impl Connection {
+    /// In the shape that connectors of OpenStack read.
+    pub fn info(&self) -> Value {
+        let Disk { volume_id, readonly, layers, path, .. } = &self.disk;
+        json!({
+            "driver_volume_type": "local",
+            "serial": volume_id,
+            "volume_id": volume_id,
+            "data": {
+                "volume_id": volume_id,
+                "device_path": path,
+                "format": layers.last().map_or("raw", |layer| layer.format.as_str()),
+                "access_mode": if *readonly { "ro" } else { "rw" },
+                "discard": true,
+                "encrypted": false,
+                "qos_specs": null,
+                "cacheable": false,
+            },
+        })
+    }
+}
+
+/// Whoever runs machines. Each call may come again after a crash.
+#[async_trait]
+pub trait Guests: Send + Sync + 'static {
+    /// From now on the server's machine writes into the disk's last layer, which is empty. One that does not run will
+    /// find it when it starts.
+    async fn switch(&self, server_id: &str, disk: &Disk) -> Result<()>;
+    /// Makes a disk that a running machine has open as large as it says, and tells the guest. False: no machine has it
+    /// open.
+    async fn extend(&self, server_id: &str, disk: &Disk) -> Result<bool>;
+    /// Is this attachment a server's, so that only its service may end it?
+    async fn uses(&self, server_id: &str, attachment_id: &str) -> Result<bool>;
+}
+
+impl Cinder {
+    /// 404 unless `ctx` may see it.
+    pub async fn volume(&self, ctx: &Ctx, id: &str) -> Result<Volume> {
+        load(&mut *self.db.read().await?, ctx, id).await
+    }
+
+    /// The volume is this server's from now on; 400 in Cinder's words when it cannot be.
+    pub async fn reserve(&self, ctx: &Ctx, volume_id: &str, server_id: &str) -> Result<Attachment> {
+        attached::create(&self.db, ctx, volume_id, Some(server_id), None, None).await
+    }
+
+    /// Where it is, for a machine that is about to have it. The disk does not move while it is connected, but
+    /// [`Guests::switch`] adds layers.
+    pub async fn connect(
+        &self,
+        ctx: &Ctx,
+        attachment_id: &str,
+        host: &str,
+        mountpoint: &str,
+    ) -> Result<Disk> {
+        let connector = Connector::read(&json!({"host": host, "mountpoint": mountpoint}));
+        let one = attached::connect(&self.db, ctx, attachment_id, &connector).await?;
+        let mut disk = self.connection(&one.volume_id).await?.disk;
+        disk.readonly |= one.mode.as_deref() == Some("ro");
+        Ok(disk)
+    }
+
+    pub async fn complete(&self, ctx: &Ctx, attachment_id: &str) -> Result<()> {
+        attached::complete(&self.db, ctx, attachment_id).await.map(|_| ())
+    }
+
+    /// Gone already is fine.
+    pub async fn detach(&self, ctx: &Ctx, attachment_id: &str) -> Result<()> {
+        match attached::delete(&self.db, ctx, attachment_id).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            done => done.map(|_| ()),
+        }
+    }
+
+    pub async fn attachment(&self, id: &str) -> Result<Attachment> {
+        attached::get(&mut *self.db.read().await?, id).await?.ok_or_else(|| no_attachment(id))
+    }
+
+    /// In the order in which they were attached.
+    pub async fn attachments_of(&self, server_id: &str) -> Result<Vec<Attachment>> {
+        Ok(attached::of_server(&mut *self.db.read().await?, server_id).await?)
+    }
+
+    /// Where a volume is now, after everything that is to be made for it is there.
+    pub async fn connection(&self, volume_id: &str) -> Result<Connection> {
+        self.waker.wake_and_wait(&format!("volume/{volume_id}")).await.map_err(|reason| {
+            Error::unavailable(format!("Volume {volume_id} is not ready yet; try again.")).because(reason)
+        })?;
+        Ok(Connection { disk: self.disk(volume_id).await? })
+    }
+
+    pub(crate) async fn disk(&self, volume_id: &str) -> Result<Disk> {
+        let mut conn = self.db.read().await?;
+        let volume = volumes::store::get(&mut conn, volume_id).await?.ok_or_else(|| no_volume(volume_id))?;
+        let chain = layers::store::chain(&mut conn, &volume.head).await?;
+        drop(conn);
+        let plans: Vec<LayerPlan> = chain
+            .iter()
+            .enumerate()
+            .map(|(at, layer)| layer.plan(at.checked_sub(1).map(|below| &chain[below]), None))
+            .collect();
+        let (id, format) = chain.last().map_or(("", host::LayerFormat::Raw), |top| (&top.id, top.format));
+        Ok(Disk {
+            bytes: u64::try_from(volume.bytes()).unwrap_or(0),
+            multiattach: volume.multiattach,
+            readonly: volume.readonly == Some(true),
+            path: self.driver.path(id, format),
+            layers: plans,
+            volume_id: volume.id,
+        })
+    }
+
+    /// 409 when a server has the volume by this attachment: only the service that runs it may end that.
+    pub(crate) async fn check_unused(&self, ctx: &Ctx, one: &Attachment) -> Result<()> {
+        let (Some(guests), Some(server)) = (self.guests.get(), &one.server_id) else { return Ok(()) };
+        if ctx.auth.has_role("service") || !one.is_connected() || !guests.uses(server, &one.id).await? {
+            return Ok(());
+        }
+        Err(Error::conflict(format!("Detach volume from instance {server} using the Compute API")))
+    }
+}

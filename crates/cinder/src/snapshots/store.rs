@@ -1,0 +1,149 @@
+//! SQL of snapshots.
+
+use base::{Ctx, Result};
+use db::{AnyConnection, Db, Event, FromRow, Row, Sql, Tx, json_text, sql};
+
+use super::Snapshot;
+use crate::layers;
+use crate::volumes::{self, Volume};
+use crate::words;
+
+impl FromRow for Snapshot {
+    fn from_row(row: &Row<'_>) -> db::Result<Self> {
+        Ok(Snapshot {
+            id: row.text("id")?,
+            volume_id: row.text("volume_id")?,
+            project_id: row.text("project_id")?,
+            user_id: row.text("user_id")?,
+            name: row.opt_text("name")?,
+            description: row.opt_text("description")?,
+            size: row.int("size")?,
+            status: row.text("status")?,
+            progress: row.text("progress")?,
+            type_id: row.text("type_id")?,
+            layer: row.text("layer")?,
+            metadata: row.json("metadata")?,
+            created_at: row.int("created_at")?,
+            updated_at: row.opt_int("updated_at")?,
+            generation: row.int("generation")?,
+        })
+    }
+}
+
+pub async fn get(conn: &mut AnyConnection, id: &str) -> db::Result<Option<Snapshot>> {
+    sql("SELECT * FROM volume_snapshots WHERE id = $1").bind(id.to_owned()).optional(conn).await
+}
+
+/// None: of all projects.
+pub async fn list(conn: &mut AnyConnection, project: Option<&str>) -> db::Result<Vec<Snapshot>> {
+    match project {
+        None => sql("SELECT * FROM volume_snapshots").rows(conn).await,
+        Some(project) => {
+            sql("SELECT * FROM volume_snapshots WHERE project_id = $1")
+                .bind(project.to_owned())
+                .rows(conn)
+                .await
+        }
+    }
+}
+
+/// The newest first.
+pub async fn of_volume(conn: &mut AnyConnection, volume: &str) -> db::Result<Vec<Snapshot>> {
+    sql("SELECT * FROM volume_snapshots WHERE volume_id = $1 ORDER BY created_at DESC, id DESC")
+        .bind(volume.to_owned())
+        .rows(conn)
+        .await
+}
+
+fn bound(text: &'static str, snapshot: &Snapshot) -> db::Result<Sql<'static>> {
+    Ok(sql(text)
+        .bind(snapshot.volume_id.clone())
+        .bind(snapshot.project_id.clone())
+        .bind(snapshot.user_id.clone())
+        .bind(snapshot.name.clone())
+        .bind(snapshot.description.clone())
+        .bind(snapshot.size)
+        .bind(snapshot.status.clone())
+        .bind(snapshot.progress.clone())
+        .bind(snapshot.type_id.clone())
+        .bind(snapshot.layer.clone())
+        .bind(json_text(&snapshot.metadata)?)
+        .bind(snapshot.updated_at)
+        .bind(snapshot.id.clone()))
+}
+
+pub async fn insert(tx: &mut Tx, ctx: &Ctx, snapshot: &Snapshot) -> Result<()> {
+    let text = "INSERT INTO volume_snapshots (volume_id, project_id, user_id, name, description, size, status, progress, \
+         type_id, layer, metadata, updated_at, id, created_at, generation) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)";
+    bound(text, snapshot)?.bind(snapshot.created_at).run(tx).await?;
+    event(tx, ctx, "snapshot.create", snapshot).await
+}
+
+pub async fn update(tx: &mut Tx, ctx: &Ctx, kind: &'static str, snapshot: &mut Snapshot) -> Result<()> {
+    snapshot.updated_at = Some(base::time::now());
+    let text = "UPDATE volume_snapshots SET volume_id = $1, project_id = $2, user_id = $3, name = $4, description = $5, \
+         size = $6, status = $7, progress = $8, type_id = $9, layer = $10, metadata = $11, updated_at = $12, \
+         generation = generation + 1 WHERE id = $13 AND generation = $14";
+    if bound(text, snapshot)?.bind(snapshot.generation).run(tx).await? == 0 {
+        return Err(words::lost_race(&format!("Snapshot {}", snapshot.id)));
+    }
+    snapshot.generation += 1;
+    event(tx, ctx, kind, snapshot).await
+}
+
+pub async fn edit(
+    db: &Db,
+    ctx: &Ctx,
+    kind: &'static str,
+    id: &str,
+    change: impl Fn(&mut Snapshot) -> Result<()> + Sync,
+) -> Result<Snapshot> {
+    db::write!(db, |tx| {
+        let mut snapshot = get(tx, id).await?.ok_or_else(|| words::no_snapshot(id))?;
+        change(&mut snapshot)?;
+        update(tx, ctx, kind, &mut snapshot).await?;
+        Ok(snapshot)
+    })
+}
+
+/// The row goes at once; the layer's file goes when nothing stands on it.
+pub async fn delete(tx: &mut Tx, ctx: &Ctx, snapshot: &Snapshot) -> Result<()> {
+    sql("DELETE FROM volume_snapshots WHERE id = $1").bind(snapshot.id.clone()).run(tx).await?;
+    layers::store::release(tx, &snapshot.layer).await?;
+    event(tx, ctx, "snapshot.delete", snapshot).await
+}
+
+async fn event(tx: &mut Tx, ctx: &Ctx, kind: &'static str, snapshot: &Snapshot) -> Result<()> {
+    Ok(tx.event(Event::new("cinder", kind, &snapshot.id, &snapshot.project_id, ctx)).await?)
+}
+
+/// Its volume writes into the new layer: the snapshot is what it was.
+pub async fn finish(db: &Db, ctx: &Ctx, id: &str) -> Result<()> {
+    db::write!(db, |tx| {
+        let Some(mut snapshot) = get(tx, id).await? else { return Ok(()) };
+        if snapshot.status == "creating" {
+            snapshot.status = "available".into();
+            snapshot.progress = "100%".into();
+            update(tx, ctx, "snapshot.created", &mut snapshot).await?;
+        }
+        Ok::<_, base::Error>(())
+    })
+}
+
+/// Both at rest again after a revert.
+pub async fn finish_revert(tx: &mut Tx, ctx: &Ctx, volume: &mut Volume) -> Result<()> {
+    for mut snapshot in of_volume(tx, &volume.id).await? {
+        if snapshot.status == "restoring" {
+            snapshot.status = "available".into();
+            update(tx, ctx, "snapshot.restored", &mut snapshot).await?;
+        }
+    }
+    volume.status = volumes::Status::Available;
+    volume.previous_status = None;
+    volumes::store::update(tx, ctx, "volume.revert", volume).await
+}
+
+pub async fn unsettled(db: &Db) -> Result<Vec<String>> {
+    Ok(sql("SELECT id FROM volume_snapshots WHERE status = 'creating'").rows(&mut *db.read().await?).await?)
+}

@@ -1,0 +1,106 @@
+//! Volume types: what a volume is besides its size. There is one backend, so a type decides about nothing but what Cinder
+//! itself looks at: `multiattach`, quotas by type, QoS specs, and who may use it.
+
+pub mod api;
+pub mod encryption_api;
+pub mod store;
+pub mod view;
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+use base::{Ctx, Error, Result};
+use db::AnyConnection;
+
+use crate::listing::Listed;
+use crate::words;
+
+/// Of volumes whose maker named none.
+pub const DEFAULT_TYPE: &str = "__DEFAULT__";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeType {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub is_public: bool,
+    pub extra_specs: BTreeMap<String, String>,
+    /// JSON text: how volumes of this type are to be encrypted.
+    pub encryption: Option<String>,
+    pub qos_id: Option<String>,
+    pub created_at: i64,
+}
+
+impl VolumeType {
+    pub fn is_multiattach(&self) -> bool {
+        self.extra_specs.get("multiattach").is_some_and(|value| value == "<is> True")
+    }
+}
+
+impl Listed for VolumeType {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
+        Some(match key {
+            "id" => self.id.cmp(&other.id),
+            "name" => self.name.cmp(&other.name),
+            "is_public" => self.is_public.cmp(&other.is_public),
+            "description" => self.description.cmp(&other.description),
+            "created_at" | "updated_at" => self.created_at.cmp(&other.created_at),
+            _ => return None,
+        })
+    }
+}
+
+/// Names by id.
+pub struct TypeNames(pub(crate) HashMap<String, String>);
+
+impl TypeNames {
+    pub fn name(&self, id: &str) -> Option<&str> {
+        self.0.get(id).map(String::as_str)
+    }
+}
+
+/// One that `ctx` may use, by id.
+pub async fn load(conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<VolumeType> {
+    let found = store::get(conn, id).await?;
+    visible(conn, ctx, found).await?.ok_or_else(|| words::no_type(id))
+}
+
+/// One that `ctx` may use, by id or name.
+pub async fn find(conn: &mut AnyConnection, ctx: &Ctx, wanted: &str) -> Result<VolumeType> {
+    let mut found = store::get(conn, wanted).await?;
+    if found.is_none() {
+        found = store::by_name(conn, wanted).await?;
+    }
+    visible(conn, ctx, found).await?.ok_or_else(|| match base::id::is_uuid(wanted) {
+        true => words::no_type(wanted),
+        false => Error::not_found(format!("Volume type with name {wanted} could not be found.")),
+    })
+}
+
+async fn visible(
+    conn: &mut AnyConnection,
+    ctx: &Ctx,
+    found: Option<VolumeType>,
+) -> Result<Option<VolumeType>> {
+    match (found, ctx.project()) {
+        (Some(one), _) if one.is_public || ctx.is_admin() => Ok(Some(one)),
+        (Some(one), Some(project)) if store::has_access(conn, &one.id, &project.id).await? => Ok(Some(one)),
+        _ => Ok(None),
+    }
+}
+
+/// The type of volumes of this project whose maker names none.
+pub async fn default_of(conn: &mut AnyConnection, project: &str) -> Result<VolumeType> {
+    if let Some(id) = store::project_default(conn, project).await?
+        && let Some(found) = store::get(conn, &id).await?
+    {
+        return Ok(found);
+    }
+    store::by_name(conn, DEFAULT_TYPE)
+        .await?
+        .ok_or_else(|| Error::internal(format!("the default volume type {DEFAULT_TYPE} cannot be found")))
+}

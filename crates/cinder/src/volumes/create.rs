@@ -1,0 +1,303 @@
+//! A new volume: what it is made of, decided and written in one transaction.
+
+use std::collections::BTreeMap;
+
+use base::{Ctx, Error, Result};
+use db::Tx;
+use glance::Image;
+use host::LayerFormat;
+
+use super::{Status, Volume, gib, load, rules, store};
+use crate::layers::{self, DEEPEST, Layer};
+use crate::quotas::{self, More};
+use crate::types::{self, VolumeType};
+use crate::words::{invalid_input, invalid_snapshot, invalid_volume};
+use crate::{Cinder, attachments, backups, policy, snapshots};
+
+/// What its maker says of it. At most one source.
+#[derive(Debug, Clone, Default)]
+pub struct NewVolume {
+    /// GiB; None: the source's.
+    pub size: Option<i64>,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    /// Id or name.
+    pub volume_type: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub availability_zone: Option<String>,
+    pub image: Option<String>,
+    pub snapshot: Option<String>,
+    pub source: Option<String>,
+    pub backup: Option<String>,
+}
+
+/// The volume's head is written no more: the layer that is answered. A new head stands on it.
+pub async fn freeze(tx: &mut Tx, volume: &mut Volume) -> Result<String> {
+    let frozen = volume.head.clone();
+    if layers::store::chain(tx, &frozen).await?.len() >= DEEPEST {
+        return Err(invalid_volume(format!(
+            "Volume {} stands on {DEEPEST} snapshots and clones already; copy it into a new volume by way of an image.",
+            volume.id
+        )));
+    }
+    let head = Layer::over(&frozen, volume.bytes());
+    layers::store::insert(tx, &head).await?;
+    let open = attachments::store::of_volume(tx, &volume.id).await?;
+    if volume.writing.is_none() && open.iter().any(attachments::Attachment::is_connected) {
+        volume.writing = Some(frozen.clone());
+    }
+    volume.head = head.id;
+    Ok(frozen)
+}
+
+/// What the lowest layer of its own stands on, and what it takes over from there.
+struct Source {
+    layers: Vec<Layer>,
+    size: i64,
+    bootable: bool,
+    type_id: Option<String>,
+    image_metadata: BTreeMap<String, String>,
+    image_id: Option<String>,
+}
+
+impl Cinder {
+    /// Written and on its way: its status is `creating`.
+    pub async fn create_volume(&self, ctx: &Ctx, new: &NewVolume) -> Result<Volume> {
+        ctx.authorize(if new.image.is_some() { &policy::CREATE_FROM_IMAGE } else { &policy::CREATE }, None)?;
+        let project = ctx.require_project()?;
+        if [&new.image, &new.snapshot, &new.source, &new.backup]
+            .iter()
+            .filter(|source| source.is_some())
+            .count()
+            > 1
+        {
+            return Err(invalid_input(
+                "The following options are mutually exclusive: snapshot, imageRef, source_volume, backup",
+            ));
+        }
+        if let Some(zone) = &new.availability_zone
+            && *zone != self.config.availability_zone
+        {
+            return Err(Error::bad_request(format!("Availability zone '{zone}' is invalid.")));
+        }
+        let image = match &new.image {
+            Some(reference) => Some(self.image_for(ctx, reference, new.size).await?),
+            None => None,
+        };
+        let id = base::id::uuid();
+        let made: Volume = db::write!(self.db, |tx| {
+            let source = self.source(tx, ctx, new, image.as_ref()).await?;
+            let size = size_of(new, &source)?;
+            let kind = self.kind(tx, ctx, project, new, &source).await?;
+            let more = More { volumes: 1, gib: size, ..More::default() };
+            quotas::store::take(tx, project, &kind, more, size).await?;
+            let head = match source.layers.last() {
+                Some(below) => Layer::over(&below.id, gib(size)),
+                None => Layer::blank(gib(size)),
+            };
+            // A source's layers are there already, an image's is new.
+            for layer in source.layers.iter().filter(|layer| layer.image_id.is_some() && new.image.is_some())
+            {
+                layers::store::insert(tx, layer).await?;
+            }
+            layers::store::insert(tx, &head).await?;
+            let volume = Volume {
+                id: id.clone(),
+                project_id: project.into(),
+                user_id: ctx.user_id().into(),
+                name: new.name.clone(),
+                description: new.description.clone(),
+                size,
+                pending_size: None,
+                status: Status::Creating,
+                previous_status: None,
+                migration_status: None,
+                type_id: kind.id.clone(),
+                availability_zone: self.config.availability_zone.clone(),
+                bootable: source.bootable,
+                multiattach: kind.is_multiattach(),
+                readonly: None,
+                snapshot_id: new.snapshot.clone(),
+                source_volid: new.source.clone(),
+                image_id: source.image_id,
+                metadata: new.metadata.clone(),
+                image_metadata: source.image_metadata,
+                upload: None,
+                head: head.id,
+                writing: None,
+                created_at: base::time::now(),
+                updated_at: None,
+                generation: 0,
+            };
+            store::insert(tx, ctx, &volume).await?;
+            Ok::<_, Error>(volume)
+        })?;
+        self.waker.wake(&format!("volume/{id}"));
+        Ok(made)
+    }
+
+    async fn kind(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        project: &str,
+        new: &NewVolume,
+        source: &Source,
+    ) -> Result<VolumeType> {
+        let from_image = source.image_metadata.get("cinder_img_volume_type").filter(|_| new.image.is_some());
+        let kind = match (&new.volume_type, &source.type_id, from_image) {
+            (Some(wanted), ..) => types::find(tx, ctx, wanted).await?,
+            (None, Some(id), _) => {
+                types::store::get(tx, id).await?.ok_or_else(|| crate::words::no_type(id))?
+            }
+            (None, None, Some(wanted)) => types::find(tx, ctx, wanted).await?,
+            (None, None, None) => types::default_of(tx, project).await?,
+        };
+        if kind.encryption.is_some() {
+            return Err(invalid_input(format!(
+                "Volume type {} is for encrypted volumes, which need a key manager; this cloud has none.",
+                kind.name
+            )));
+        }
+        Ok(kind)
+    }
+
+    async fn source(&self, tx: &mut Tx, ctx: &Ctx, new: &NewVolume, image: Option<&Image>) -> Result<Source> {
+        let mut source = Source {
+            layers: Vec::new(),
+            size: 0,
+            bootable: false,
+            type_id: None,
+            image_metadata: BTreeMap::new(),
+            image_id: None,
+        };
+        if let Some(image) = image {
+            let bytes = image.virtual_size.or(image.size).unwrap_or(0);
+            source.layers.push(Layer::of_image(&image.id, format_of(image)?, bytes));
+            source.bootable = true;
+            source.image_metadata = metadata_of(image);
+            source.image_id = Some(image.id.clone());
+        } else if let Some(id) = &new.snapshot {
+            let snapshot = snapshots::load(tx, ctx, id).await?;
+            if snapshot.status != "available" {
+                return Err(invalid_snapshot(
+                    "Originating snapshot status must be one of 'available' values",
+                ));
+            }
+            source.layers.push(layer(tx, &snapshot.layer).await?);
+            source.size = snapshot.size;
+            source.type_id = Some(snapshot.type_id);
+            if let Some(volume) = store::get(tx, &snapshot.volume_id).await? {
+                source.bootable = volume.bootable;
+                source.image_metadata = volume.image_metadata;
+            }
+        } else if let Some(id) = &new.source {
+            let mut volume = load(tx, ctx, id).await?;
+            if !matches!(volume.status, Status::Available | Status::InUse) {
+                return Err(invalid_volume(
+                    "Originating source volume status must be one of 'available, in-use' values",
+                ));
+            }
+            let frozen = freeze(tx, &mut volume).await?;
+            store::update(tx, ctx, "volume.clone", &mut volume).await?;
+            source.layers.push(layer(tx, &frozen).await?);
+            source.size = volume.size;
+            source.type_id = Some(volume.type_id);
+            source.bootable = volume.bootable;
+            source.image_metadata = volume.image_metadata;
+        }
+        if let Some(id) = &new.backup {
+            let backup = backups::load(tx, ctx, id).await?;
+            if backup.status != "available" {
+                return Err(Error::bad_request(
+                    "Invalid backup: Originating backup status must be one of 'available, restoring' values",
+                ));
+            }
+            source.layers.push(layer(tx, &backup.layer).await?);
+            source.size = backup.size;
+            source.bootable = backup.bootable;
+            source.image_metadata = backup.image_metadata;
+        }
+        Ok(source)
+    }
+
+    /// The image behind a reference: an id, a URL that ends with one, or the name of the only image that has it.
+    async fn image_for(&self, ctx: &Ctx, reference: &str, size: Option<i64>) -> Result<Image> {
+        let id = reference.rsplit('/').next().unwrap_or(reference);
+        let refused = || Error::bad_request("Invalid image identifier or unable to access requested image.");
+        let image = if base::id::is_uuid(id) {
+            self.glance.image(ctx, id).await.map_err(|e| if e.is_not_found() { refused() } else { e })?
+        } else {
+            let mut named = self.glance.images_named(ctx, reference).await?;
+            if named.len() > 1 {
+                return Err(Error::conflict(format!(
+                    "Multiple matches found for '{reference}', use an ID to be more specific."
+                )));
+            }
+            named.pop().ok_or_else(refused)?
+        };
+        rules::image_fits(&image, size.ok_or_else(no_size)?)?;
+        Ok(image)
+    }
+}
+
+fn no_size() -> Error {
+    invalid_input("Volume size 'None' must be an integer and greater than 0")
+}
+
+async fn layer(tx: &mut Tx, id: &str) -> Result<Layer> {
+    let found = layers::store::get(tx, id).await?;
+    found.ok_or_else(|| Error::internal(format!("layer {id} has no row")))
+}
+
+fn size_of(new: &NewVolume, source: &Source) -> Result<i64> {
+    let size = new.size.or_else(|| Some(source.size).filter(|size| *size > 0)).ok_or_else(no_size)?;
+    if size >= source.size {
+        return Ok(size);
+    }
+    Err(invalid_input(match new.snapshot {
+        Some(_) => format!(
+            "Volume size '{size}'GB cannot be smaller than the snapshot size {}GB. They must be >= original snapshot \
+             size.",
+            source.size
+        ),
+        None if new.backup.is_some() => format!(
+            "Volume size {size}GB cannot be smaller than the backup size {}GB. It must be >= backup size.",
+            source.size
+        ),
+        None => format!(
+            "Volume size '{size}'GB cannot be smaller than original volume size  {}GB. They must be >= original volume \
+             size.",
+            source.size
+        ),
+    }))
+}
+
+fn format_of(image: &Image) -> Result<LayerFormat> {
+    match image.disk_format.as_deref() {
+        Some("qcow2") => Ok(LayerFormat::Qcow2),
+        Some("raw" | "iso" | "ami" | "ari" | "aki") => Ok(LayerFormat::Raw),
+        other => Err(Error::bad_request(format!(
+            "Image {} is unacceptable: disk format {} is not supported here: use raw or qcow2.",
+            image.id,
+            other.unwrap_or("None")
+        ))),
+    }
+}
+
+fn metadata_of(image: &Image) -> BTreeMap<String, String> {
+    let mut metadata = image.properties.clone();
+    let known = [
+        ("image_id", Some(image.id.clone())),
+        ("image_name", image.name.clone()),
+        ("container_format", image.container_format.clone()),
+        ("disk_format", image.disk_format.clone()),
+        ("checksum", image.checksum.clone()),
+        ("size", image.size.map(|n| n.to_string())),
+        ("min_disk", Some(image.min_disk.to_string())),
+        ("min_ram", Some(image.min_ram.to_string())),
+    ];
+    metadata.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    metadata.retain(|key, _| !key.starts_with("os_glance"));
+    metadata
+}

@@ -1,0 +1,151 @@
+use serde_json::json;
+
+use crate::cloud::{Cloud, ctx};
+
+const SERVER: &str = "22222222-2222-2222-2222-222222222222";
+const OTHER: &str = "33333333-3333-3333-3333-333333333333";
+
+fn connector() -> serde_json::Value {
+    json!({"host": "machine", "mountpoint": "/dev/vdb", "mode": "rw"})
+}
+
+#[tokio::test]
+async fn a_volume_is_reserved_connected_completed_and_let_go() {
+    let cloud = Cloud::start().await;
+    let id = cloud.volume("member@p1", json!({})).await;
+    let new = |server: &str| json!({"attachment": {"volume_uuid": id, "instance_uuid": server}});
+    cloud.post("member@p2", "/v3/attachments", new(SERVER)).await.is(404);
+    let made = cloud.post("member@p1", "/v3/attachments", new(SERVER)).await.is(200);
+    let (attachment, path) = (made.id(), format!("/v3/attachments/{}", made.id()));
+    assert_eq!(
+        (&made.body["attachment"]["status"], &made.body["attachment"]["connection_info"]),
+        (&json!("reserved"), &json!({}))
+    );
+    cloud.until(&id, "reserved").await;
+    // Nobody else.
+    cloud.post("member@p1", "/v3/attachments", new(OTHER)).await.is(400);
+    cloud.act("member@p1", &id, json!({"os-reserve": {}})).await.is(400);
+    let told =
+        cloud.ask("member@p1", "PUT", &path, json!({"attachment": {"connector": connector()}})).await.is(200);
+    let info = &told.body["attachment"]["connection_info"];
+    assert_eq!(
+        (&info["driver_volume_type"], &info["serial"], &info["data"]["format"]),
+        (&json!("local"), &json!(id), &json!("raw"))
+    );
+    cloud.ask("member@p1", "PUT", &path, json!({"attachment": {"connector": {}}})).await.is(400);
+    cloud.until(&id, "attaching").await;
+    cloud.delete("admin", &format!("/v3/volumes/{id}?force=true")).await.is(400);
+    cloud.post("member@p1", &format!("{path}/action"), json!({"os-complete": {}})).await.is(204);
+    let seen = cloud.until(&id, "in-use").await;
+    let own = &seen["volume"]["attachments"][0];
+    assert_eq!(
+        (&own["server_id"], &own["device"], &own["host_name"]),
+        (&json!(SERVER), &json!("/dev/vdb"), &json!("machine"))
+    );
+    let seen = cloud.get("member@p1", &format!("/v3/volumes/{id}")).await.is(200);
+    assert!(seen.body["volume"]["attachments"][0]["host_name"].is_null());
+    for body in [json!({"os-force_delete": {}}), json!({"os-retype": {"new_type": "__DEFAULT__"}})] {
+        cloud.act("admin", &id, body).await.is(400);
+    }
+    // An admin's word about the state does not make it free.
+    cloud.act("admin", &id, json!({"os-reset_status": {"status": "available"}})).await.is(202);
+    cloud.delete("member@p1", &format!("/v3/volumes/{id}")).await.is(400);
+    cloud.act("admin", &id, json!({"os-reset_status": {"status": "in-use"}})).await.is(202);
+    assert_eq!(
+        cloud.get("member@p1", &format!("/v3/attachments?volume_id={id}")).await.is(200).ids("attachments"),
+        [attachment.clone()]
+    );
+    assert!(cloud.get("member@p2", "/v3/attachments").await.is(200).ids("attachments").is_empty());
+    cloud.get("member@p2", &path).await.is(404);
+    cloud.delete("member@p2", &path).await.is(404);
+    cloud.delete("member@p1", &path).await.is(200);
+    cloud.until(&id, "available").await;
+    cloud.delete("member@p1", &path).await.is(404);
+    cloud.delete("member@p1", &format!("/v3/volumes/{id}")).await.is(202);
+}
+
+#[tokio::test]
+async fn a_multiattach_volume_has_several_servers() {
+    let cloud = Cloud::start().await;
+    let kind = json!({"volume_type": {"name": "many", "extra_specs": {"multiattach": "<is> True"}}});
+    cloud.post("admin", "/v3/types", kind).await.is(200);
+    let id = cloud.volume("member@p1", json!({"volume_type": "many"})).await;
+    let mut all = Vec::new();
+    for server in [SERVER, OTHER] {
+        let body =
+            json!({"attachment": {"volume_uuid": id, "instance_uuid": server, "connector": connector()}});
+        let made = cloud.post("member@p1", "/v3/attachments", body).await.is(200).id();
+        cloud
+            .post("member@p1", &format!("/v3/attachments/{made}/action"), json!({"os-complete": {}}))
+            .await
+            .is(204);
+        all.push(made);
+    }
+    let seen = cloud.until(&id, "in-use").await;
+    assert_eq!(seen["volume"]["attachments"].as_array().unwrap().len(), 2);
+    cloud.act("member@p1", &id, json!({"os-detach": {}})).await.is(400);
+    let left = cloud.delete("member@p1", &format!("/v3/attachments/{}", all[0])).await.is(200);
+    assert_eq!(left.ids("attachments"), [all[1].clone()]);
+    cloud.until(&id, "in-use").await;
+    cloud.act("member@p1", &id, json!({"os-detach": {"attachment_id": all[1]}})).await.is(202);
+    cloud.until(&id, "available").await;
+}
+
+#[tokio::test]
+async fn the_older_actions_attach_too() {
+    let cloud = Cloud::start().await;
+    let id = cloud.volume("member@p1", json!({})).await;
+    let act = |body| cloud.act("member@p1", &id, body);
+    act(json!({"os-reserve": {}})).await.is(202);
+    cloud.until(&id, "attaching").await;
+    act(json!({"os-unreserve": {}})).await.is(202);
+    cloud.until(&id, "available").await;
+    let told = act(json!({"os-initialize_connection": {"connector": connector()}})).await.is(200);
+    assert_eq!(told.body["connection_info"]["data"]["volume_id"], id.as_str());
+    act(json!({"os-attach": {"mountpoint": "/dev/vdc"}})).await.is(400);
+    act(json!({"os-attach": {"instance_uuid": SERVER, "mountpoint": "/dev/vdc", "mode": "odd"}}))
+        .await
+        .is(400);
+    act(json!({"os-attach": {"instance_uuid": SERVER, "mountpoint": "/dev/vdc"}})).await.is(202);
+    let seen = cloud.until(&id, "in-use").await;
+    assert_eq!(seen["volume"]["metadata"]["attached_mode"], "rw");
+    act(json!({"os-attach": {"instance_uuid": OTHER, "mountpoint": "/dev/vdc"}})).await.is(400);
+    act(json!({"os-begin_detaching": {}})).await.is(202);
+    cloud.until(&id, "detaching").await;
+    act(json!({"os-roll_detaching": {}})).await.is(202);
+    cloud.until(&id, "in-use").await;
+    act(json!({"os-force_detach": {}})).await.is(403);
+    // In use it is copied all the same, when that is said.
+    let snapshot = |force: bool| json!({"snapshot": {"volume_id": id, "force": force}});
+    cloud.ask_at("member@p1", "3.0", "POST", "/v3/snapshots", snapshot(false)).await.is(400);
+    let made = cloud.ask_at("member@p1", "3.0", "POST", "/v3/snapshots", snapshot(true)).await.is(202).id();
+    cloud.settled(&format!("/v3/snapshots/{made}"), "/snapshot/status", "available").await;
+    cloud.act("member@p1", &id, json!({"os-extend": {"new_size": 2}})).await.is(202);
+    assert_eq!(cloud.until(&id, "in-use").await["volume"]["size"], 2);
+    act(json!({"os-detach": {}})).await.is(202);
+    cloud.until(&id, "available").await;
+    act(json!({"os-begin_detaching": {}})).await.is(400);
+    act(json!({"os-terminate_connection": {"connector": {}}})).await.is(202);
+    act(json!({"os-update_readonly_flag": {"readonly": true}})).await.is(202);
+    act(json!({"os-attach": {"instance_uuid": SERVER, "mountpoint": "/dev/vdc"}})).await.is(400);
+    act(json!({"os-attach": {"host_name": "h", "mountpoint": "/dev/vdc", "mode": "ro"}})).await.is(202);
+    cloud.until(&id, "in-use").await;
+}
+
+#[tokio::test]
+async fn a_service_that_runs_machines_has_functions() {
+    let cloud = Cloud::start().await;
+    let (id, ctx) = (cloud.volume("member@p1", json!({"size": 3})).await, ctx("member@p1"));
+    let one = cloud.cinder.reserve(&ctx, &id, SERVER).await.unwrap();
+    assert!(cloud.cinder.reserve(&ctx, &id, OTHER).await.is_err());
+    let disk = cloud.cinder.connect(&ctx, &one.id, "machine", "/dev/vdb").await.unwrap();
+    assert_eq!((disk.volume_id.as_str(), disk.bytes, disk.readonly), (id.as_str(), 3 << 30, false));
+    cloud.cinder.complete(&ctx, &one.id).await.unwrap();
+    cloud.cinder.complete(&ctx, &one.id).await.unwrap();
+    assert_eq!(cloud.cinder.attachments_of(SERVER).await.unwrap().len(), 1);
+    assert_eq!(cloud.cinder.volume(&ctx, &id).await.unwrap().status, cinder::Status::InUse);
+    cloud.cinder.detach(&ctx, &one.id).await.unwrap();
+    cloud.cinder.detach(&ctx, &one.id).await.unwrap();
+    assert_eq!(cloud.cinder.volume(&ctx, &id).await.unwrap().status, cinder::Status::Available);
+    assert!(cloud.cinder.volume(&crate::cloud::ctx("member@p2"), &id).await.unwrap_err().is_not_found());
+}

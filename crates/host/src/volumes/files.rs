@@ -1,0 +1,216 @@
+//! Layers as files of one directory: `<id>.raw` and `<id>.qcow2`, and `<id>.<format>.<n>.part` while they are made.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde_json::{Value, json};
+
+use super::{LayerBase, LayerFormat, LayerPlan, VolumeSpace, Volumes};
+use crate::files::{check_own_disk, convert, create_part, resize, virtual_size};
+use crate::process::{Confinement, file_error, is_root};
+use crate::{DiskImage, Error, Result};
+
+/// The driver of real machines.
+#[derive(Debug)]
+pub struct FileVolumes {
+    dir: Utf8PathBuf,
+    parts: AtomicU64,
+}
+
+impl FileVolumes {
+    /// The directory is made if it is missing.
+    pub fn open(dir: &Utf8Path) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|error| file_error("making", dir, error))?;
+        Ok(Self { dir: dir.to_owned(), parts: AtomicU64::new(0) })
+    }
+
+    /// A name that nobody else writes to.
+    fn part(&self, path: &Utf8Path) -> Utf8PathBuf {
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        Utf8PathBuf::from(format!("{path}.{number}.part"))
+    }
+
+    /// Gives a whole file its name. Whoever is second leaves the first one's file alone: a machine may write it already.
+    fn publish(&self, part: &Utf8Path, path: &Utf8Path) -> Result<()> {
+        let synced = File::open(part).and_then(|file| file.sync_all());
+        synced.map_err(|error| file_error("writing", part, error))?;
+        let named = renameat_with(CWD, part.as_str(), CWD, path.as_str(), RenameFlags::NOREPLACE);
+        match named {
+            Err(rustix::io::Errno::EXIST) => crate::files::remove(part)?,
+            Err(error) => return Err(file_error("renaming", part, error.into())),
+            Ok(()) => {}
+        }
+        let synced = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        synced.map_err(|error| file_error("writing", &self.dir, error))
+    }
+
+    fn make_blank(&self, path: &Utf8Path, bytes: u64) -> Result<()> {
+        let part = self.part(path);
+        let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
+        let sized = made.and_then(|file| file.set_len(bytes));
+        if let Err(error) = sized {
+            crate::files::remove(&part)?;
+            return Err(match error.kind() {
+                std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::InvalidInput => Error::Refused(
+                    format!("a file of {bytes} bytes is more than the file system of {path} takes"),
+                ),
+                _ => file_error("making", path, error),
+            });
+        }
+        self.publish(&part, path)
+    }
+
+    fn link(&self, from: &Utf8Path, path: &Utf8Path) -> Result<()> {
+        let part = self.part(path);
+        if std::fs::hard_link(from, &part).is_err() {
+            // Another file system, or one without links.
+            std::fs::copy(from, &part).map_err(|error| file_error("copying", from, error))?;
+        }
+        self.publish(&part, path)
+    }
+}
+
+#[async_trait]
+impl Volumes for FileVolumes {
+    async fn make(&self, layer: &LayerPlan) -> Result<()> {
+        let path = self.path(&layer.id, layer.format);
+        if path.is_file() {
+            return Ok(());
+        }
+        match (&layer.base, layer.format) {
+            (LayerBase::Nothing, LayerFormat::Raw) => self.make_blank(&path, layer.bytes),
+            (LayerBase::File(from), _) => self.link(from, &path),
+            (base, _) => {
+                let below = match base {
+                    // By its name alone: the directory may move.
+                    LayerBase::Layer { id, format } => {
+                        Some((format!("{id}.{}", format.as_str()), format.as_str()))
+                    }
+                    _ => None,
+                };
+                let part = self.part(&path);
+                create_part(
+                    &part,
+                    below.as_ref().map(|(name, format)| (name.as_str(), *format)),
+                    layer.bytes,
+                )
+                .await?;
+                self.publish(&part, &path)
+            }
+        }
+    }
+
+    async fn grow(&self, layer: &LayerPlan) -> Result<()> {
+        let path = self.path(&layer.id, layer.format);
+        if layer.format == LayerFormat::Raw {
+            let failed = |error| file_error("extending", &path, error);
+            let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+            if file.metadata().map_err(failed)?.len() < layer.bytes {
+                file.set_len(layer.bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+            }
+            return Ok(());
+        }
+        if virtual_size(&path)? < layer.bytes {
+            resize(&path, layer.bytes).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        let failed = |error| file_error("reading", &self.dir, error);
+        crate::files::remove(&self.path(id, LayerFormat::Raw))?;
+        crate::files::remove(&self.path(id, LayerFormat::Qcow2))?;
+        for entry in self.dir.read_dir_utf8().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().starts_with(id) && entry.file_name().ends_with(".part") {
+                crate::files::remove(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let failed = |error| file_error("reading", &self.dir, error);
+        let mut ids = std::collections::BTreeSet::new();
+        for entry in self.dir.read_dir_utf8().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Some((id, _)) = entry.file_name().split_once('.') {
+                ids.insert(id.to_owned());
+            }
+        }
+        Ok(ids.into_iter().collect())
+    }
+
+    fn path(&self, id: &str, format: LayerFormat) -> Utf8PathBuf {
+        self.dir.join(format!("{id}.{}", format.as_str()))
+    }
+
+    async fn flatten(&self, chain: &[LayerPlan], to: &Utf8Path, format: LayerFormat) -> Result<DiskImage> {
+        let mut opened = Vec::new();
+        let mut confinement = Confinement::default();
+        let mut source = Value::Null;
+        for layer in chain {
+            let path = self.path(&layer.id, layer.format);
+            let file = File::open(&path).map_err(|error| file_error("opening", &path, error))?;
+            if layer.format == LayerFormat::Qcow2 {
+                check_own_disk(&path, &file)?;
+            }
+            let name = format!("/proc/self/fd/{}", confinement.keep(&file.as_raw_fd()));
+            // What stands on what is said here: headers were written by processes that ran strangers' guests.
+            let mut node =
+                json!({"driver": layer.format.as_str(), "file": {"driver": "file", "filename": name}});
+            if layer.format == LayerFormat::Qcow2 {
+                node["backing"] = source;
+            }
+            source = node;
+            opened.push(file);
+        }
+        let virtual_size = chain.last().map_or(0, |layer| layer.bytes);
+        let new = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(to);
+        let new = new.map_err(|error| file_error("making", to, error))?;
+        let user = is_root().then_some(crate::files::INSPECTOR);
+        let give = |user: u32| {
+            fchown(&new, Some(user), Some(user)).map_err(|error| file_error("giving away", to, error))
+        };
+        if let Some(user) = user {
+            give(user)?;
+        }
+        confinement.user = user;
+        confinement.reads_any_file = user.is_some();
+        let target = format!("/proc/self/fd/{}", confinement.keep(&new.as_raw_fd()));
+        let done = convert(&source, &target, format.as_str(), to, confinement).await;
+        if user.is_some() {
+            give(0)?;
+        }
+        if let Err(error) = done {
+            crate::files::remove(to)?;
+            return Err(error);
+        }
+        new.sync_all().map_err(|error| file_error("writing", to, error))?;
+        Ok(DiskImage { format: format.as_str().into(), virtual_size })
+    }
+
+    async fn copy(&self, chain: &[LayerPlan], layer: &LayerPlan) -> Result<()> {
+        let path = self.path(&layer.id, layer.format);
+        if path.is_file() {
+            return Ok(());
+        }
+        let part = self.part(&path);
+        self.flatten(chain, &part, layer.format).await?;
+        self.publish(&part, &path)
+    }
+
+    async fn space(&self) -> Result<VolumeSpace> {
+        let told = rustix::fs::statvfs(self.dir.as_str());
+        let told = told.map_err(|error| file_error("measuring", &self.dir, error.into()))?;
+        Ok(VolumeSpace {
+            total_bytes: told.f_blocks * told.f_frsize,
+            free_bytes: told.f_bavail * told.f_frsize,
+        })
+    }
+}

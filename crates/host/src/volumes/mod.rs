@@ -1,0 +1,88 @@
+//! Volumes' files, seen as layers.
+//!
+//! ```text
+//!   blank        raw                         written by its volume
+//!   snapshot     raw ◄── qcow2               the lower one is never written again, the upper one is the volume now
+//!   clone        raw ◄─┬ qcow2               the source
+//!                      └ qcow2               the copy: nothing was copied
+//!   from image   image ◄── qcow2             the image's file by another name, so it may be deleted
+//! ```
+//! A layer that something stands on never changes. Which layers there should be is the caller's; here are their files.
+
+mod files;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::{DiskImage, Result};
+
+pub use files::FileVolumes;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerFormat {
+    Raw,
+    Qcow2,
+}
+
+impl LayerFormat {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LayerFormat::Raw => "raw",
+            LayerFormat::Qcow2 => "qcow2",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [LayerFormat::Raw, LayerFormat::Qcow2].into_iter().find(|format| format.as_str() == text)
+    }
+}
+
+/// What a new layer begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayerBase {
+    /// Zeros.
+    Nothing,
+    /// What was never written is read from there.
+    Layer { id: String, format: LayerFormat },
+    /// It is this file, which is never written again by anybody.
+    File(Utf8PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPlan {
+    /// A UUID.
+    pub id: String,
+    pub format: LayerFormat,
+    /// What a guest sees.
+    pub bytes: u64,
+    pub base: LayerBase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VolumeSpace {
+    pub total_bytes: u64,
+    pub free_bytes: u64,
+}
+
+/// Every call may come again after a crash, and several at once.
+#[async_trait]
+pub trait Volumes: Send + Sync + 'static {
+    /// The layer's file is there afterwards, whole. One that is there already is left as it is.
+    async fn make(&self, layer: &LayerPlan) -> Result<()>;
+    /// The topmost layer of a volume that no machine has open is as large as planned; it is never made smaller.
+    async fn grow(&self, layer: &LayerPlan) -> Result<()>;
+    /// Gone already is fine.
+    async fn remove(&self, id: &str) -> Result<()>;
+    /// Ids of layers that have any file here, half-made ones too.
+    async fn list(&self) -> Result<Vec<String>>;
+    /// Where a layer's file is.
+    fn path(&self, id: &str, format: LayerFormat) -> Utf8PathBuf;
+    /// What a guest sees of the last layer, which stands on the one before it and so on, as a new file that needs no
+    /// other: "raw" or "qcow2".
+    async fn flatten(&self, chain: &[LayerPlan], to: &Utf8Path, format: LayerFormat) -> Result<DiskImage>;
+    /// Makes a layer that stands on nothing and shows what a guest sees of the last one of `chain`.
+    async fn copy(&self, chain: &[LayerPlan], layer: &LayerPlan) -> Result<()>;
+    async fn space(&self) -> Result<VolumeSpace>;
+}
