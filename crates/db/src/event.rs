@@ -58,7 +58,7 @@ pub struct Retention {
 }
 
 /// Events that go in one transaction: requests that write wait that long at most.
-const BATCH: i64 = 1000;
+const BATCH: i64 = 250;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -112,7 +112,8 @@ impl PidLock {
 }
 
 /// Gone, dead, or on the way there with no way back.
-fn is_ending(pid: u32) -> bool {
+#[must_use]
+pub fn is_ending(pid: u32) -> bool {
     let file = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}"));
     match (file("stat"), file("status")) {
         (Ok(stat), Ok(status)) => tells_end(&stat, &status),

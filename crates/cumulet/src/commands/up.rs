@@ -87,6 +87,11 @@ fn preflight(config: &Config) -> anyhow::Result<()> {
 async fn background(mut told: Told, config: &Config) -> anyhow::Result<()> {
     let data = make_data_dir(config)?.clone();
     if let Some(pid) = PidLock::lasting_holder(&data.lock(), ENDS_WITHIN).await? {
+        ensure!(
+            !daemon::is_ending(pid),
+            "the cloud that ran with {} is still ending (pid {pid}): try again, or see what its disk is waiting for",
+            data.path()
+        );
         say(&format!("The cloud is running already (pid {pid}, {})", data.path()));
         return match State::read(&data)? {
             Some(state) => {
