@@ -172,12 +172,14 @@ def main():
         cloud.create(cloud.peer, min_count=batch, max_count=batch)
         made += batch
     row(f"{MANY - 100} servers accepted", seconds=round(time.perf_counter() - begin, 1))
-    while (active := cloud.count("ACTIVE")) < MANY:
-        failed = cloud.peer.call("GET", f"{cloud.compute}/servers/detail?status=ERROR")["servers"]
-        if failed:
-            raise SystemExit(f"{len(failed)} servers are in ERROR: {failed[0]['fault']}")
+    # Asked for little: counting thousands again and again would be what is measured.
+    while cloud.peer.call("GET", f"{cloud.compute}/servers?status=BUILD&limit=1")["servers"]:
         time.sleep(0.5)
-    row(f"{active} servers ACTIVE", seconds=round(time.perf_counter() - begin, 1))
+    seconds = round(time.perf_counter() - begin, 1)
+    failed = cloud.peer.call("GET", f"{cloud.compute}/servers/detail?status=ERROR&limit=1")["servers"]
+    if failed:
+        raise SystemExit(f"servers are in ERROR: {failed[0]['fault']}")
+    row(f"{cloud.count('ACTIVE')} servers ACTIVE", seconds=seconds)
     pages(cloud, pid, MANY)
     one_by_one(cloud)
     row(f"resident memory, {MANY} servers and {2 * MANY} ports", mib=round(resident_mib(pid), 1))

@@ -27,6 +27,7 @@ pub struct Drivers {
 pub struct Cloud {
     pub db: Arc<Db>,
     pub keystone: Arc<keystone::Keystone>,
+    pub barbican: Arc<barbican::Barbican>,
     pub glance: Arc<glance::Glance>,
     pub cinder: Arc<cinder::Cinder>,
     pub placement: Arc<placement::Placement>,
@@ -75,6 +76,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     let db = Arc::new(db);
     db.migrate(&[
         keystone::MIGRATIONS,
+        barbican::MIGRATIONS,
         glance::MIGRATIONS,
         cinder::MIGRATIONS,
         placement::MIGRATIONS,
@@ -94,6 +96,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         },
     )
     .await?;
+    let barbican = barbican::Barbican::new(db.clone(), &config.data.secrets_key())?;
     let glance = glance::Glance::open(db.clone(), images(config)).await?;
     let cinder = cinder::Cinder::new(
         db.clone(),
@@ -148,6 +151,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
                 // Its name before there were official ones, which older clients ask for.
                 endpoint("volumev3", "cinderv3", "/volume/v3"),
                 endpoint("placement", "placement", "/placement"),
+                endpoint("key-manager", "barbican", "/key-manager"),
             ],
         })
         .await?
@@ -161,10 +165,24 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         .nest("/network", neutron.router(gate.clone()))
         .nest("/image", glance.router(gate.clone()))
         .nest("/volume", cinder.router(gate.clone()))
+        .nest("/key-manager", barbican.router(gate.clone()))
         .nest("/placement", placement.router(gate));
     let router = serve::fronted(router);
     let external = OnceLock::new();
-    Ok(Cloud { db, keystone, glance, cinder, placement, neutron, nova, drivers, router, external, demo })
+    Ok(Cloud {
+        db,
+        keystone,
+        barbican,
+        glance,
+        cinder,
+        placement,
+        neutron,
+        nova,
+        drivers,
+        router,
+        external,
+        demo,
+    })
 }
 
 impl Cloud {

@@ -119,6 +119,7 @@ async fn front_page(Origin(origin): Origin) -> impl IntoResponse {
             service("image", "/image"),
             service("block-storage", "/volume/v3"),
             service("placement", "/placement"),
+            service("key-manager", "/key-manager"),
         ]}),
     )
 }

@@ -46,6 +46,7 @@ pub fn of(cloud: &Cloud) -> Vec<Route> {
     drop(cloud.neutron.router(gate.clone()));
     drop(cloud.glance.router(gate.clone()));
     drop(cloud.cinder.router(gate.clone()));
-    drop(cloud.placement.router(gate));
+    drop(cloud.placement.router(gate.clone()));
+    drop(cloud.barbican.router(gate));
     std::mem::take(&mut *notes.0.lock().expect("nobody panicked"))
 }

@@ -65,6 +65,7 @@ pub(crate) fn render(
             Style::Glance => {
                 json!({"message": format!("{message}<br /><br />\n\n\n"), "code": format!("{code} {title}"), "title": title})
             }
+            Style::Barbican => json!({"code": code, "title": title, "description": message}),
             Style::Placement => {
                 let mut fault = json!({
                     "status": code, "title": title, "detail": format!("{message}\n\n   "),

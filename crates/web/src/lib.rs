@@ -34,7 +34,7 @@ pub use axum::{self, Router};
 pub use body::{Json, json, no_content, raw_json};
 pub use fault::{Fault, Result, refusal};
 pub use loopback::{Loopback, Refused};
-pub use params::{Params, next_link};
+pub use params::{Params, encode, next_link};
 pub use routes::Routes;
 pub use service::{Service, Style};
 pub use token::{Caller, Gate, Origin, Route, Tls, Verify};

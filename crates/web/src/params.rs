@@ -125,7 +125,8 @@ pub fn next_link(params: &Params, origin: &str, last_id: &str) -> serde_json::Va
     serde_json::json!([{"rel": "next", "href": params.with_marker(origin, last_id)}])
 }
 
-fn encode(text: &str) -> String {
+/// As part of a query string.
+pub fn encode(text: &str) -> String {
     text.bytes()
         .map(|b| match b {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b':' => {

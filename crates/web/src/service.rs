@@ -10,6 +10,7 @@ pub enum Style {
     Neutron,
     Glance,
     Placement,
+    Barbican,
 }
 
 #[derive(Debug, Clone, Copy)]

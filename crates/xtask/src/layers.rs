@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("openstack", &["base"]),
     ("engine", &["base", "openstack"]),
     ("keystone", &["base", "db", "host", "reconcile", "web"]),
+    ("barbican", &["base", "db", "web"]),
     ("placement", &["base", "db", "host", "reconcile", "web"]),
     ("glance", &["base", "db", "host", "reconcile", "web"]),
     ("neutron", &["base", "db", "host", "reconcile", "web"]),

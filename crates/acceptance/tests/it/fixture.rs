@@ -15,7 +15,7 @@ pub struct Fixture {
     count: u32,
 }
 
-const MADE: [(&str, &str); 41] = [
+const MADE: [(&str, &str); 44] = [
     ("identity", "domains"),
     ("identity", "projects"),
     ("identity", "users"),
@@ -57,6 +57,9 @@ const MADE: [(&str, &str); 41] = [
     ("volume", "attachments"),
     ("volume", "volume-transfers"),
     ("volume", "backups"),
+    ("key-manager", "secrets"),
+    ("key-manager", "containers"),
+    ("key-manager", "orders"),
 ];
 
 impl Fixture {
@@ -78,6 +81,7 @@ impl Fixture {
         fixture.ids.insert(("network", "quotas"), project.clone());
         fixture.ids.insert(("volume", "os-quota-sets"), project.clone());
         fixture.ids.insert(("volume", "default-types"), project.clone());
+        fixture.ids.insert(("key-manager", "project-quotas"), project.clone());
         fixture.ids.insert(("image", "members"), project);
         fixture.ids.insert(("identity", "owner"), user);
         for (noun, path, key) in [
@@ -311,6 +315,17 @@ impl Fixture {
                 (true, "/placement/resource_classes".into(), json!({"name": format!("CUSTOM_{one}")}))
             }
             ("placement", "traits") => (true, format!("/placement/traits/CUSTOM_{one}"), json!({})),
+            ("key-manager", "secrets") => {
+                let body = json!({"name": name, "payload": "x", "payload_content_type": "text/plain"});
+                (false, "/key-manager/v1/secrets".into(), body)
+            }
+            ("key-manager", "containers") => {
+                (false, "/key-manager/v1/containers".into(), json!({"name": name, "type": "generic"}))
+            }
+            ("key-manager", "orders") => {
+                let meta = json!({"name": name, "algorithm": "aes", "bit_length": 128});
+                (false, "/key-manager/v1/orders".into(), json!({"type": "key", "meta": meta}))
+            }
             other => panic!("nothing is known of {other:?}"),
         }
     }
@@ -383,5 +398,9 @@ fn id_in(body: &Value) -> Option<String> {
         let id = v.get("id").or_else(|| v.get("uuid")).or_else(|| v.get("name"))?;
         id.as_str().map(str::to_owned).or_else(|| id.as_i64().map(|n| n.to_string()))
     };
-    one(body).or_else(|| one(body.as_object()?.values().next()?))
+    // The key manager names things by their addresses.
+    let referred = |v: &Value| Some(v.as_str()?.rsplit_once('/')?.1.to_owned());
+    let first = body.as_object()?.iter().next();
+    let reference = first.filter(|(key, _)| key.ends_with("_ref")).and_then(|(_, url)| referred(url));
+    reference.or_else(|| one(body)).or_else(|| one(first?.1))
 }

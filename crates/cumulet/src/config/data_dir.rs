@@ -27,6 +27,11 @@ impl DataDir {
         self.0.join("keys")
     }
 
+    /// What the key manager's secrets are encrypted under.
+    pub fn secrets_key(&self) -> Utf8PathBuf {
+        self.0.join("secrets.key")
+    }
+
     /// Lines of JSON; older ones in `cumulet.log.1` and so on.
     pub fn log(&self) -> Utf8PathBuf {
         self.0.join("cumulet.log")

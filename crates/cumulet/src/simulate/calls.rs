@@ -66,6 +66,7 @@ fn style(service: &str) -> Style {
         "network" => Style::Neutron,
         "image" => Style::Glance,
         "placement" => Style::Placement,
+        "key-manager" => Style::Barbican,
         _ => Style::Keystone,
     }
 }

@@ -127,6 +127,7 @@ pub fn version(route: &Route) -> &'static str {
         }
         "compute" => "2.96",
         "volume" => "3.70",
+        "key-manager" => "1.2",
         _ => "1.39",
     }
 }
