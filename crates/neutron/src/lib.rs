@@ -121,6 +121,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "neutron/0019_agent_hosting",
         sql: include_str!("../migrations/0019_agent_hosting.sql"),
     },
+    Migration {
+        name: "neutron/0020_networks_of_groups",
+        sql: include_str!("../migrations/0020_networks_of_groups.sql"),
+    },
 ];
 
 /// What the operator decides.

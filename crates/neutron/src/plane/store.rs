@@ -169,10 +169,15 @@ pub async fn routers_on(conn: &mut AnyConnection, network_id: &str) -> Result<Ve
         .await?)
 }
 
-/// Networks with members of the group: its rules are theirs.
+/// Networks with members of the group: its rules are theirs. From one to the next in the index, however many members
+/// each has.
 pub async fn networks_using(conn: &mut AnyConnection, group_id: &str) -> Result<Vec<String>> {
-    Ok(sql("SELECT DISTINCT p.network_id FROM port p JOIN port_security_group b ON b.port_id = p.id \
-         WHERE b.security_group_id = $1")
+    Ok(sql("WITH RECURSIVE used (id) AS ( \
+           SELECT MIN(network_id) FROM port_security_group WHERE security_group_id = $1 \
+           UNION ALL \
+           SELECT (SELECT MIN(network_id) FROM port_security_group \
+                   WHERE security_group_id = $1 AND network_id > used.id) FROM used WHERE used.id IS NOT NULL \
+         ) SELECT id FROM used WHERE id IS NOT NULL")
     .bind(group_id)
     .rows(conn)
     .await?)
@@ -180,12 +185,16 @@ pub async fn networks_using(conn: &mut AnyConnection, group_id: &str) -> Result<
 
 /// Networks with rules that refer to the group: its members are theirs.
 pub async fn networks_referring(conn: &mut AnyConnection, group_id: &str) -> Result<Vec<String>> {
-    Ok(sql("SELECT DISTINCT p.network_id FROM security_group_rule r \
-         JOIN port_security_group b ON b.security_group_id = r.security_group_id \
-         JOIN port p ON p.id = b.port_id WHERE r.remote_group_id = $1")
-    .bind(group_id)
-    .rows(conn)
-    .await?)
+    let groups: Vec<String> =
+        sql("SELECT DISTINCT security_group_id FROM security_group_rule WHERE remote_group_id = $1")
+            .bind(group_id)
+            .rows(conn)
+            .await?;
+    let mut networks = BTreeSet::new();
+    for group in groups {
+        networks.extend(networks_using(conn, &group).await?);
+    }
+    Ok(networks.into_iter().collect())
 }
 
 /// Whom the coming, going or readdressing of a port touches.

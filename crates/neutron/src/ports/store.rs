@@ -102,11 +102,12 @@ pub async fn insert(tx: &mut Tx, full: &FullPort) -> Result<()> {
 
 async fn write_groups(tx: &mut Tx, port_id: &str, groups: &[String]) -> Result<()> {
     for group in groups {
-        sql("INSERT INTO port_security_group (port_id, security_group_id) VALUES ($1, $2)")
-            .bind(port_id)
-            .bind(group)
-            .run(tx)
-            .await?;
+        sql("INSERT INTO port_security_group (port_id, security_group_id, network_id) \
+             SELECT id, $1, network_id FROM port WHERE id = $2")
+        .bind(group)
+        .bind(port_id)
+        .run(tx)
+        .await?;
     }
     Ok(())
 }
