@@ -19,8 +19,10 @@ pub struct Listing {
 /// What pages are made of.
 pub trait Listed {
     fn id(&self) -> &str;
-    /// None: no such key to sort by.
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering>;
+    /// By what a list may be sorted.
+    const KEYS: &'static [&'static str];
+    /// By one of [`Listed::KEYS`].
+    fn compare(&self, other: &Self, key: &str) -> Ordering;
 }
 
 /// Parameters that are no filters.
@@ -51,16 +53,13 @@ impl Listing {
 
     /// Sorted, and then the page of it.
     pub fn page<T: Listed>(&self, mut items: Vec<T>) -> Result<Vec<T>> {
-        if let [first, ..] = items.as_slice() {
-            for (key, _) in &self.sort {
-                first.compare(first, key).ok_or_else(|| {
-                    Error::bad_request(format!("Invalid input received: Sort key supplied is invalid: {key}"))
-                })?;
-            }
+        if let Some((key, _)) = self.sort.iter().find(|(key, _)| !T::KEYS.contains(&key.as_str())) {
+            let text = format!("Invalid input received: Sort key supplied is invalid: {key}");
+            return Err(Error::bad_request(text));
         }
         items.sort_by(|a, b| {
             let by_keys = self.sort.iter().map(|(key, descending)| {
-                let order = a.compare(b, key).unwrap_or(Ordering::Equal);
+                let order = a.compare(b, key);
                 if *descending { order.reverse() } else { order }
             });
             let last = self.sort.last().is_none_or(|(_, descending)| *descending);

@@ -178,7 +178,7 @@ impl Cinder {
             let nowhere = Err(Error::bad_request("No valid backend was found."));
             return self
                 .finish(ctx, volume, Trouble::place(volume), nowhere, |volume, _| {
-                    volume.status = Status::Error
+                    volume.status = Status::Error;
                 })
                 .await;
         }

@@ -64,19 +64,22 @@ impl Attachment {
 }
 
 impl Listed for Attachment {
+    const KEYS: &'static [&'static str] =
+        &["id", "created_at", "attach_status", "status", "volume_id", "instance_uuid"];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "created_at" => self.created_at.cmp(&other.created_at),
             "attach_status" | "status" => self.status.cmp(&other.status),
             "volume_id" => self.volume_id.cmp(&other.volume_id),
             "instance_uuid" => self.server_id.cmp(&other.server_id),
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

@@ -156,9 +156,7 @@ async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -
     let (wanted, force) = read(&asker.ctx, &body)?;
     let made = store::create(&cinder.db, &asker.ctx, &wanted, force).await?;
     cinder.waker.wake(&format!("backup/{}", made.id));
-    let mut body = summary(&asker, &made);
-    body["volume_id"] = json!(made.volume_id);
-    Ok(web::json(202, &json!({ "backup": body })))
+    Ok(web::json(202, &json!({"backup": summary(&asker, &made)})))
 }
 
 async fn get(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {

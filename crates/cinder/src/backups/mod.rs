@@ -44,12 +44,25 @@ pub struct Backup {
 }
 
 impl Listed for Backup {
+    const KEYS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "display_name",
+        "status",
+        "container",
+        "volume_id",
+        "size",
+        "data_timestamp",
+        "created_at",
+        "updated_at",
+    ];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "name" | "display_name" => self.name.cmp(&other.name),
             "status" => self.status.cmp(&other.status),
@@ -59,8 +72,8 @@ impl Listed for Backup {
             "data_timestamp" => self.data_at.cmp(&other.data_at),
             "created_at" => self.created_at.cmp(&other.created_at),
             "updated_at" => self.updated_at.cmp(&other.updated_at),
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

@@ -27,21 +27,23 @@ pub fn routes(routes: Routes<Arc<Cinder>>) -> Routes<Arc<Cinder>> {
 }
 
 impl Listed for Message {
+    const KEYS: &'static [&'static str] =
+        &["id", "event_id", "resource_type", "resource_uuid", "request_id", "message_level", "created_at"];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "event_id" => event(self).cmp(&event(other)),
             "resource_type" => self.resource_type.cmp(&other.resource_type),
             "resource_uuid" => self.resource_id.cmp(&other.resource_id),
             "request_id" => self.request_id.cmp(&other.request_id),
-            "message_level" => Ordering::Equal,
             "created_at" => self.created_at.cmp(&other.created_at),
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

@@ -28,18 +28,20 @@ pub struct Qos {
 }
 
 impl Listed for Qos {
+    const KEYS: &'static [&'static str] = &["id", "name", "key", "consumer", "created_at", "updated_at"];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "name" | "key" => self.name.cmp(&other.name),
             "consumer" => self.consumer.cmp(&other.consumer),
             "created_at" | "updated_at" => self.created_at.cmp(&other.created_at),
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

@@ -55,12 +55,26 @@ pub const STATUSES: [&str; 11] = [
 ];
 
 impl Listed for Snapshot {
+    const KEYS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "display_name",
+        "status",
+        "volume_id",
+        "size",
+        "volume_size",
+        "created_at",
+        "updated_at",
+        "project_id",
+        "user_id",
+    ];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "name" | "display_name" => self.name.cmp(&other.name),
             "status" => self.status.cmp(&other.status),
@@ -70,8 +84,8 @@ impl Listed for Snapshot {
             "updated_at" => self.updated_at.cmp(&other.updated_at),
             "project_id" => self.project_id.cmp(&other.project_id),
             "user_id" => self.user_id.cmp(&other.user_id),
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

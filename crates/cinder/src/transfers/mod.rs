@@ -26,18 +26,20 @@ pub struct Transfer {
 }
 
 impl Listed for Transfer {
+    const KEYS: &'static [&'static str] = &["id", "name", "display_name", "volume_id", "created_at"];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "name" | "display_name" => self.name.cmp(&other.name),
             "volume_id" => self.volume_id.cmp(&other.volume_id),
             "created_at" => self.created_at.cmp(&other.created_at),
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

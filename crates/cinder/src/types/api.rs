@@ -112,7 +112,7 @@ async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -
         created_at: base::time::now(),
     };
     store::create(&cinder.db, &asker.ctx, &made, None).await?;
-    one(&asker, &made)
+    Ok(web::json(200, &json!({"volume_type": view::made(&asker.ctx, &made)})))
 }
 
 async fn update(
@@ -144,7 +144,7 @@ async fn update(
         Ok(())
     })
     .await?;
-    one(&asker, &found)
+    Ok(web::json(200, &json!({"volume_type": view::changed(&asker.ctx, &found)})))
 }
 
 async fn delete(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {

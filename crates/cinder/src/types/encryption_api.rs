@@ -85,11 +85,7 @@ async fn create(
         Ok(())
     })
     .await?;
-    let mut shown = body;
-    if let Some(number) = given.get("key_size").filter(|value| !value.is_null()) {
-        shown["encryption"]["key_size"] = number.clone();
-    }
-    Ok(web::json(200, &shown))
+    Ok(web::json(200, &json!({ "encryption": given })))
 }
 
 async fn update(

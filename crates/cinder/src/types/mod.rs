@@ -38,19 +38,22 @@ impl VolumeType {
 }
 
 impl Listed for VolumeType {
+    const KEYS: &'static [&'static str] =
+        &["id", "name", "is_public", "description", "created_at", "updated_at"];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "name" => self.name.cmp(&other.name),
             "is_public" => self.is_public.cmp(&other.is_public),
             "description" => self.description.cmp(&other.description),
             "created_at" | "updated_at" => self.created_at.cmp(&other.created_at),
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

@@ -15,14 +15,26 @@ pub fn specs(ctx: &Ctx, one: &VolumeType) -> Map<String, Value> {
     seen.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect()
 }
 
-pub fn detail(ctx: &Ctx, one: &VolumeType) -> Value {
-    let mut body = json!({
+/// As an answer to a change.
+pub fn changed(ctx: &Ctx, one: &VolumeType) -> Value {
+    json!({
         "id": one.id,
         "name": one.name,
         "is_public": one.is_public,
         "description": one.description,
         "extra_specs": specs(ctx, one),
-    });
+    })
+}
+
+/// As an answer to its maker.
+pub fn made(ctx: &Ctx, one: &VolumeType) -> Value {
+    let mut body = changed(ctx, one);
+    body["os-volume-type-access:is_public"] = json!(one.is_public);
+    body
+}
+
+pub fn detail(ctx: &Ctx, one: &VolumeType) -> Value {
+    let mut body = changed(ctx, one);
     if ctx.is_admin() {
         body["qos_specs_id"] = json!(one.qos_id);
     }

@@ -55,7 +55,7 @@ async fn page(
         let attached = attachments::store::by_volume(&mut conn, list::scope(ctx, &params)?).await?;
         drop(conn);
         let pool = cinder.pool();
-        let around = view::Around { ctx, links, types: &names, pool: &pool };
+        let around = view::Around { ctx, links, types: &names, pool: &pool, whole: true };
         let of = |volume: &Volume| attached.get(&volume.id).map_or(&[][..], Vec::as_slice);
         found.page.iter().map(|volume| view::detail(&around, volume, of(volume))).collect()
     } else {
@@ -87,18 +87,18 @@ async fn summary(State(cinder): Cinders, asker: Asker, params: Params) -> Result
 }
 
 /// One volume as an answer.
-pub async fn shown(cinder: &Cinder, asker: &Asker, volume: &Volume) -> Checked<Value> {
+async fn shown(cinder: &Cinder, asker: &Asker, volume: &Volume, whole: bool) -> Checked<Value> {
     let mut conn = cinder.db.read().await?;
     let names = types::store::names(&mut conn).await?;
     let attached = attachments::store::of_volume(&mut conn, &volume.id).await?;
     let pool = cinder.pool();
-    let around = view::Around { ctx: &asker.ctx, links: &asker.links, types: &names, pool: &pool };
+    let around = view::Around { ctx: &asker.ctx, links: &asker.links, types: &names, pool: &pool, whole };
     Ok(json!({"volume": view::detail(&around, volume, &attached)}))
 }
 
 async fn get(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {
     let volume = load(&mut *cinder.db.read().await?, &asker.ctx, &id).await?;
-    Ok(web::json(200, &shown(&cinder, &asker, &volume).await?))
+    Ok(web::json(200, &shown(&cinder, &asker, &volume, true).await?))
 }
 
 fn read(ctx: &Ctx, body: &Value) -> Checked<NewVolume> {
@@ -172,7 +172,7 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<NewVolume> {
 async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -> Result {
     let new = read(&asker.ctx, &body)?;
     let volume = cinder.create_volume(&asker.ctx, &new).await?;
-    Ok(web::json(202, &shown(&cinder, &asker, &volume).await?))
+    Ok(web::json(202, &shown(&cinder, &asker, &volume, false).await?))
 }
 
 async fn update(
@@ -206,7 +206,7 @@ async fn update(
         Ok(())
     })
     .await?;
-    Ok(web::json(200, &shown(&cinder, &asker, &volume).await?))
+    Ok(web::json(200, &shown(&cinder, &asker, &volume, false).await?))
 }
 
 async fn delete(State(cinder): Cinders, asker: Asker, Path(id): Path<String>, params: Params) -> Result {

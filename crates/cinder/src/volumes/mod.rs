@@ -122,12 +122,30 @@ pub fn gib(size: i64) -> i64 {
 }
 
 impl Listed for Volume {
+    const KEYS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "display_name",
+        "status",
+        "size",
+        "created_at",
+        "updated_at",
+        "availability_zone",
+        "bootable",
+        "volume_type_id",
+        "project_id",
+        "user_id",
+        "host",
+        "attach_status",
+        "migration_status",
+    ];
+
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn compare(&self, other: &Self, key: &str) -> Option<Ordering> {
-        Some(match key {
+    fn compare(&self, other: &Self, key: &str) -> Ordering {
+        match key {
             "id" => self.id.cmp(&other.id),
             "name" | "display_name" => self.name.cmp(&other.name),
             "status" => self.status.as_str().cmp(other.status.as_str()),
@@ -139,9 +157,8 @@ impl Listed for Volume {
             "volume_type_id" => self.type_id.cmp(&other.type_id),
             "project_id" => self.project_id.cmp(&other.project_id),
             "user_id" => self.user_id.cmp(&other.user_id),
-            "host" | "attach_status" | "migration_status" => Ordering::Equal,
-            _ => return None,
-        })
+            _ => Ordering::Equal,
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Around<'a> {
     pub links: &'a Links,
     pub types: &'a TypeNames,
     pub pool: &'a str,
+    /// With what extensions add, which answers to a creation or change lack.
+    pub whole: bool,
 }
 
 pub fn detail(around: &Around<'_>, volume: &Volume, attachments: &[Attachment]) -> Value {
@@ -58,11 +60,7 @@ pub fn detail(around: &Around<'_>, volume: &Volume, attachments: &[Attachment]) 
     let admin = ctx.is_admin();
     if admin {
         body["migration_status"] = json!(volume.migration_status);
-        body["os-vol-host-attr:host"] = json!(around.pool);
-        body["os-vol-mig-status-attr:migstat"] = json!(volume.migration_status);
-        body["os-vol-mig-status-attr:name_id"] = Value::Null;
     }
-    body["os-vol-tenant-attr:tenant_id"] = json!(volume.project_id);
     if ctx.at_least(3, 13) {
         body["group_id"] = Value::Null;
     }
@@ -82,6 +80,15 @@ pub fn detail(around: &Around<'_>, volume: &Volume, attachments: &[Attachment]) 
     if ctx.at_least(3, 65) {
         body["consumes_quota"] = json!(true);
     }
+    if !around.whole {
+        return body;
+    }
+    if admin {
+        body["os-vol-host-attr:host"] = json!(around.pool);
+        body["os-vol-mig-status-attr:migstat"] = json!(volume.migration_status);
+        body["os-vol-mig-status-attr:name_id"] = Value::Null;
+    }
+    body["os-vol-tenant-attr:tenant_id"] = json!(volume.project_id);
     if !volume.image_metadata.is_empty() {
         body["volume_image_metadata"] = json!(volume.image_metadata);
     }

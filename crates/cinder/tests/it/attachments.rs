@@ -53,7 +53,7 @@ async fn a_volume_is_reserved_connected_completed_and_let_go() {
     cloud.act("admin", &id, json!({"os-reset_status": {"status": "in-use"}})).await.is(202);
     assert_eq!(
         cloud.get("member@p1", &format!("/v3/attachments?volume_id={id}")).await.is(200).ids("attachments"),
-        [attachment.clone()]
+        [attachment.as_str()]
     );
     assert!(cloud.get("member@p2", "/v3/attachments").await.is(200).ids("attachments").is_empty());
     cloud.get("member@p2", &path).await.is(404);
@@ -85,7 +85,7 @@ async fn a_multiattach_volume_has_several_servers() {
     assert_eq!(seen["volume"]["attachments"].as_array().unwrap().len(), 2);
     cloud.act("member@p1", &id, json!({"os-detach": {}})).await.is(400);
     let left = cloud.delete("member@p1", &format!("/v3/attachments/{}", all[0])).await.is(200);
-    assert_eq!(left.ids("attachments"), [all[1].clone()]);
+    assert_eq!(left.ids("attachments"), [all[1].as_str()]);
     cloud.until(&id, "in-use").await;
     cloud.act("member@p1", &id, json!({"os-detach": {"attachment_id": all[1]}})).await.is(202);
     cloud.until(&id, "available").await;

@@ -34,7 +34,7 @@ async fn a_backup_outlives_its_volume_and_makes_new_ones() {
     cloud.delete("member@p2", &path).await.is(404);
     assert_eq!(
         cloud.get("member@p1", "/v3/backups/detail?name=b").await.is(200).ids("backups"),
-        [one.clone()]
+        [one.as_str()]
     );
     assert!(cloud.get("member@p2", "/v3/backups").await.is(200).ids("backups").is_empty());
     let used = cloud.get("member@p1", "/v3/limits").await.is(200).body["limits"]["absolute"].clone();

@@ -96,13 +96,13 @@ async fn lists_metadata_and_states_of_snapshots() {
         async move { cloud.get("member@p1", &format!("/v3/snapshots{query}")).await.is(200).ids("snapshots") }
     };
     assert_eq!(list(String::new()).await, [second.clone(), first.clone()]);
-    assert_eq!(list(format!("/detail?sort=created_at:asc&limit=1&volume_id={id}")).await, [first.clone()]);
-    assert_eq!(list(format!("?marker={second}")).await, [first.clone()]);
+    assert_eq!(list(format!("/detail?sort=created_at:asc&limit=1&volume_id={id}")).await, [first.as_str()]);
+    assert_eq!(list(format!("?marker={second}")).await, [first.as_str()]);
     assert!(list("?status=error".into()).await.is_empty());
     let meta = format!("/v3/snapshots/{first}/metadata");
     cloud.post("member@p1", &meta, json!({"metadata": {"k": "v"}})).await.is(200);
     cloud.post("member@p2", &meta, json!({"metadata": {"k": "v"}})).await.is(404);
-    assert_eq!(list("?metadata=%7B%22k%22:%22v%22%7D".into()).await, [first.clone()]);
+    assert_eq!(list("?metadata=%7B%22k%22:%22v%22%7D".into()).await, [first.as_str()]);
     cloud.ask("member@p1", "PUT", &format!("{meta}/k"), json!({"meta": {"k": "w"}})).await.is(200);
     cloud.delete("member@p1", &format!("{meta}/k")).await.is(200);
     cloud.delete("member@p1", &format!("{meta}/k")).await.is(404);

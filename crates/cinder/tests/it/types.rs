@@ -121,6 +121,7 @@ async fn qos_specs_hang_on_types_and_encryption_is_kept() {
     cloud.post("admin", &encryption, json!({"encryption": {"provider": "luks"}})).await.is(400);
     let made = cloud.post("admin", &encryption, body.clone()).await.is(200);
     assert_eq!(made.body["encryption"]["key_size"], 128);
+    assert_eq!(made.body["encryption"]["volume_type_id"], kind.as_str());
     cloud.post("admin", &encryption, body).await.is(400);
     assert_eq!(
         cloud.get("admin", &format!("{encryption}/provider")).await.is(200).body,

@@ -93,7 +93,7 @@ async fn a_copy_stands_on_nothing() {
     let path = dir.volumes.path("a", LayerFormat::Raw);
     std::fs::OpenOptions::new().write(true).open(path).unwrap().write_all(b"mine").unwrap();
     let copy = layer("b", LayerFormat::Qcow2, MIB, LayerBase::Nothing);
-    dir.volumes.copy(&[bottom.clone()], &copy).await.unwrap();
+    dir.volumes.copy(std::slice::from_ref(&bottom), &copy).await.unwrap();
     dir.volumes.copy(&[bottom], &copy).await.unwrap();
     dir.volumes.remove("a").await.unwrap();
     let to = dir.path.join("flat");
