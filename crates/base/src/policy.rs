@@ -30,6 +30,16 @@ pub enum Rule {
     Service,
     /// Role `service`; an admin's own does not do.
     ServiceAlone,
+    /// As `ProjectReader`, by Octavia's own roles too: `load-balancer_observer`, `load-balancer_global_observer`.
+    BalancerReader,
+    /// As `ProjectMember`, by role `load-balancer_member` too.
+    BalancerMember,
+    /// Role `admin` or `load-balancer_admin`.
+    BalancerAdmin,
+    /// As `BalancerAdmin`, and role `load-balancer_quota_admin`.
+    BalancerQuotaAdmin,
+    /// As `BalancerReader`, and role `load-balancer_quota_admin`.
+    BalancerQuotaReader,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +60,14 @@ impl Policy {
             Scope::Project(p) => auth.has_role(role) && project_id.is_none_or(|owner| owner == p.id),
             _ => false,
         };
+        let balancer_admin = auth.is_admin || auth.has_role("load-balancer_admin");
+        let balancer_reader = || {
+            balancer_admin
+                || auth.has_role("load-balancer_global_observer")
+                || ["reader", "member", "load-balancer_observer", "load-balancer_member"]
+                    .iter()
+                    .any(|role| project_role(role))
+        };
         let allowed = match self.rule {
             Rule::Public | Rule::Unchecked | Rule::Authenticated => true,
             Rule::Reader => auth.is_admin || auth.has_role("reader"),
@@ -66,6 +84,13 @@ impl Policy {
             Rule::SystemReader => auth.is_admin || (auth.scope == Scope::System && auth.has_role("reader")),
             Rule::Service => auth.is_admin || auth.has_role("service"),
             Rule::ServiceAlone => auth.has_role("service"),
+            Rule::BalancerReader => balancer_reader(),
+            Rule::BalancerMember => {
+                balancer_admin || project_role("member") || project_role("load-balancer_member")
+            }
+            Rule::BalancerAdmin => balancer_admin,
+            Rule::BalancerQuotaAdmin => balancer_admin || auth.has_role("load-balancer_quota_admin"),
+            Rule::BalancerQuotaReader => balancer_reader() || auth.has_role("load-balancer_quota_admin"),
         };
         if allowed { Ok(()) } else { Err(self.refusal()) }
     }

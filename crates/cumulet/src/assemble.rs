@@ -20,7 +20,8 @@ pub struct Drivers {
     pub hypervisor: Arc<dyn host::Hypervisor>,
     pub network: Arc<dyn host::Network>,
     pub volumes: Arc<dyn host::Volumes>,
-    /// The same three, when they are the fake ones.
+    pub balancers: Arc<dyn host::LoadBalancers>,
+    /// The same, when they are the fake ones.
     pub fakes: Option<Fakes>,
 }
 
@@ -33,6 +34,7 @@ pub struct Cloud {
     pub placement: Arc<placement::Placement>,
     pub neutron: Arc<neutron::Neutron>,
     pub nova: Arc<nova::Nova>,
+    pub octavia: Arc<octavia::Octavia>,
     pub drivers: Drivers,
     pub router: Router,
     /// The external network's id, after [`Cloud::start`].
@@ -82,6 +84,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         placement::MIGRATIONS,
         neutron::MIGRATIONS,
         nova::MIGRATIONS,
+        octavia::MIGRATIONS,
     ])
     .await
     .context("cannot bring the database up to date")?;
@@ -133,6 +136,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         },
     );
     drivers.network.serve_metadata(nova.clone());
+    let octavia = octavia::Octavia::new(db.clone(), neutron.clone(), drivers.balancers.clone());
 
     let url = config.public_url();
     let endpoint =
@@ -152,6 +156,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
                 endpoint("volumev3", "cinderv3", "/volume/v3"),
                 endpoint("placement", "placement", "/placement"),
                 endpoint("key-manager", "barbican", "/key-manager"),
+                endpoint("load-balancer", "octavia", "/load-balancer"),
             ],
         })
         .await?
@@ -166,6 +171,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         .nest("/image", glance.router(gate.clone()))
         .nest("/volume", cinder.router(gate.clone()))
         .nest("/key-manager", barbican.router(gate.clone()))
+        .nest("/load-balancer", octavia.router(gate.clone()))
         .nest("/placement", placement.router(gate));
     let router = serve::fronted(router);
     let external = OnceLock::new();
@@ -178,6 +184,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         placement,
         neutron,
         nova,
+        octavia,
         drivers,
         router,
         external,
@@ -225,6 +232,7 @@ impl Cloud {
         self.glance.start().await;
         self.cinder.start().await;
         self.nova.start().await;
+        self.octavia.start().await;
         Ok(())
     }
 }
@@ -234,6 +242,7 @@ impl Cloud {
     pub fn stop(&self) {
         self.nova.stop();
         self.cinder.stop();
+        self.octavia.stop();
         self.neutron.stop();
     }
 
@@ -242,9 +251,19 @@ impl Cloud {
         self.nova.quiesce().await?;
         self.cinder.stop();
         self.glance.stop();
+        self.octavia.stop();
+        remove_balancers(self.drivers.balancers.as_ref()).await?;
         self.neutron.stop();
         remove_networks(self.drivers.network.as_ref()).await
     }
+}
+
+/// Takes the load balancers off this machine; rows stay.
+pub async fn remove_balancers(balancers: &dyn host::LoadBalancers) -> anyhow::Result<()> {
+    for id in &balancers.list().await? {
+        balancers.remove(id).await.with_context(|| format!("cannot remove load balancer {id}"))?;
+    }
+    Ok(())
 }
 
 /// Takes everything of the network plane off this machine; rows stay.

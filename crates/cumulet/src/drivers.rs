@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions, FakeVolumes, Fault, Operation};
+use host::fake::{FakeHypervisor, FakeLoadBalancers, FakeNetwork, FakeOptions, FakeVolumes, Fault, Operation};
+use host::haproxy::HaproxyBalancers;
 use host::ledger::Ledger;
 use host::network::LinuxNetwork;
 use host::qemu::QemuHypervisor;
@@ -24,6 +25,11 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
         ledger: Some(ledger.clone()),
         ..host::qemu::Options::new(config.data.path())
     };
+    let balancers = HaproxyBalancers::new(host::haproxy::Options {
+        prefix: config.label(),
+        directory: config.data.balancers(),
+        ledger: Some(ledger.clone()),
+    })?;
     let network = host::network::Options {
         prefix: config.label(),
         ledger: Some(ledger),
@@ -32,7 +38,7 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     let network = Arc::new(LinuxNetwork::new(network)?);
     let hypervisor = QemuHypervisor::new(options, network.clone()).await?;
     let volumes = Arc::new(FileVolumes::open(&config.data.volumes())?);
-    Ok(Drivers { hypervisor: Arc::new(hypervisor), network, volumes, fakes: None })
+    Ok(Drivers { hypervisor: Arc::new(hypervisor), network, volumes, balancers: Arc::new(balancers), fakes: None })
 }
 
 fn fake(config: &Config) -> anyhow::Result<Drivers> {
@@ -43,9 +49,15 @@ fn fake(config: &Config) -> anyhow::Result<Drivers> {
     };
     let network = Arc::new(FakeNetwork::new(options.delay));
     let volumes = Arc::new(FakeVolumes::new(options.delay));
+    let balancers = Arc::new(FakeLoadBalancers::new(options.delay));
     let hypervisor = Arc::new(FakeHypervisor::new(options)?);
-    let fakes = Fakes { hypervisor: hypervisor.clone(), network: network.clone(), volumes: volumes.clone() };
-    Ok(Drivers { hypervisor, network, volumes, fakes: Some(fakes) })
+    let fakes = Fakes {
+        hypervisor: hypervisor.clone(),
+        network: network.clone(),
+        volumes: volumes.clone(),
+        balancers: balancers.clone(),
+    };
+    Ok(Drivers { hypervisor, network, volumes, balancers, fakes: Some(fakes) })
 }
 
 /// The fake drivers by their own names, for whoever makes them slow or fail.
@@ -54,6 +66,7 @@ pub struct Fakes {
     pub hypervisor: Arc<FakeHypervisor>,
     pub network: Arc<FakeNetwork>,
     pub volumes: Arc<FakeVolumes>,
+    pub balancers: Arc<FakeLoadBalancers>,
 }
 
 /// Which of them a class of calls is for.
@@ -62,13 +75,16 @@ enum Driver {
     Machines,
     Networks,
     Volumes,
+    Balancers,
 }
 
 fn driver(operation: Operation) -> Driver {
+    use Operation::{ApplyBalancer, RemoveBalancer};
     use Operation::{ApplyNetwork, ApplyRouter, RemoveNetwork, RemoveRouter};
     use Operation::{CopyVolume, GrowVolume, MakeVolume, RemoveVolume};
     match operation {
         ApplyNetwork | RemoveNetwork | ApplyRouter | RemoveRouter => Driver::Networks,
+        ApplyBalancer | RemoveBalancer => Driver::Balancers,
         MakeVolume | GrowVolume | RemoveVolume | CopyVolume => Driver::Volumes,
         _ => Driver::Machines,
     }
@@ -78,6 +94,7 @@ impl Fakes {
     /// Rules that are not spent, of all drivers.
     pub fn rules(&self) -> Vec<Fault> {
         let others = self.network.faults().rules().into_iter().chain(self.volumes.faults().rules());
+        let others = others.chain(self.balancers.faults().rules());
         let machines = self.hypervisor.faults().rules();
         // One about any class of calls is known to each of them.
         machines.into_iter().chain(others.filter(|rule| rule.operation.is_some())).collect()
@@ -91,5 +108,6 @@ impl Fakes {
         self.hypervisor.faults().set(of(Driver::Machines));
         self.network.faults().set(of(Driver::Networks));
         self.volumes.faults().set(of(Driver::Volumes));
+        self.balancers.faults().set(of(Driver::Balancers));
     }
 }

@@ -4,6 +4,7 @@
 //!   services ── plans (plan.rs) ──►  Hypervisor ─┬─ qemu/ + qmp/   real machines
 //!            ◄─ observations ──────  Network    ─┤─ link/ nft/ dhcp/ metadata/   real namespaces
 //!                                    Volumes    ─┤─ volumes/ + files/     real files
+//!            ◄─               LoadBalancers    ─┤─ haproxy/                     a process each
 //!                                                └─ fake/          the shipped driver of `--simulate`
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! idempotent: after a crash the caller simply asks again. Drivers remember nothing that they cannot observe.
 
 mod advertise;
+pub mod balancer;
 pub mod conntrack;
 pub mod daemon;
 pub mod dhcp;
@@ -19,6 +21,7 @@ pub mod dns;
 mod driver;
 pub mod fake;
 pub mod files;
+pub mod haproxy;
 pub mod ledger;
 pub mod link;
 pub mod metadata;
@@ -35,6 +38,7 @@ pub mod qmp;
 pub mod survey;
 pub mod volumes;
 
+pub use balancer::LoadBalancers;
 pub use driver::{
     Capacity, Console, Diagnostics, DiskCounters, DiskImage, Drift, Error, Hypervisor, MetadataAnswer,
     MetadataCaller, MetadataPosted, MetadataSource, Network, NicCounters, Present, Result, VmState,

@@ -19,6 +19,7 @@ pub struct NetnsName(String);
 pub enum NetnsKind {
     Network,
     Router,
+    Balancer,
 }
 
 impl NetnsName {
@@ -32,14 +33,20 @@ impl NetnsName {
         Self(format!("{prefix}-r-{}", short(router_id)))
     }
 
+    #[must_use]
+    pub fn balancer(prefix: &str, balancer_id: &str) -> Self {
+        Self(format!("{prefix}-b-{}", short(balancer_id)))
+    }
+
     /// The reverse, for names found in the directory: `None` for a namespace that is not this cloud's.
     #[must_use]
     pub fn recognize(prefix: &str, name: &str) -> Option<(NetnsKind, Self)> {
         let rest = name.strip_prefix(prefix)?;
-        let (kind, id) = match (rest.strip_prefix("-n-"), rest.strip_prefix("-r-")) {
-            (Some(id), _) => (NetnsKind::Network, id),
-            (_, Some(id)) => (NetnsKind::Router, id),
-            (None, None) => return None,
+        let (kind, id) = match rest.split_at_checked(3)? {
+            ("-n-", id) => (NetnsKind::Network, id),
+            ("-r-", id) => (NetnsKind::Router, id),
+            ("-b-", id) => (NetnsKind::Balancer, id),
+            _ => return None,
         };
         let ours = id.len() <= 11 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         ours.then(|| (kind, Self(name.to_owned())))
@@ -94,6 +101,15 @@ pub fn gateway_link(port_id: &str) -> String {
 pub fn router_peer(port_id: &str) -> String {
     format!("rtr{}", short(port_id))
 }
+
+/// A load balancer's link, in its own namespace. The other end is the [`tap`] of its port.
+#[must_use]
+pub fn balancer_link(port_id: &str) -> String {
+    format!("{BALANCER_LINKS}{}", short(port_id))
+}
+
+/// How names of [`balancer_link`] begin.
+pub const BALANCER_LINKS: &str = "lb-";
 
 /// The host's end of the link into an external network.
 #[must_use]

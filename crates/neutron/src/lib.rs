@@ -20,6 +20,7 @@
 //! | [`ipam`] | arithmetic of addresses |
 //! | [`plane`] | from rows to this machine |
 //! | [`compute`] | the calls that Nova makes |
+//! | [`balancers`] | the calls that Octavia makes |
 //! | [`tags`], [`quotas`], [`ip_availability`], [`agents`], [`discovery`] | what goes with the resources |
 //! | [`request`] | bodies and lists in Neutron's manner |
 //!
@@ -29,6 +30,7 @@ pub mod address_groups;
 pub mod address_scopes;
 pub mod agents;
 pub mod auto_topology;
+pub mod balancers;
 mod compute;
 pub mod default_rules;
 pub mod discovery;

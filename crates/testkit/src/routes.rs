@@ -47,6 +47,7 @@ pub fn of(cloud: &Cloud) -> Vec<Route> {
     drop(cloud.glance.router(gate.clone()));
     drop(cloud.cinder.router(gate.clone()));
     drop(cloud.placement.router(gate.clone()));
-    drop(cloud.barbican.router(gate));
+    drop(cloud.barbican.router(gate.clone()));
+    drop(cloud.octavia.router(gate));
     std::mem::take(&mut *notes.0.lock().expect("nobody panicked"))
 }

@@ -66,6 +66,10 @@ pub(crate) fn render(
                 json!({"message": format!("{message}<br /><br />\n\n\n"), "code": format!("{code} {title}"), "title": title})
             }
             Style::Barbican => json!({"code": code, "title": title, "description": message}),
+            Style::Octavia => {
+                let who = if code < 500 { "Client" } else { "Server" };
+                json!({"faultcode": who, "faultstring": message, "debuginfo": null})
+            }
             Style::Placement => {
                 let mut fault = json!({
                     "status": code, "title": title, "detail": format!("{message}\n\n   "),

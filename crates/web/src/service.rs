@@ -11,6 +11,7 @@ pub enum Style {
     Glance,
     Placement,
     Barbican,
+    Octavia,
 }
 
 #[derive(Debug, Clone, Copy)]

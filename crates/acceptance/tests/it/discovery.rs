@@ -26,8 +26,17 @@ async fn every_endpoint_of_the_catalog_answers_with_its_versions() {
         seen.push(text(&service["type"]).to_owned());
     }
     seen.sort();
-    let all =
-        ["block-storage", "compute", "identity", "image", "key-manager", "network", "placement", "volumev3"];
+    let all = [
+        "block-storage",
+        "compute",
+        "identity",
+        "image",
+        "key-manager",
+        "load-balancer",
+        "network",
+        "placement",
+        "volumev3",
+    ];
     assert_eq!(seen, all);
 }
 

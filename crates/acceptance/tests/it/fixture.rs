@@ -15,7 +15,7 @@ pub struct Fixture {
     count: u32,
 }
 
-const MADE: [(&str, &str); 44] = [
+const MADE: [(&str, &str); 53] = [
     ("identity", "domains"),
     ("identity", "projects"),
     ("identity", "users"),
@@ -60,6 +60,15 @@ const MADE: [(&str, &str); 44] = [
     ("key-manager", "secrets"),
     ("key-manager", "containers"),
     ("key-manager", "orders"),
+    ("load-balancer", "loadbalancers"),
+    ("load-balancer", "listeners"),
+    ("load-balancer", "pools"),
+    ("load-balancer", "healthmonitors"),
+    ("load-balancer", "l7policies"),
+    ("load-balancer", "flavorprofiles"),
+    ("load-balancer", "flavors"),
+    ("load-balancer", "availabilityzoneprofiles"),
+    ("load-balancer", "availabilityzones"),
 ];
 
 impl Fixture {
@@ -82,6 +91,8 @@ impl Fixture {
         fixture.ids.insert(("volume", "os-quota-sets"), project.clone());
         fixture.ids.insert(("volume", "default-types"), project.clone());
         fixture.ids.insert(("key-manager", "project-quotas"), project.clone());
+        fixture.ids.insert(("load-balancer", "quotas"), project.clone());
+        fixture.ids.insert(("load-balancer", "providers"), "haproxy".into());
         fixture.ids.insert(("image", "members"), project);
         fixture.ids.insert(("identity", "owner"), user);
         for (noun, path, key) in [
@@ -108,6 +119,9 @@ impl Fixture {
         let name = format!("{}-{}", noun.trim_start_matches("os-"), self.next());
         let (as_admin, path, body) = self.body(service, noun, &name);
         let client = if as_admin { &self.admin } else { &self.owner };
+        if service == "load-balancer" && !noun.contains("flavor") && !noun.contains("zone") {
+            self.balanced(noun).await;
+        }
         let method = if noun == "traits" { Method::PUT } else { Method::POST };
         // Placement answers some of these with nothing but a status.
         let told =
@@ -146,6 +160,21 @@ impl Fixture {
         poll("the volume", 20, async || {
             let seen = self.owner.get(&path).await.expect(200);
             (seen[noun.trim_end_matches('s')]["status"] == "available").then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the load balancer may be changed.
+    async fn balanced(&self, noun: &str) {
+        let path =
+            format!("/load-balancer/v2/lbaas/loadbalancers/{}", self.id("load-balancer", "loadbalancers"));
+        if noun == "loadbalancers" {
+            return;
+        }
+        poll("the load balancer", 20, async || {
+            let answer = self.owner.get(&path).await;
+            (answer.status == 404 || answer.body["loadbalancer"]["provisioning_status"] == "ACTIVE")
+                .then_some(())
         })
         .await;
     }
@@ -326,8 +355,50 @@ impl Fixture {
                 let meta = json!({"name": name, "algorithm": "aes", "bit_length": 128});
                 (false, "/key-manager/v1/orders".into(), json!({"type": "key", "meta": meta}))
             }
+            ("load-balancer", noun) => self.balancer_body(noun, name),
             other => panic!("nothing is known of {other:?}"),
         }
+    }
+
+    fn balancer_body(&self, noun: &str, name: &str) -> (bool, String, Value) {
+        let id = |noun| self.id("load-balancer", noun);
+        let path = format!("/load-balancer/v2/lbaas/{noun}");
+        let port = 1000 + self.count;
+        let (as_admin, member, body) = match noun {
+            "loadbalancers" => {
+                (false, "loadbalancer", json!({"name": name, "vip_subnet_id": self.id("network", "subnets")}))
+            }
+            "listeners" => {
+                let of = id("loadbalancers");
+                let body = json!({"protocol": "HTTP", "protocol_port": port, "loadbalancer_id": of});
+                (false, "listener", body)
+            }
+            "pools" => {
+                let of = id("loadbalancers");
+                let body = json!({"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": of});
+                (false, "pool", body)
+            }
+            "healthmonitors" => {
+                let of = id("pools");
+                let body = json!({"type": "TCP", "delay": 3, "timeout": 2, "max_retries": 2, "pool_id": of});
+                (false, "healthmonitor", body)
+            }
+            "l7policies" => (false, "l7policy", json!({"action": "REJECT", "listener_id": id("listeners")})),
+            "flavorprofiles" => {
+                let body = json!({"name": name, "provider_name": "haproxy", "flavor_data": "{}"});
+                (true, "flavorprofile", body)
+            }
+            "flavors" => (true, "flavor", json!({"name": name, "flavor_profile_id": id("flavorprofiles")})),
+            "availabilityzoneprofiles" => {
+                let body = json!({"name": name, "provider_name": "haproxy", "availability_zone_data": "{}"});
+                (true, "availability_zone_profile", body)
+            }
+            _ => {
+                let of = id("availabilityzoneprofiles");
+                (true, "availability_zone", json!({"name": name, "availability_zone_profile_id": of}))
+            }
+        };
+        (as_admin, path, json!({ member: body }))
     }
 
     pub fn is_made(key: &(&str, &str)) -> bool {

@@ -255,6 +255,9 @@ fn is_fault(service: &str, body: &Value) -> bool {
         "network" => body["NeutronError"]["type"].is_string() && body["NeutronError"]["message"].is_string(),
         "image" => body["message"].is_string() && body["code"].is_string(),
         "placement" => body["errors"][0]["status"].is_number() && body["errors"][0]["detail"].is_string(),
+        "load-balancer" => {
+            body["faultstring"].is_string() && body["faultcode"].is_string() && body["debuginfo"].is_null()
+        }
         "key-manager" => {
             body["title"].is_string() && body["description"].is_string() && body["code"].is_number()
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod authorization;
+mod balancers;
 mod consoles;
 mod discovery;
 mod fixture;

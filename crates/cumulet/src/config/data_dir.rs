@@ -23,6 +23,11 @@ impl DataDir {
         self.path().join("volumes")
     }
 
+    /// A directory for each load balancer.
+    pub fn balancers(&self) -> Utf8PathBuf {
+        self.0.join("balancers")
+    }
+
     pub fn keys(&self) -> Utf8PathBuf {
         self.0.join("keys")
     }

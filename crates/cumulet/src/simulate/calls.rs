@@ -67,6 +67,7 @@ fn style(service: &str) -> Style {
         "image" => Style::Glance,
         "placement" => Style::Placement,
         "key-manager" => Style::Barbican,
+        "load-balancer" => Style::Octavia,
         _ => Style::Keystone,
     }
 }

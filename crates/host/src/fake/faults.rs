@@ -50,6 +50,8 @@ operations! {
     GrowVolume = "grow-volume",
     RemoveVolume = "remove-volume",
     CopyVolume = "copy-volume",
+    ApplyBalancer = "apply-load-balancer",
+    RemoveBalancer = "remove-load-balancer",
 }
 
 /// One rule: which calls are slow or fail, and how often.

@@ -4,6 +4,7 @@
 //! They behave: states change as the real drivers' do, calls may be made slow, and failures can be asked for: by
 //! [`Faults`], by a server's metadata ([`HINT_PREFIX`]) or by a machine's name (see [`FakeHypervisor`]).
 
+mod balancer;
 mod console;
 mod faults;
 mod hypervisor;
@@ -13,6 +14,7 @@ mod store;
 mod tests;
 mod volumes;
 
+pub use balancer::FakeLoadBalancers;
 pub use faults::{Fault, Faults, HINT_PREFIX, Operation};
 pub use hypervisor::{FakeHypervisor, FakeOptions};
 pub use network::FakeNetwork;

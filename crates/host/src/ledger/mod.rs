@@ -30,6 +30,8 @@ pub use sweep::{Swept, sweep};
 pub enum Thing {
     /// A virtual machine's process; its files are in the data directory.
     Machine { id: String },
+    /// A load balancer's processes; their files are in the data directory.
+    Balancer { id: String },
     /// A network namespace under /run/netns.
     Netns { name: String },
     /// A table in the host's own namespace.
@@ -46,6 +48,7 @@ impl std::fmt::Display for Thing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Thing::Machine { id } => write!(f, "the virtual machine {id}"),
+            Thing::Balancer { id } => write!(f, "the load balancer {id}"),
             Thing::Netns { name } => write!(f, "the network namespace {name}"),
             Thing::NftTable { family, name } => write!(f, "the table {family} {name} of nftables"),
             Thing::Link { name } => write!(f, "the link {name}"),

@@ -46,9 +46,13 @@ async fn remove(thing: &Thing, prefix: &str) -> Result<Done> {
     match thing {
         Thing::Machine { id } => {
             let machine = id.clone();
-            let done = netns::on_own_thread(move || kill_machine(&machine)).await?;
+            let done = netns::on_own_thread(move || kill("qemu-system", &machine)).await?;
             Groups::new(prefix).clear(id).await;
             Ok(done)
+        }
+        Thing::Balancer { id } => {
+            let id = id.clone();
+            netns::on_own_thread(move || kill("haproxy", &id)).await
         }
         Thing::Netns { name } => remove_namespace(name, prefix).await,
         Thing::NftTable { family, name } => {
@@ -99,15 +103,15 @@ async fn remove_namespace(name: &str, prefix: &str) -> Result<Done> {
     Ok(Done::Removed)
 }
 
-/// QEMU is known by the machine's id among its arguments.
-fn kill_machine(id: &str) -> Result<Done> {
+/// A program is known by the id of what it is for among its arguments.
+fn kill(expected: &str, id: &str) -> Result<Done> {
     let mut found = Vec::new();
     for pid in crate::survey::processes() {
         let Ok(command) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
         let command = String::from_utf8_lossy(&command).into_owned();
         let mut arguments = command.split('\0');
         let program = arguments.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-        if !(program.starts_with("qemu-system") && arguments.any(|argument| argument.contains(id))) {
+        if !(program.starts_with(expected) && arguments.any(|argument| argument.contains(id))) {
             continue;
         }
         let Some(pid) = Pid::from_raw(pid) else { continue };
@@ -120,7 +124,7 @@ fn kill_machine(id: &str) -> Result<Done> {
     for pid in &found {
         while is_alive(*pid) {
             if Instant::now() > deadline {
-                return Err(Error::Monitor(format!("process {pid:?} of machine {id} does not end")));
+                return Err(Error::Monitor(format!("process {pid:?} of {id} does not end")));
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -2,7 +2,7 @@
 
 mod bind;
 mod groups;
-mod load;
+pub(crate) mod load;
 mod types;
 
 use std::collections::HashMap;

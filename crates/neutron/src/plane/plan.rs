@@ -14,7 +14,7 @@ use super::extras;
 use super::ports::PlanPort;
 use super::store::{NetworkRows, RouterRows};
 use crate::networks::Network;
-use crate::ports::{DHCP, DhcpOption, FullPort};
+use crate::ports::{DHCP, DhcpOption, FullPort, LOAD_BALANCER};
 use crate::security_group_rules::{Rule, protocol};
 use crate::subnets::Subnet;
 use crate::trunks::SUBPORT;
@@ -126,6 +126,8 @@ fn port(port: &PlanPort, rules: &Arc<[RulePlan]>, rows: &NetworkRows) -> PortPla
         owner if owner.starts_with("compute:") && port.has_device => PortKind::Vm,
         // It has a link as soon as its trunk's parent has a place.
         SUBPORT if port.is_bound => PortKind::Vm,
+        // Its link is made by the load balancer's driver and judged in its own namespace.
+        LOAD_BALANCER if port.is_bound => PortKind::Vm,
         _ => PortKind::None,
     };
     let hostname = match port.fixed_ips.first() {
@@ -146,7 +148,7 @@ fn port(port: &PlanPort, rules: &Arc<[RulePlan]>, rows: &NetworkRows) -> PortPla
         kind,
         // A network that is down carries nothing.
         admin_up: port.admin_state_up && rows.network.admin_state_up,
-        port_security: port.port_security && !port.is_trusted(),
+        port_security: port.port_security && !port.is_trusted() && port.device_owner != LOAD_BALANCER,
         allowed_address_pairs: pairs,
         rules: if port.port_security { Arc::clone(rules) } else { Arc::default() },
         dns_domain: extras::plain(&port.dns_domain),

@@ -30,6 +30,8 @@ pub const DHCP: &str = "network:dhcp";
 pub const ROUTER_INTERFACE: &str = "network:router_interface";
 pub const ROUTER_GATEWAY: &str = "network:router_gateway";
 pub const FLOATING_IP: &str = "network:floatingip";
+/// The VIP of a load balancer.
+pub const LOAD_BALANCER: &str = "Octavia";
 
 /// What the port's kind of interface is; only ordinary ones exist on one machine without special hardware.
 pub const VNIC_TYPES: &[&str] = &[

@@ -120,6 +120,7 @@ pub fn of(scene: &Scene, route: &Route) -> Option<Value> {
         "compute" => compute(scene, route),
         "image" => image(scene, route),
         "volume" => Some(volume(scene, route)),
+        "load-balancer" => Some(balancer(route)),
         _ => placement(scene, route),
     }
 }
@@ -227,6 +228,29 @@ fn compute(scene: &Scene, route: &Route) -> Option<Value> {
         (_, "action") => json!({"set_metadata": {"metadata": {"key": "value"}}}),
         _ => json!({ single(noun): {"description": "x"} }),
     })
+}
+
+fn balancer(route: &Route) -> Value {
+    let member = match noun(route) {
+        "quotas" => return json!({"quota": {"pool": 100}}),
+        "failover" => return json!({}),
+        "members" if route.method == "PUT" && !route.path.ends_with('}') => return json!({"members": []}),
+        "l7policies" => "l7policy",
+        "availabilityzones" => "availability_zone",
+        "availabilityzoneprofiles" => "availability_zone_profile",
+        noun => noun.trim_end_matches('s'),
+    };
+    match member {
+        "member" if route.method == "POST" => {
+            json!({"member": {"address": "10.3.0.9", "protocol_port": 80}})
+        }
+        "rule" if route.method == "POST" => {
+            json!({"rule": {"type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}})
+        }
+        "availability_zone" => json!({ member: {"description": "x"} }),
+        "rule" => json!({ member: {"invert": true} }),
+        _ => json!({ member: {"name": "renamed"} }),
+    }
 }
 
 fn image(scene: &Scene, route: &Route) -> Option<Value> {

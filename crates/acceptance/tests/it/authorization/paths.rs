@@ -23,6 +23,9 @@ pub fn is_own(service: &str, noun: &str) -> bool {
             "volumes" | "snapshots" | "backups" | "attachments" | "volume-transfers" | "os-volume-transfer"
         ),
         "compute" => !matches!(noun, "flavors" | "os-hypervisors" | "os-services" | "os-aggregates"),
+        "load-balancer" => {
+            matches!(noun, "loadbalancers" | "listeners" | "pools" | "healthmonitors" | "l7policies")
+        }
         _ => noun != "tags",
     }
 }

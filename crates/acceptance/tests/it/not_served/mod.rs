@@ -11,10 +11,11 @@ use testkit::{Cloud, Route};
 use crate::authorization;
 
 /// (service, whose reference, what its paths lack)
-const REFERENCES: [(&str, &str, &str); 6] = [
+const REFERENCES: [(&str, &str, &str); 7] = [
     ("compute", include_str!("compute.txt"), "/v2.1"),
     ("identity", include_str!("identity.txt"), ""),
     ("image", include_str!("image.txt"), ""),
+    ("load-balancer", include_str!("load-balancer.txt"), ""),
     ("network", include_str!("network.txt"), ""),
     ("placement", include_str!("placement.txt"), ""),
     ("volume", include_str!("volume.txt"), ""),
@@ -113,6 +114,8 @@ fn missing<'a>(
         // The project may be left out.
         let path =
             path.replacen("/v3/{project_id}/", "/v3/", 1).replacen("/v3/{admin_project_id}/", "/v3/", 1);
+        // Octavia's version has two names.
+        let path = path.replace("/v2.0/lbaas/", "/v2/lbaas/");
         let path = &*path;
         let is_version = path == "/" || path == "/{api_version}/";
         let full = if is_version { path.replace("{api_version}", "v2.1") } else { format!("{prefix}{path}") };

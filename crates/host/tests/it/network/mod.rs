@@ -2,6 +2,7 @@
 //! tap; the host is a namespace of the test's own, so nothing of the machine's is touched.
 
 mod adoption;
+mod balancer;
 mod dhcp_and_metadata;
 mod forgery;
 mod frames;

@@ -1,0 +1,306 @@
+//! The configuration of one load balancer's HAProxy. Pure.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::balancer::{
+    Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
+    Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch,
+};
+
+/// Names in the load balancer's directory, in which HAProxy is started.
+pub const SOCKET: &str = "stats.sock";
+pub const SERVERS: &str = "servers";
+pub const JAIL: &str = "jail";
+/// What it calls itself towards its successor, which learns from it who sticks to whom.
+pub const PEER: &str = "own";
+/// On loopback; nobody else is in the namespace.
+const PEER_PORT: u16 = 1025;
+
+/// Connections at most, of all listeners together.
+pub const MOST: u32 = 50_000;
+/// Old processes end when their last connection does, or after this.
+const PATIENCE: &str = "1h";
+
+/// `most`: connections that the machine bears. None: there is nothing to listen on.
+#[must_use]
+pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String> {
+    if plan.listeners.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    let out = &mut text;
+    line(out, 0, "global");
+    for setting in [
+        "user haproxy".to_owned(),
+        "group haproxy".to_owned(),
+        format!("chroot {}", word(&format!("{directory}/{JAIL}"))),
+        "nbthread 1".to_owned(),
+        format!("maxconn {most}"),
+        format!("hard-stop-after {PATIENCE}"),
+        format!("stats socket unix@{SOCKET} mode 600 level admin expose-fd listeners"),
+        format!("server-state-file {}", word(&format!("{directory}/{SERVERS}"))),
+    ] {
+        line(out, 1, &setting);
+    }
+    line(out, 0, "defaults");
+    for setting in [
+        "option redispatch",
+        "option splice-request",
+        "option splice-response",
+        "retries 3",
+        "load-server-state-from-file global",
+    ] {
+        line(out, 1, setting);
+    }
+    line(out, 0, &format!("peers {PEER}"));
+    line(out, 1, &format!("peer {PEER} 127.0.0.1:{PEER_PORT}"));
+    for listener in &plan.listeners {
+        frontend(out, plan, listener, most);
+    }
+    let is_v6 = plan.vip.addresses.first().is_some_and(|vip| vip.addr().is_ipv6());
+    for pool in &plan.pools {
+        backend(out, pool, mode_of(plan, pool), is_v6);
+    }
+    Some(text)
+}
+
+fn line(out: &mut String, depth: usize, text: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{:width$}{text}", "", width = depth * 4);
+}
+
+/// One word, whatever is in it.
+fn word(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if matches!(c, ' ' | '#' | '\\' | '"' | '\'' | '$') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted
+}
+
+/// As [`word`], where `%` would begin a variable.
+fn formatted(text: &str) -> String {
+    word(&text.replace('%', "%%"))
+}
+
+fn at(address: IpAddr, port: u16) -> String {
+    match address {
+        IpAddr::V4(address) => format!("{address}:{port}"),
+        IpAddr::V6(address) => format!("[{address}]:{port}"),
+    }
+}
+
+fn speaks_http(protocol: ListenerProtocol) -> bool {
+    matches!(protocol, ListenerProtocol::Http | ListenerProtocol::Prometheus)
+}
+
+/// What a pool speaks is decided by who leads to it: connections of a TCP listener are never looked into.
+fn mode_of(plan: &BalancerPlan, pool: &PoolPlan) -> &'static str {
+    let leads = |listener: &&ListenerPlan| {
+        listener.default_pool.as_deref() == Some(&pool.id)
+            || listener.policies.iter().any(|p| p.action == PolicyAction::ToPool(pool.id.clone()))
+    };
+    match plan.listeners.iter().find(leads) {
+        Some(listener) if speaks_http(listener.protocol) => "http",
+        _ => "tcp",
+    }
+}
+
+fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most: u32) {
+    line(out, 0, &format!("frontend {}", listener.id));
+    for address in &plan.vip.addresses {
+        line(out, 1, &format!("bind {}", at(address.addr(), listener.port)));
+    }
+    let http = speaks_http(listener.protocol);
+    line(out, 1, if http { "mode http" } else { "mode tcp" });
+    if let Some(limit) = listener.connection_limit {
+        line(out, 1, &format!("maxconn {}", limit.min(most)));
+    }
+    line(out, 1, &format!("timeout client {}", listener.timeout_client));
+    if listener.protocol == ListenerProtocol::Prometheus {
+        line(out, 1, "http-request use-service prometheus-exporter if { path /metrics }");
+        return;
+    }
+    if listener.timeout_inspect > 0 {
+        line(out, 1, &format!("tcp-request inspect-delay {}", listener.timeout_inspect));
+    }
+    if http {
+        headers(out, &listener.insert_headers);
+        policies(out, &listener.policies);
+    }
+    if let Some(pool) = &listener.default_pool {
+        line(out, 1, &format!("default_backend {pool}"));
+    }
+}
+
+fn headers(out: &mut String, names: &[String]) {
+    for name in names {
+        match name.as_str() {
+            "X-Forwarded-For" => line(out, 1, "option forwardfor"),
+            "X-Forwarded-Port" => line(out, 1, "http-request set-header X-Forwarded-Port %[dst_port]"),
+            "X-Forwarded-Proto" => line(out, 1, "http-request set-header X-Forwarded-Proto http"),
+            // Those that speak of TLS.
+            _ => {}
+        }
+    }
+}
+
+/// Octavia refuses first, redirects then and chooses a pool last, whatever their positions; so does HAProxy, but for the first two.
+fn policies(out: &mut String, policies: &[PolicyPlan]) {
+    let mut policies: Vec<&PolicyPlan> = policies.iter().collect();
+    policies.sort_by_key(|policy| match policy.action {
+        PolicyAction::Reject => 0,
+        PolicyAction::ToUrl(..) | PolicyAction::ToPrefix(..) => 1,
+        PolicyAction::ToPool(_) => 2,
+    });
+    for policy in policies {
+        let conditions: Vec<String> = policy.rules.iter().map(condition).collect();
+        let conditions = conditions.join(" ");
+        match &policy.action {
+            PolicyAction::Reject => line(out, 1, &format!("http-request deny if {conditions}")),
+            PolicyAction::ToPool(pool) => line(out, 1, &format!("use_backend {pool} if {conditions}")),
+            PolicyAction::ToUrl(url, code) => {
+                let url = formatted(url);
+                line(out, 1, &format!("http-request redirect location {url} code {code} if {conditions}"));
+            }
+            PolicyAction::ToPrefix(prefix, code) => {
+                let prefix = formatted(prefix);
+                line(out, 1, &format!("http-request redirect prefix {prefix} code {code} if {conditions}"));
+            }
+        }
+    }
+}
+
+fn condition(rule: &RuleMatch) -> String {
+    let how = match rule.compare.as_str() {
+        "REGEX" => "reg",
+        "STARTS_WITH" => "beg",
+        "ENDS_WITH" => "end",
+        "CONTAINS" => "sub",
+        _ => "str",
+    };
+    let value = rule.value.trim_matches('"');
+    let value = word(if rule.compare == "REGEX" { &rule.value } else { value });
+    let not = if rule.invert { "!" } else { "" };
+    let test = match rule.kind.as_str() {
+        "HOST_NAME" => format!("req.hdr(host) -i -m {how} -- {value}"),
+        "PATH" => format!("path -m {how} -- {value}"),
+        "FILE_TYPE" if how == "reg" => format!("path,field(-1,.) -m reg -- {value}"),
+        "FILE_TYPE" => format!("path -m end -- .{value}"),
+        "HEADER" => format!("req.hdr({}) -m {how} -- {value}", word(&rule.key)),
+        "COOKIE" => format!("req.cook({}) -m {how} -- {value}", word(&rule.key)),
+        // Of TLS that ends here, which none does.
+        _ => "always_false".to_owned(),
+    };
+    format!("{not}{{ {test} }}")
+}
+
+fn backend(out: &mut String, pool: &PoolPlan, mode: &str, is_v6: bool) {
+    line(out, 0, &format!("backend {}", pool.id));
+    line(out, 1, &format!("mode {mode}"));
+    let balance = match pool.algorithm {
+        Algorithm::RoundRobin => "roundrobin",
+        Algorithm::LeastConnections => "leastconn",
+        Algorithm::SourceIp | Algorithm::SourceIpPort => "source",
+    };
+    line(out, 1, &format!("balance {balance}"));
+    line(out, 1, "option allbackups");
+    line(out, 1, &format!("timeout connect {}", pool.timeout_connect));
+    line(out, 1, &format!("timeout server {}", pool.timeout_server));
+    match &pool.persistence {
+        None => {}
+        Some(Persistence::SourceIp) => {
+            let family = if is_v6 { "ipv6" } else { "ip" };
+            line(out, 1, &format!("stick-table type {family} size 10k expire 30m peers {PEER}"));
+            line(out, 1, "stick on src");
+        }
+        Some(Persistence::HttpCookie) if mode == "http" => {
+            line(out, 1, "cookie SRV insert indirect nocache");
+        }
+        Some(Persistence::AppCookie(name)) if mode == "http" => {
+            let name = word(name);
+            line(out, 1, &format!("stick-table type string len 64 size 10k expire 30m peers {PEER}"));
+            line(out, 1, &format!("stick store-response res.cook({name})"));
+            line(out, 1, &format!("stick match req.cook({name})"));
+        }
+        // TCP has no cookies.
+        Some(_) => {}
+    }
+    if let Some(monitor) = &pool.monitor {
+        checks(out, monitor);
+    }
+    for member in &pool.members {
+        line(out, 1, &server(pool, member, mode));
+    }
+}
+
+fn checks(out: &mut String, monitor: &MonitorPlan) {
+    line(out, 1, &format!("timeout check {}s", monitor.timeout));
+    match monitor.kind {
+        MonitorKind::Http | MonitorKind::Https => {
+            line(out, 1, "option httpchk");
+            let host = match &monitor.domain {
+                Some(domain) => format!(" hdr Host {}", word(domain)),
+                None => String::new(),
+            };
+            let path = formatted(&monitor.path);
+            line(
+                out,
+                1,
+                &format!(
+                    "http-check send meth {} uri {path} ver HTTP/{}{host}",
+                    monitor.method, monitor.http_version
+                ),
+            );
+            line(out, 1, &format!("http-check expect rstatus {}", word(&statuses(&monitor.expected))));
+        }
+        MonitorKind::TlsHello => line(out, 1, "option ssl-hello-chk"),
+        MonitorKind::Tcp | MonitorKind::Ping | MonitorKind::UdpConnect | MonitorKind::Sctp => {}
+    }
+}
+
+/// `200,202` and `200-204` as a regular expression.
+fn statuses(expected: &str) -> String {
+    let range = expected.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let all: Vec<String> = match range {
+        Some((from, to)) => (from..=to).map(|code: u16| code.to_string()).collect(),
+        None => expected.split(',').map(|code| code.trim().to_owned()).collect(),
+    };
+    format!("^({})$", all.join("|"))
+}
+
+fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str) -> String {
+    let mut text =
+        format!("server {} {} weight {}", member.id, at(member.address, member.port), member.weight);
+    match pool.protocol {
+        PoolProtocol::Proxy => text.push_str(" send-proxy"),
+        PoolProtocol::ProxyV2 => text.push_str(" send-proxy-v2"),
+        _ => {}
+    }
+    if pool.tls {
+        text.push_str(" ssl verify none");
+    }
+    if let Some(monitor) = &pool.monitor {
+        let _ = write!(text, " check inter {}s fall {} rise {}", monitor.delay, monitor.fall, monitor.rise);
+        if let Some(address) = member.monitor_address {
+            let _ = write!(text, " addr {address}");
+        }
+        if let Some(port) = member.monitor_port {
+            let _ = write!(text, " port {port}");
+        }
+        if monitor.kind == MonitorKind::Https && !pool.tls {
+            text.push_str(" check-ssl verify none");
+        }
+    }
+    if mode == "http" && pool.persistence == Some(Persistence::HttpCookie) {
+        let _ = write!(text, " cookie {}", member.id);
+    }
+    if member.backup {
+        text.push_str(" backup");
+    }
+    text
+}

@@ -1,0 +1,167 @@
+use crate::balancer::*;
+
+fn plan() -> BalancerPlan {
+    let listener = ListenerPlan {
+        id: "listener-http".into(),
+        protocol: ListenerProtocol::Http,
+        port: 80,
+        connection_limit: Some(100),
+        default_pool: Some("pool-a".into()),
+        insert_headers: vec!["X-Forwarded-For".into(), "X-Forwarded-Port".into()],
+        timeout_client: 50_000,
+        timeout_connect: 5_000,
+        timeout_server: 50_000,
+        timeout_inspect: 0,
+        allowed: vec!["10.0.0.0/24".parse().unwrap()],
+        policies: vec![
+            PolicyPlan {
+                id: "reject".into(),
+                action: PolicyAction::Reject,
+                rules: vec![RuleMatch {
+                    kind: "HEADER".into(),
+                    compare: "EQUAL_TO".into(),
+                    key: "X-Kind".into(),
+                    value: "\"two words\"".into(),
+                    invert: true,
+                }],
+            },
+            PolicyPlan {
+                id: "pool".into(),
+                action: PolicyAction::ToPool("pool-b".into()),
+                rules: vec![
+                    RuleMatch {
+                        kind: "HOST_NAME".into(),
+                        compare: "REGEX".into(),
+                        key: String::new(),
+                        value: r"^a\.b #$".into(),
+                        invert: false,
+                    },
+                    RuleMatch {
+                        kind: "FILE_TYPE".into(),
+                        compare: "EQUAL_TO".into(),
+                        key: String::new(),
+                        value: "jpg".into(),
+                        invert: false,
+                    },
+                ],
+            },
+            PolicyPlan {
+                id: "url".into(),
+                action: PolicyAction::ToUrl("https://example.org/%20?a=b".into(), 301),
+                rules: vec![RuleMatch {
+                    kind: "PATH".into(),
+                    compare: "STARTS_WITH".into(),
+                    key: String::new(),
+                    value: "/old".into(),
+                    invert: false,
+                }],
+            },
+        ],
+    };
+    let tcp = ListenerPlan {
+        id: "listener-tcp".into(),
+        protocol: ListenerProtocol::Tcp,
+        port: 6443,
+        connection_limit: None,
+        default_pool: Some("pool-c".into()),
+        insert_headers: vec![],
+        allowed: vec![],
+        policies: vec![],
+        timeout_inspect: 10,
+        ..listener.clone()
+    };
+    let member = |id: &str, last: u8| MemberPlan {
+        id: id.into(),
+        address: [10, 0, 0, last].into(),
+        port: 8080,
+        weight: 1,
+        backup: last == 9,
+        monitor_address: None,
+        monitor_port: (last == 9).then_some(9090),
+    };
+    let monitor = MonitorPlan {
+        kind: MonitorKind::Http,
+        delay: 5,
+        timeout: 3,
+        rise: 2,
+        fall: 3,
+        method: "GET".into(),
+        path: "/health".into(),
+        expected: "200-202".into(),
+        http_version: "1.1".into(),
+        domain: Some("example.org".into()),
+    };
+    let pool = PoolPlan {
+        id: "pool-a".into(),
+        protocol: PoolProtocol::Http,
+        algorithm: Algorithm::RoundRobin,
+        persistence: Some(Persistence::HttpCookie),
+        tls: false,
+        monitor: Some(monitor.clone()),
+        members: vec![member("one", 8), member("two", 9)],
+        timeout_connect: 5_000,
+        timeout_server: 50_000,
+    };
+    let b = PoolPlan {
+        id: "pool-b".into(),
+        algorithm: Algorithm::SourceIp,
+        persistence: Some(Persistence::AppCookie("JSESSIONID".into())),
+        monitor: None,
+        tls: true,
+        ..pool.clone()
+    };
+    let c = PoolPlan {
+        id: "pool-c".into(),
+        protocol: PoolProtocol::ProxyV2,
+        algorithm: Algorithm::LeastConnections,
+        persistence: Some(Persistence::SourceIp),
+        monitor: Some(MonitorPlan { kind: MonitorKind::TlsHello, ..monitor }),
+        ..pool.clone()
+    };
+    BalancerPlan {
+        id: "3fa85f64-5717-4562-b3fc-2c963f66afa6".into(),
+        vip: VipPlan { addresses: vec!["10.0.0.5/24".parse().unwrap()], ..VipPlan::default() },
+        listeners: vec![listener, tcp],
+        pools: vec![pool, b, c],
+    }
+}
+
+#[test]
+fn configuration() {
+    insta::assert_snapshot!(super::config::render(&plan(), "/data/balancers/lb", 50_000).unwrap());
+}
+
+#[test]
+fn rules() {
+    insta::assert_snapshot!(super::rules::render(&plan()));
+}
+
+#[test]
+fn nothing_to_listen_on_is_no_process() {
+    assert_eq!(super::config::render(&BalancerPlan::default(), "/data", 50_000), None);
+}
+
+#[test]
+fn what_haproxy_says_is_read() {
+    let table = "# pxname,svname,scur,stot,bin,bout,ereq,status,weight,check_status\n\
+        l1,FRONTEND,2,9,100,200,1,OPEN,,\n\
+        p1,m1,0,0,0,0,,UP,1,L7OK\n\
+        p1,m2,0,0,0,0,,DOWN,1,L4CON\n\
+        p1,m3,0,0,0,0,,no check,1,\n\
+        p1,m4,0,0,0,0,,UP 1/2,1,INI\n\
+        p1,BACKEND,0,0,0,0,,UP,1,\n";
+    let view = super::stats::read(table);
+    let counters = Counters {
+        bytes_in: 100,
+        bytes_out: 200,
+        active_connections: 2,
+        total_connections: 9,
+        request_errors: 1,
+    };
+    assert_eq!(view.counters["l1"], counters);
+    let health = |member: &str| view.members.get(&("p1".to_owned(), member.to_owned())).copied();
+    assert_eq!(health("m1"), Some(Health::Up));
+    assert_eq!(health("m2"), Some(Health::Down));
+    assert_eq!(health("m3"), None);
+    assert_eq!(health("m4"), Some(Health::Unknown));
+}

@@ -1,0 +1,193 @@
+//! A real load balancer on a real bridge.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use host::balancer::*;
+use host::haproxy::{HaproxyBalancers, Options};
+use host::plan::PortPlan;
+use host::{LoadBalancers, Network};
+
+use super::guest::{Guest, talks};
+use super::plans::{any, port, tenant, uuid, with_rules};
+use super::sandbox::{Sandbox, have};
+use host::plan::Direction;
+
+/// Tells every caller who it is, and then says back what it hears.
+fn server(listener: TcpListener, name: &'static str) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                if stream.write_all(name.as_bytes()).is_err() {
+                    return;
+                }
+                let mut buffer = [0; 64];
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    if stream.write_all(&buffer[..length]).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn vip(network: &str, port: &PortPlan) -> VipPlan {
+    VipPlan {
+        port_id: port.id.clone(),
+        network_id: network.into(),
+        mac: port.mac.clone(),
+        mtu: 1450,
+        addresses: vec!["10.0.0.5/24".parse().unwrap()],
+        routes: vec![],
+    }
+}
+
+fn plan(vip: VipPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
+    let listener = ListenerPlan {
+        id: uuid("listener"),
+        protocol: ListenerProtocol::Tcp,
+        port: 80,
+        connection_limit: None,
+        default_pool: Some(uuid("pool")),
+        insert_headers: vec![],
+        timeout_client: 50_000,
+        timeout_connect: 2_000,
+        timeout_server: 50_000,
+        timeout_inspect: 0,
+        allowed: allowed.iter().map(|text| text.parse().unwrap()).collect(),
+        policies: vec![],
+    };
+    let member = |last: &u8| MemberPlan {
+        id: uuid(&format!("m{last}")),
+        address: [10, 0, 0, *last].into(),
+        port: 80,
+        weight: 1,
+        backup: false,
+        monitor_address: None,
+        monitor_port: None,
+    };
+    let monitor = MonitorPlan {
+        kind: MonitorKind::Tcp,
+        delay: 1,
+        timeout: 1,
+        rise: 1,
+        fall: 1,
+        method: String::new(),
+        path: String::new(),
+        expected: String::new(),
+        http_version: "1.0".into(),
+        domain: None,
+    };
+    let pool = PoolPlan {
+        id: uuid("pool"),
+        protocol: PoolProtocol::Tcp,
+        algorithm: Algorithm::RoundRobin,
+        persistence: None,
+        tls: false,
+        monitor: Some(monitor),
+        members: members.iter().map(member).collect(),
+        timeout_connect: 2_000,
+        timeout_server: 50_000,
+    };
+    BalancerPlan { id: uuid("balancer"), vip, listeners: vec![listener], pools: vec![pool] }
+}
+
+/// What the server says that answers.
+async fn who(guest: &Guest) -> Option<String> {
+    let mut stream = guest.connect("10.0.0.5:80").await?;
+    let mut name = [0; 3];
+    stream.read_exact(&mut name).ok()?;
+    Some(String::from_utf8_lossy(&name).into_owned())
+}
+
+#[test]
+fn servers_answer_in_turn_and_a_change_ends_no_connection() {
+    if !have("haproxy", "haproxy") {
+        return;
+    }
+    Sandbox::run(async |sandbox| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = camino::Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
+        // HAProxy has given root away when it enters its jail.
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        let balancers =
+            HaproxyBalancers::new(Options { prefix: "test".into(), directory: path.clone(), ledger: None })
+                .unwrap();
+        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
+        // The VIP's link is its driver's own.
+        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
+        let ports = vec![open("one", 11), open("two", 12), open("client", 20), own.clone()];
+        let network = tenant("net", ports.clone());
+        sandbox.network.apply_network(&network).await.unwrap();
+        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
+        let two = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        let client = Guest::start(&sandbox.network, &network, &ports[2]).await;
+        for (guest, address, name) in [(&one, "10.0.0.11:80", "one"), (&two, "10.0.0.12:80", "two")] {
+            let address: SocketAddr = address.parse().unwrap();
+            server(guest.inside(move || Ok(TcpListener::bind(address).unwrap())).await, name);
+        }
+        let both = plan(vip(&network.id, &own), &[11, 12], &[]);
+        let begun = std::time::Instant::now();
+        balancers.apply(&both).await.unwrap();
+        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+        let mut said = Vec::new();
+        for _ in 0..4 {
+            said.push(who(&client).await.expect("an answer"));
+        }
+        assert!(said.iter().any(|s| s == "one") && said.iter().any(|s| s == "two"), "{said:?}");
+        assert_ne!(said[0], said[1]);
+
+        // A connection that is open before a change goes on after it, and none is refused in between.
+        let mut long = client.connect("10.0.0.5:80").await.unwrap();
+        let mut name = [0; 3];
+        long.read_exact(&mut name).unwrap();
+        assert!(talks(&mut long));
+        let storm = client.inside(|| {
+            Ok(std::thread::spawn(|| {
+                // Its own thread of this namespace.
+                (0..200)
+                    .filter(|_| {
+                        let stream = std::net::TcpStream::connect("10.0.0.5:80");
+                        stream.and_then(|mut s| s.read_exact(&mut [0; 3])).is_err()
+                    })
+                    .count()
+            }))
+        });
+        let storm = storm.await;
+        for round in 0..4 {
+            let members: &[u8] = if round % 2 == 0 { &[12] } else { &[11, 12] };
+            balancers.apply(&plan(vip(&network.id, &own), members, &[])).await.unwrap();
+        }
+        let lost = tokio::task::spawn_blocking(move || storm.join().unwrap()).await.unwrap();
+        assert_eq!(lost, 0, "connections that a change has ended");
+        assert!(talks(&mut long), "the old process serves what it has");
+
+        // A driver without memory finds all as it is.
+        let again =
+            HaproxyBalancers::new(Options { prefix: "test".into(), directory: path.clone(), ledger: None });
+        let again = again.unwrap();
+        let pid = std::fs::read_to_string(path.join(&both.id).join("haproxy.pid")).unwrap();
+        again.apply(&both).await.unwrap();
+        assert_eq!(std::fs::read_to_string(path.join(&both.id).join("haproxy.pid")).unwrap(), pid);
+        assert!(who(&client).await.is_some());
+        let view = again.observe(&both).await.unwrap();
+        assert!(view.counters[&uuid("listener")].total_connections > 0);
+        assert_eq!(again.list().await.unwrap(), [both.id.as_str()]);
+
+        // Who is not allowed is not answered.
+        again.apply(&plan(vip(&network.id, &own), &[11, 12], &["192.0.2.0/24"])).await.unwrap();
+        assert_eq!(who(&client).await, None);
+        again.apply(&plan(vip(&network.id, &own), &[11, 12], &["10.0.0.0/24"])).await.unwrap();
+        assert!(who(&client).await.is_some());
+
+        again.remove(&both.id).await.unwrap();
+        assert_eq!(who(&client).await, None);
+        assert!(again.list().await.unwrap().is_empty());
+        assert!(!std::path::Path::new("/run/netns/test-b-").join(&both.id).exists());
+        assert!(!talks(&mut long), "nothing of it runs");
+    });
+}

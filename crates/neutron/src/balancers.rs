@@ -1,0 +1,136 @@
+//! The calls that Octavia makes. They work within its own transaction, so that a load balancer and the port of its VIP
+//! come and go together, whatever ends the daemon in between.
+
+use std::net::IpAddr;
+
+use base::{Ctx, Result};
+use db::{AnyConnection, Tx};
+use ipnet::IpNet;
+
+use crate::compute::PortView;
+use crate::compute::load;
+use crate::plane::Wakes;
+use crate::ports::addresses::Wanted;
+use crate::ports::{self, LOAD_BALANCER, Port};
+use crate::subnets::Subnet;
+use crate::{Neutron, fault, networks, subnets};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubnetBrief {
+    pub id: String,
+    pub network_id: String,
+    pub cidr: IpNet,
+}
+
+impl From<Subnet> for SubnetBrief {
+    fn from(subnet: Subnet) -> Self {
+        SubnetBrief { id: subnet.standard.id, network_id: subnet.network_id, cidr: subnet.cidr }
+    }
+}
+
+/// The port of a VIP that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VipPort<'a> {
+    pub balancer_id: &'a str,
+    pub project_id: &'a str,
+    pub network_id: &'a str,
+    pub subnet_id: &'a str,
+    /// None: any free one of the subnet.
+    pub address: Option<IpAddr>,
+}
+
+impl Neutron {
+    /// 404 for one that the caller may not see.
+    pub async fn subnet_in(&self, conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<SubnetBrief> {
+        Ok(subnets::store::visible(conn, ctx, id).await?.0.into())
+    }
+
+    /// In the order in which they were made. 404 for a network that the caller may not see.
+    pub async fn subnets_in(
+        &self,
+        conn: &mut AnyConnection,
+        ctx: &Ctx,
+        network_id: &str,
+    ) -> Result<Vec<SubnetBrief>> {
+        networks::store::visible(conn, ctx, network_id).await?;
+        let mut all = subnets::store::of_network(conn, network_id).await?;
+        all.sort_by(|a, b| {
+            (a.standard.created_at, &a.standard.id).cmp(&(b.standard.created_at, &b.standard.id))
+        });
+        Ok(all.into_iter().map(Into::into).collect())
+    }
+
+    /// 404 for one that the caller may not see.
+    pub async fn port_in(&self, conn: &mut AnyConnection, ctx: &Ctx, id: &str) -> Result<PortView> {
+        let (full, _) = ports::store::visible(conn, ctx, id).await?;
+        load::one(conn, full).await
+    }
+
+    /// Its place is this host. Its link is Octavia's own, so neither security groups nor anti-spoofing judge it.
+    pub async fn create_vip(&self, tx: &mut Tx, ctx: &Ctx, vip: &VipPort<'_>) -> Result<(PortView, Wakes)> {
+        let network = networks::store::visible(tx, ctx, vip.network_id).await?;
+        let open = networks::store::is_open_to(tx, ctx, &network).await?;
+        ports::rules::may_plug(open, vip.project_id)?;
+        if vip.address.is_some() && !open {
+            return Err(fault::policy("create_port:fixed_ips:ip_address"));
+        }
+        let mac = ports::macs::free(tx, vip.network_id).await?;
+        let device = device_of(vip.balancer_id);
+        let mut port = Port::internal(vip.project_id, vip.network_id, LOAD_BALANCER, &device, mac);
+        port.standard.name = format!("octavia-{device}");
+        port.port_security = network.port_security;
+        port.binding_host.clone_from(&self.config.host);
+        let wanted = [Wanted { subnet_id: Some(vip.subnet_id.into()), ip_address: vip.address }];
+        let (full, wakes) = ports::store::create(tx, ctx, port, Some(&wanted), Vec::new()).await?;
+        Ok((load::one(tx, full).await?, wakes))
+    }
+
+    /// Gives an existing port to a load balancer.
+    pub async fn bind_vip(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        port_id: &str,
+        balancer_id: &str,
+    ) -> Result<(PortView, Wakes)> {
+        let (before, _) = ports::store::visible(tx, ctx, port_id).await?;
+        let mut after = before.clone();
+        after.port.device_id = device_of(balancer_id);
+        after.port.device_owner = LOAD_BALANCER.into();
+        after.port.binding_host.clone_from(&self.config.host);
+        after.port.attached_at = base::time::now();
+        after.port.standard.touch();
+        let wakes = ports::store::update(tx, ctx, &before, &after).await?;
+        Ok((load::one(tx, after).await?, wakes))
+    }
+
+    /// The load balancer goes: its own port with it, one that was given is free again. One that is gone is fine.
+    pub async fn release_vip(&self, tx: &mut Tx, ctx: &Ctx, port_id: &str, own: bool) -> Result<Wakes> {
+        let before = match ports::store::visible(tx, ctx, port_id).await {
+            Ok((full, _)) if full.port.device_owner == LOAD_BALANCER => full,
+            Ok(_) => return Ok(Wakes::default()),
+            Err(e) if e.is_not_found() => return Ok(Wakes::default()),
+            Err(e) => return Err(e),
+        };
+        if own {
+            return ports::store::delete(tx, ctx, &before).await;
+        }
+        let mut after = before.clone();
+        after.port.device_id.clear();
+        after.port.device_owner.clear();
+        after.port.binding_host.clear();
+        after.port.status = "DOWN".into();
+        after.port.standard.touch();
+        ports::store::update(tx, ctx, &before, &after).await
+    }
+
+    /// After the transaction that they came of was committed.
+    pub fn wake_for(&self, wakes: &Wakes) {
+        self.wake(wakes);
+    }
+}
+
+/// What the real service writes into the port's `device_id`.
+fn device_of(balancer_id: &str) -> String {
+    format!("lb-{balancer_id}")
+}

@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use base::Result;
+use serde_json::{Map, Value};
+use web::{Caller, Json, Origin, Params, Path, Routes, State};
+
+use super::{ATTRS, rules};
+use crate::request::{created, member, require, updated};
+use crate::tree::change::{self, Target, target};
+use crate::tree::{Node, Noun, pages};
+use crate::{Octavia, policy};
+
+const NOUN: Noun = Noun::HealthMonitor;
+
+pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
+    const P: &policy::Set = &policy::HEALTH_MONITOR;
+    routes
+        .get("/v2/lbaas/healthmonitors", &P.list, list)
+        .post("/v2/lbaas/healthmonitors", &P.create, create)
+        .get("/v2/lbaas/healthmonitors/{id}", &P.show, show)
+        .put("/v2/lbaas/healthmonitors/{id}", &P.update, update)
+        .delete("/v2/lbaas/healthmonitors/{id}", &P.delete, delete)
+}
+
+async fn list(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Origin(origin): Origin,
+    params: Params,
+) -> web::Result {
+    pages::list(&app, &ctx, NOUN, None, &params, &origin).await
+}
+
+async fn show(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    params: Params,
+) -> web::Result {
+    pages::show(&app, &ctx, NOUN, &id, None, &params).await
+}
+
+async fn create(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Json(body): Json<Value>,
+) -> web::Result {
+    let given = created(ATTRS, member(&body, NOUN.member())?)?;
+    let pool = require(&given, "pool_id")?.to_owned();
+    let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+        let Target { tree, node: pool } = target(tx, &ctx, Noun::Pool, &pool).await?;
+        let fields = rules::create(&pool, &given)?;
+        let node = Node::new(NOUN, &pool.project_id, &pool.balancer_id, &pool.id, fields);
+        change::begin(tx, &tree, NOUN, &node.id, &pool.id).await?;
+        change::create(tx, &ctx, &node).await?;
+        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
+        Ok((node.balancer_id, view))
+    });
+    let (balancer, view) = made?;
+    Ok(pages::done(&app, NOUN, 201, &balancer, &view))
+}
+
+async fn update(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> web::Result {
+    let given = updated(ATTRS, member(&body, NOUN.member())?)?;
+    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+        let target = target(tx, &ctx, NOUN, &id).await?;
+        let mut node = target.node.clone();
+        node.fields = rules::update(&node, &given)?;
+        change::update(tx, &ctx, &target, node.clone()).await?;
+        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
+        Ok((node.balancer_id, view))
+    });
+    let (balancer, view) = done?;
+    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+}
+
+async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+    pages::delete(&app, &ctx, NOUN, &id, None).await
+}

@@ -1,0 +1,94 @@
+use std::sync::Arc;
+
+use base::Result;
+use serde_json::{Map, Value};
+use web::{Caller, Json, Origin, Params, Path, Routes, State};
+
+use super::{ATTRS, rules};
+use crate::request::{created, member, updated};
+use crate::tree::change::{self, Target, target};
+use crate::tree::{Node, Noun, pages};
+use crate::{Octavia, fault, policy};
+
+const NOUN: Noun = Noun::L7Rule;
+
+pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
+    const P: &policy::Set = &policy::L7RULE;
+    routes
+        .get("/v2/lbaas/l7policies/{policy_id}/rules", &P.list, list)
+        .post("/v2/lbaas/l7policies/{policy_id}/rules", &P.create, create)
+        .get("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.show, show)
+        .put("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.update, update)
+        .delete("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.delete, delete)
+}
+
+async fn list(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(policy): Path<String>,
+    Origin(origin): Origin,
+    params: Params,
+) -> web::Result {
+    pages::list(&app, &ctx, NOUN, Some((Noun::L7Policy, &policy)), &params, &origin).await
+}
+
+async fn show(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path((policy, id)): Path<(String, String)>,
+    params: Params,
+) -> web::Result {
+    pages::show(&app, &ctx, NOUN, &id, Some(&policy), &params).await
+}
+
+async fn create(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(policy): Path<String>,
+    Json(body): Json<Value>,
+) -> web::Result {
+    let given = created(ATTRS, member(&body, NOUN.member())?)?;
+    let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+        let Target { tree, node: policy } = target(tx, &ctx, Noun::L7Policy, &policy).await?;
+        rules::check(&given)?;
+        rules::check_count(&policy.id, tree.under(NOUN, &policy.id).count() + 1)?;
+        let node = Node::new(NOUN, &policy.project_id, &policy.balancer_id, &policy.id, given.clone());
+        change::begin(tx, &tree, NOUN, &node.id, &policy.id).await?;
+        change::create(tx, &ctx, &node).await?;
+        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
+        Ok((node.balancer_id, view))
+    });
+    let (balancer, view) = made?;
+    Ok(pages::done(&app, NOUN, 201, &balancer, &view))
+}
+
+async fn update(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path((policy, id)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> web::Result {
+    let given = updated(ATTRS, member(&body, NOUN.member())?)?;
+    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+        let target = target(tx, &ctx, NOUN, &id).await?;
+        if target.node.parent_id != policy {
+            return Err(fault::not_found(NOUN.title(), &id));
+        }
+        let mut node = target.node.clone();
+        node.fields.extend(given.clone());
+        rules::check(&node.fields)?;
+        change::update(tx, &ctx, &target, node.clone()).await?;
+        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
+        Ok((node.balancer_id, view))
+    });
+    let (balancer, view) = done?;
+    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+}
+
+async fn delete(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path((policy, id)): Path<(String, String)>,
+) -> web::Result {
+    pages::delete(&app, &ctx, NOUN, &id, Some(&policy)).await
+}

@@ -1,0 +1,192 @@
+use std::sync::Arc;
+
+use base::{Ctx, Error, Result};
+use db::Tx;
+use neutron::plane::Wakes;
+use serde_json::{Map, Value, json};
+use web::{Caller, Json, Origin, Params, Path, Routes, State};
+
+use super::{ATTRS, vip, whole};
+use crate::request::{Fields, Look, created, member, updated};
+use crate::tree::{ACTIVE, ERROR, Node, Noun, PENDING_DELETE, PENDING_UPDATE, pages, store, view};
+use crate::{Octavia, fault, flavors, plane, policy, providers, quotas};
+
+const NOUN: Noun = Noun::LoadBalancer;
+
+pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
+    const P: &policy::Set = &policy::LOAD_BALANCER;
+    routes
+        .get("/v2/lbaas/loadbalancers", &P.list, list)
+        .post("/v2/lbaas/loadbalancers", &P.create, create)
+        .get("/v2/lbaas/loadbalancers/{id}", &P.show, show)
+        .put("/v2/lbaas/loadbalancers/{id}", &P.update, update)
+        .delete("/v2/lbaas/loadbalancers/{id}", &P.delete, delete)
+        .get("/v2/lbaas/loadbalancers/{id}/status", &policy::STATUS, status)
+        .get("/v2/lbaas/loadbalancers/{id}/statuses", &policy::STATUS, status)
+        .get("/v2/lbaas/loadbalancers/{id}/stats", &policy::STATS, stats)
+        .put("/v2/lbaas/loadbalancers/{id}/failover", &policy::FAILOVER, failover)
+}
+
+async fn list(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Origin(origin): Origin,
+    params: Params,
+) -> web::Result {
+    pages::list(&app, &ctx, NOUN, None, &params, &origin).await
+}
+
+async fn show(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    params: Params,
+) -> web::Result {
+    pages::show(&app, &ctx, NOUN, &id, None, &params).await
+}
+
+/// Whose it shall be: the caller's project, or the one that an admin names.
+fn owner<'a>(ctx: &'a Ctx, body: &'a Value) -> Result<&'a str> {
+    let named = ["project_id", "tenant_id"].into_iter().find_map(|key| body.get(key)?.as_str());
+    match (named, ctx.project()) {
+        (Some(named), _) if policy::governs(ctx) || policy::is_own(ctx, named) => Ok(named),
+        (Some(_), _) => Err(fault::policy()),
+        (None, Some(project)) => Ok(&project.id),
+        (None, None) => Err(fault::invalid(
+            "Missing project ID in request where one is required. An administrator should check the keystone \
+             settings in the Octavia configuration.",
+        )),
+    }
+}
+
+async fn create(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Json(body): Json<Value>,
+) -> web::Result {
+    let body = member(&body, NOUN.member())?;
+    let given = created(ATTRS, body)?;
+    let owner = owner(&ctx, body)?;
+    let made: Result<(String, Value, Wakes)> =
+        db::write!(app.db, |tx| create_all(&app, tx, &ctx, owner, given.clone()).await);
+    let (id, view, wakes) = made?;
+    app.neutron.wake_for(&wakes);
+    app.balancers.wake(&id);
+    Ok(web::json(201, &json!({ NOUN.member(): view })))
+}
+
+async fn create_all(
+    app: &Octavia,
+    tx: &mut Tx,
+    ctx: &Ctx,
+    owner: &str,
+    mut fields: Fields,
+) -> Result<(String, Value, Wakes)> {
+    let listeners = fields.remove("listeners").unwrap_or_default();
+    let pools = fields.remove("pools").unwrap_or_default();
+    let provider = flavors::rules::provider(
+        flavors::store::flavor_of(tx, fields.text("flavor_id")).await?,
+        fields.text("flavor_id"),
+        fields.text("provider"),
+    )?;
+    flavors::rules::check_zone(
+        flavors::store::zone_of(tx, fields.text("availability_zone")).await?.as_ref(),
+        fields.text("availability_zone"),
+    )?;
+    fields.insert("provider".into(), provider.clone().into());
+    providers::named(&provider)?;
+    if !fields.list("additional_vips").is_empty() {
+        return Err(fault::unsupported(&provider, "additional VIPs"));
+    }
+    quotas::store::check(tx, owner, NOUN, 1).await?;
+    let mut node = Node::new(NOUN, owner, "", "", fields);
+    let wakes = vip::settle(app, tx, ctx, &mut node).await?;
+    store::insert(tx, ctx, &node).await?;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    whole::create(app, tx, ctx, &node, &list(&listeners), &list(&pools)).await?;
+    let tree = store::tree(tx, &node.id).await?;
+    let view = view::full(&tree, tree.find(NOUN, &node.id)?);
+    Ok((node.id, view, wakes))
+}
+
+fn pending(node: &Node) -> Error {
+    Error::conflict(format!("Invalid state {} of loadbalancer resource {}", node.provisioning, node.id))
+}
+
+async fn update(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> web::Result {
+    let given = updated(ATTRS, member(&body, NOUN.member())?)?;
+    if given.is_set("vip_qos_policy_id") {
+        return Err(fault::invalid("VIP QoS policy is not allowed in this deployment.").into());
+    }
+    let done: Result<Map<String, Value>> = db::write!(app.db, |tx| {
+        let mut node = store::owned(tx, &ctx, NOUN, &id).await?;
+        if node.provisioning != ACTIVE {
+            return Err(pending(&node));
+        }
+        node.fields.extend(given.clone());
+        node.provisioning = PENDING_UPDATE.into();
+        store::update(tx, &ctx, &node).await?;
+        pages::fresh(tx, NOUN, &id, &id).await
+    });
+    Ok(pages::done(&app, NOUN, 200, &id, &done?))
+}
+
+async fn delete(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    params: Params,
+) -> web::Result {
+    let cascade = params.flag("cascade").unwrap_or(false);
+    let done: Result<()> = db::write!(app.db, |tx| {
+        let node = store::owned(tx, &ctx, NOUN, &id).await?;
+        let tree = store::tree(tx, &id).await?;
+        if tree.nodes.len() > 1 && !cascade {
+            return Err(fault::invalid(format!("Cannot delete Load Balancer {id} - it has children")));
+        }
+        if !store::lock(tx, &id, &[ACTIVE, ERROR], PENDING_DELETE).await? {
+            return Err(pending(&node));
+        }
+        store::set_provisioning(tx, &tree.whole(&id)[1..], PENDING_DELETE).await?;
+        store::event(tx, &ctx, &node, NOUN.delete_event()).await
+    });
+    done?;
+    app.balancers.wake(&id);
+    Ok(web::no_content(204))
+}
+
+async fn status(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+    let mut conn = app.db.read().await?;
+    let node = store::visible(&mut conn, &ctx, NOUN, &id).await?;
+    let tree = store::tree(&mut conn, &id).await?;
+    Ok(web::json(200, &view::statuses(&tree, &node)))
+}
+
+async fn stats(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
+    store::visible(&mut *app.db.read().await?, &ctx, NOUN, &id).await?;
+    let counters = plane::observe::counters(&app, &id).await?;
+    Ok(web::json(200, &json!({"stats": plane::observe::view(plane::observe::sum(counters.values()))})))
+}
+
+/// There is no other machine to go to: what is there is made anew.
+async fn failover(
+    State(app): State<Arc<Octavia>>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> web::Result {
+    let done: Result<()> = db::write!(app.db, |tx| {
+        let node = store::owned(tx, &ctx, NOUN, &id).await?;
+        if !store::lock(tx, &id, &[ACTIVE, ERROR], PENDING_UPDATE).await? {
+            return Err(pending(&node));
+        }
+        store::event(tx, &ctx, &node, "loadbalancer.failover").await
+    });
+    done?;
+    app.balancers.wake(&id);
+    Ok(web::no_content(202))
+}

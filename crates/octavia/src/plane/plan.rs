@@ -1,0 +1,216 @@
+//! The tree of a load balancer as the host's plan. Pure.
+
+use std::net::IpAddr;
+
+use host::balancer::{
+    Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
+    Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch, VipPlan,
+};
+use ipnet::IpNet;
+use neutron::PortView;
+use serde_json::Value;
+
+use crate::listeners::{TIMEOUT_CONNECT, TIMEOUT_MEMBER};
+use crate::request::Look;
+use crate::tree::{Node, Noun, PENDING_DELETE, Tree};
+
+/// `port`: the VIP's.
+pub fn balancer(tree: &Tree, root: &Node, port: &PortView) -> BalancerPlan {
+    let up = |node: &&Node| node.is_up() && node.provisioning != PENDING_DELETE;
+    let listeners: Vec<ListenerPlan> = match root.is_up() {
+        true => tree.of(Noun::Listener).filter(up).filter_map(|node| listener(tree, node)).collect(),
+        false => Vec::new(),
+    };
+    let used = |pool: &&Node| {
+        listeners.iter().any(|listener| {
+            listener.default_pool.as_deref() == Some(&pool.id)
+                || listener.policies.iter().any(|p| p.action == PolicyAction::ToPool(pool.id.clone()))
+        })
+    };
+    let pools = tree.of(Noun::Pool).filter(up).filter(used).filter_map(|node| pool(tree, node)).collect();
+    BalancerPlan { id: root.id.clone(), vip: vip(root, port), listeners, pools }
+}
+
+fn vip(root: &Node, port: &PortView) -> VipPlan {
+    // The VIP itself comes first: connections to members begin there.
+    let own: Option<IpAddr> = root.text("vip_address").parse().ok();
+    let mut fixed: Vec<_> = port.fixed_ips.iter().collect();
+    fixed.sort_by_key(|ip| Some(ip.address) != own);
+    let mut routes = Vec::new();
+    for ip in &fixed {
+        let everywhere = if ip.address.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
+        let default = everywhere.parse::<IpNet>().ok().zip(ip.gateway);
+        for (destination, next_hop) in ip.routes.iter().copied().chain(default) {
+            if !routes.iter().any(|(known, _)| *known == destination) {
+                routes.push((destination, next_hop));
+            }
+        }
+    }
+    VipPlan {
+        port_id: port.id.clone(),
+        network_id: port.network_id.clone(),
+        mac: port.mac.clone(),
+        mtu: port.mtu,
+        addresses: fixed.iter().filter_map(|ip| IpNet::new(ip.address, ip.prefix).ok()).collect(),
+        routes,
+    }
+}
+
+fn listener(tree: &Tree, node: &Node) -> Option<ListenerPlan> {
+    let fields = &node.fields;
+    let milliseconds =
+        |name: &str| fields.number(name).and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+    let pool_is_up = |id: &str| {
+        tree.get(Noun::Pool, id).is_some_and(|pool| pool.is_up() && pool.provisioning != PENDING_DELETE)
+    };
+    let headers = fields.get("insert_headers").and_then(Value::as_object);
+    Some(ListenerPlan {
+        id: node.id.clone(),
+        protocol: match fields.text("protocol") {
+            "HTTP" => ListenerProtocol::Http,
+            "HTTPS" => ListenerProtocol::Https,
+            "TCP" => ListenerProtocol::Tcp,
+            "UDP" => ListenerProtocol::Udp,
+            "SCTP" => ListenerProtocol::Sctp,
+            "PROMETHEUS" => ListenerProtocol::Prometheus,
+            _ => return None,
+        },
+        port: u16::try_from(fields.number("protocol_port")?).ok()?,
+        connection_limit: fields.number("connection_limit").and_then(|n| u32::try_from(n).ok()),
+        default_pool: Some(node.pool_id.clone()).filter(|id| pool_is_up(id)),
+        insert_headers: headers
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        timeout_client: milliseconds("timeout_client_data"),
+        timeout_connect: milliseconds("timeout_member_connect"),
+        timeout_server: milliseconds("timeout_member_data"),
+        timeout_inspect: milliseconds("timeout_tcp_inspect"),
+        allowed: texts(fields.list("allowed_cidrs")).filter_map(|text| text.parse().ok()).collect(),
+        policies: tree
+            .policies_of(&node.id)
+            .into_iter()
+            .filter(|policy| policy.is_up() && policy.provisioning != PENDING_DELETE)
+            .filter_map(|node| policy(tree, node))
+            .collect(),
+    })
+}
+
+fn texts(list: &[Value]) -> impl Iterator<Item = &str> {
+    list.iter().filter_map(Value::as_str)
+}
+
+fn policy(tree: &Tree, node: &Node) -> Option<PolicyPlan> {
+    let status =
+        || node.fields.number("redirect_http_code").and_then(|n| u16::try_from(n).ok()).unwrap_or(302);
+    let action = match node.text("action") {
+        "REJECT" => PolicyAction::Reject,
+        "REDIRECT_TO_POOL" => {
+            tree.get(Noun::Pool, &node.pool_id).filter(|pool| pool.is_up())?;
+            PolicyAction::ToPool(node.pool_id.clone())
+        }
+        "REDIRECT_TO_URL" => PolicyAction::ToUrl(node.text("redirect_url").into(), status()),
+        "REDIRECT_PREFIX" => PolicyAction::ToPrefix(node.text("redirect_prefix").into(), status()),
+        _ => return None,
+    };
+    let rules: Vec<RuleMatch> = tree
+        .under(Noun::L7Rule, &node.id)
+        .filter(|rule| rule.is_up() && rule.provisioning != PENDING_DELETE)
+        .map(|rule| RuleMatch {
+            kind: rule.text("type").into(),
+            compare: rule.text("compare_type").into(),
+            key: rule.text("key").into(),
+            value: rule.text("value").into(),
+            invert: rule.fields.flag("invert"),
+        })
+        .collect();
+    // A policy without rules is about nothing.
+    (!rules.is_empty()).then(|| PolicyPlan { id: node.id.clone(), action, rules })
+}
+
+fn pool(tree: &Tree, node: &Node) -> Option<PoolPlan> {
+    let fields = &node.fields;
+    let timeout = |name: &str, usual: i64| {
+        let own = tree.listeners_of(&node.id).into_iter().find_map(|listener| listener.fields.number(name));
+        u64::try_from(own.unwrap_or(usual)).unwrap_or_default()
+    };
+    let persistence = fields.get("session_persistence").and_then(Value::as_object);
+    let alive = |member: &&Node| member.is_up() && member.provisioning != PENDING_DELETE;
+    Some(PoolPlan {
+        id: node.id.clone(),
+        protocol: match fields.text("protocol") {
+            "HTTP" => PoolProtocol::Http,
+            "HTTPS" => PoolProtocol::Https,
+            "TCP" => PoolProtocol::Tcp,
+            "PROXY" => PoolProtocol::Proxy,
+            "PROXYV2" => PoolProtocol::ProxyV2,
+            "UDP" => PoolProtocol::Udp,
+            "SCTP" => PoolProtocol::Sctp,
+            _ => return None,
+        },
+        algorithm: match fields.text("lb_algorithm") {
+            "LEAST_CONNECTIONS" => Algorithm::LeastConnections,
+            "SOURCE_IP" => Algorithm::SourceIp,
+            "SOURCE_IP_PORT" => Algorithm::SourceIpPort,
+            _ => Algorithm::RoundRobin,
+        },
+        persistence: persistence.and_then(|p| match p.text("type") {
+            "SOURCE_IP" => Some(Persistence::SourceIp),
+            "HTTP_COOKIE" => Some(Persistence::HttpCookie),
+            "APP_COOKIE" => Some(Persistence::AppCookie(p.text("cookie_name").into())),
+            _ => None,
+        }),
+        tls: fields.flag("tls_enabled"),
+        monitor: tree
+            .monitor_of(&node.id)
+            .filter(|node| node.is_up() && node.provisioning != PENDING_DELETE)
+            .and_then(monitor),
+        members: tree.under(Noun::Member, &node.id).filter(alive).filter_map(member).collect(),
+        timeout_connect: timeout("timeout_member_connect", TIMEOUT_CONNECT),
+        timeout_server: timeout("timeout_member_data", TIMEOUT_MEMBER),
+    })
+}
+
+fn member(node: &Node) -> Option<MemberPlan> {
+    let fields = &node.fields;
+    let port = |name: &str| fields.number(name).and_then(|n| u16::try_from(n).ok());
+    Some(MemberPlan {
+        id: node.id.clone(),
+        address: fields.text("address").parse().ok()?,
+        port: port("protocol_port")?,
+        weight: port("weight").unwrap_or(1),
+        backup: fields.flag("backup"),
+        monitor_address: fields.text("monitor_address").parse().ok(),
+        monitor_port: port("monitor_port"),
+    })
+}
+
+fn monitor(node: &Node) -> Option<MonitorPlan> {
+    let fields = &node.fields;
+    let number = |name: &str| fields.number(name).and_then(|n| u32::try_from(n).ok()).unwrap_or(1).max(1);
+    Some(MonitorPlan {
+        kind: match fields.text("type") {
+            "TCP" => MonitorKind::Tcp,
+            "HTTP" => MonitorKind::Http,
+            "HTTPS" => MonitorKind::Https,
+            "TLS-HELLO" => MonitorKind::TlsHello,
+            "UDP-CONNECT" => MonitorKind::UdpConnect,
+            "SCTP" => MonitorKind::Sctp,
+            _ => return None,
+        },
+        delay: number("delay"),
+        timeout: number("timeout"),
+        rise: number("max_retries"),
+        fall: number("max_retries_down"),
+        method: fields.text("http_method").into(),
+        path: fields.text("url_path").into(),
+        expected: fields.text("expected_codes").into(),
+        http_version: fields
+            .get("http_version")
+            .and_then(Value::as_f64)
+            .map_or_else(|| "1.0".to_owned(), |version| format!("{version:.1}")),
+        domain: Some(fields.text("domain_name").to_owned()).filter(|name| !name.is_empty()),
+    })
+}

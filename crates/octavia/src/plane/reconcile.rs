@@ -1,0 +1,137 @@
+//! Makes one load balancer real. Killed anywhere, the next activation goes on: the rows say what is pending, and the
+//! host makes nothing twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base::{Ctx, Error, Result};
+use host::balancer::BalancerPlan;
+use neutron::plane::Wakes;
+use reconcile::{Failure, Outcome, Reconciler};
+
+use super::{observe, plan};
+use crate::Octavia;
+use crate::load_balancers::OWN_PORT;
+use crate::request::Look;
+use crate::tree::{ACTIVE, ERROR, Node, PENDING_DELETE, Tree, store};
+
+pub const NAME: &str = "octavia.loadbalancers";
+
+/// Between two looks at monitored members.
+const LOOK: Duration = Duration::from_secs(2);
+
+pub struct Balancers(pub Arc<Octavia>);
+
+#[async_trait]
+impl Reconciler for Balancers {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn reconcile(&self, key: &str) -> Result<Outcome, Failure> {
+        let app = &*self.0;
+        let tree = store::tree(&mut *app.db.read().await?, key).await?;
+        match tree.root() {
+            None => app.host.remove(key).await?,
+            Some(root) if root.provisioning == PENDING_DELETE => app.take_away(&tree, root).await?,
+            Some(root) => return app.make_real(&tree, root).await,
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn resync(&self) -> Result<Vec<String>, Failure> {
+        let app = &*self.0;
+        let mut keys = store::balancer_ids(&mut *app.db.read().await?).await?;
+        keys.extend(app.host.list().await?);
+        keys.sort();
+        keys.dedup();
+        Ok(keys)
+    }
+}
+
+impl Octavia {
+    async fn take_away(&self, tree: &Tree, root: &Node) -> Result<(), Failure> {
+        self.host.remove(&root.id).await?;
+        self.real().remove(&root.id);
+        let ctx = Ctx::internal("load-balancer");
+        let done: Result<Wakes> = db::write!(self.db, |tx| {
+            let own = root.fields.flag(OWN_PORT);
+            let wakes = self.neutron.release_vip(tx, &ctx, root.text("vip_port_id"), own).await?;
+            store::remove(tx, &tree.whole(&root.id)).await?;
+            store::event(tx, &ctx, root, "loadbalancer.gone").await?;
+            Ok(wakes)
+        });
+        self.neutron.wake_for(&done?);
+        Ok(())
+    }
+
+    async fn make_real(&self, tree: &Tree, root: &Node) -> Result<Outcome, Failure> {
+        let pending = tree.nodes.iter().any(|node| node.provisioning != ACTIVE);
+        // Otherwise it is only looked at.
+        let anew = pending || !self.real().contains(&root.id);
+        let plan = match self.apply(root, tree, anew).await {
+            Ok(plan) => plan,
+            Err(failure) => {
+                self.real().remove(&root.id);
+                // It stays locked to its owner, who may delete it or have it made anew; so do we, again and again.
+                let settled: Result<bool> = db::write!(self.db, |tx| store::settle(tx, tree, ERROR).await);
+                settled?;
+                return Err(failure);
+            }
+        };
+        if pending {
+            let settled: Result<bool> = db::write!(self.db, |tx| store::settle(tx, tree, ACTIVE).await);
+            if !settled? {
+                return Ok(Outcome::Again(Duration::ZERO));
+            }
+        }
+        if anew {
+            let port = [root.text("vip_port_id").to_owned()];
+            self.neutron.set_port_status(&port, true).await?;
+            self.real().insert(root.id.clone());
+        }
+        self.look(tree, &plan).await?;
+        let watched = plan.pools.iter().any(|pool| pool.monitor.is_some());
+        Ok(if watched { Outcome::Again(LOOK) } else { Outcome::Done })
+    }
+
+    async fn apply(&self, root: &Node, tree: &Tree, anew: bool) -> Result<BalancerPlan, Failure> {
+        let port = root.text("vip_port_id");
+        let port = self
+            .neutron
+            .port_for_metadata(port)
+            .await?
+            .ok_or_else(|| Error::not_found(format!("The VIP's port {port} is gone.")))?;
+        let plan = plan::balancer(tree, root, &port);
+        if anew {
+            self.neutron.ensure_plugged(&[port.network_id]).await?;
+        }
+        self.host.apply(&plan).await?;
+        Ok(plan)
+    }
+
+    /// Writes the operating statuses that have changed.
+    async fn look(&self, tree: &Tree, plan: &BalancerPlan) -> Result<(), Failure> {
+        let seen = self.host.observe(plan).await?;
+        let statuses = observe::statuses(tree, plan, &seen);
+        let changed: BTreeMap<&str, &str> = tree
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node, *statuses.get(&node.id)?)))
+            .filter(|(node, status)| node.operating != *status)
+            .map(|(node, status)| (node.id.as_str(), status))
+            .collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let done: Result<()> = db::write!(self.db, |tx| {
+            for (id, status) in &changed {
+                store::set_operating(tx, id, status).await?;
+            }
+            Ok(())
+        });
+        Ok(done?)
+    }
+}

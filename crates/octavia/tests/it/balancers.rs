@@ -1,0 +1,243 @@
+//! Load balancers: the VIP, the lock, the whole at once.
+
+use std::time::Instant;
+
+use host::fake::Operation;
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, id};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_are_told_oldest_first_and_both_names_lead_to_the_calls() {
+    let cloud = Cloud::start().await;
+    let versions = cloud.raw("/").await.ok(200)["versions"].as_array().unwrap().clone();
+    assert_eq!((&versions[0]["id"], &versions[27]["id"]), (&json!("v2.0"), &json!("v2.27")));
+    assert_eq!(versions[27]["status"], "CURRENT");
+    assert_eq!(versions[27]["links"][0]["href"], "http://cloud.example:5000/load-balancer/v2");
+    for path in ["/v2/lbaas/loadbalancers", "/v2.0/lbaas/loadbalancers?limit=5"] {
+        assert_eq!(cloud.raw(path).await.ok(200)["loadbalancers"], json!([]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_balancer_has_a_port_from_its_create_to_its_end() {
+    let cloud = Cloud::start().await;
+    let (network, subnet) = cloud.subnet().await;
+    let begun = Instant::now();
+    let body = json!({"loadbalancer": {"name": "lb", "vip_subnet_id": subnet, "vip_address": "10.0.0.77"}});
+    let made = cloud.post("loadbalancers", body).await.ok(201)["loadbalancer"].clone();
+    let lb = id(&made);
+    for (name, value) in [
+        ("provisioning_status", json!("PENDING_CREATE")),
+        ("operating_status", json!("OFFLINE")),
+        ("vip_address", json!("10.0.0.77")),
+        ("vip_network_id", json!(network)),
+        ("vip_subnet_id", json!(subnet)),
+        ("provider", json!("haproxy")),
+        ("listeners", json!([])),
+        ("tags", json!([])),
+        ("project_id", json!("alice")),
+        ("updated_at", Value::Null),
+    ] {
+        assert_eq!(made[name], value, "{name}");
+    }
+    cloud.active(&lb).await;
+    assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
+    cloud.until(&format!("loadbalancers/{lb}"), "/loadbalancer/operating_status", json!("ONLINE")).await;
+    let port = made["vip_port_id"].as_str().unwrap();
+    let shown = cloud.neutron("GET", &format!("ports/{port}"), None).await.ok(200)["port"].clone();
+    assert_eq!(shown["device_owner"], "Octavia");
+    assert_eq!(shown["device_id"], format!("lb-{lb}"));
+    assert_eq!(shown["name"], format!("octavia-lb-{lb}"));
+    assert_eq!(shown["project_id"], "alice");
+    let plan = cloud.host.plan(&lb).unwrap();
+    assert_eq!(plan.vip.addresses, ["10.0.0.77/24".parse().unwrap()]);
+    assert_eq!(plan.vip.routes, [("0.0.0.0/0".parse().unwrap(), "10.0.0.1".parse().unwrap())]);
+
+    assert_eq!(cloud.delete(&format!("loadbalancers/{lb}")).await.status, 204);
+    for _ in 0..600 {
+        if cloud.call("alice", "GET", &format!("loadbalancers/{lb}"), None).await.status == 404 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    cloud
+        .call("alice", "GET", &format!("loadbalancers/{lb}"), None)
+        .await
+        .refused(404, &format!("Load Balancer {lb} not found."));
+    assert_eq!(cloud.neutron("GET", &format!("ports/{port}"), None).await.status, 404);
+    assert!(cloud.host.plan(&lb).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vip_can_be_on_a_given_port_and_on_a_network() {
+    let cloud = Cloud::start().await;
+    let (network, subnet) = cloud.subnet().await;
+    let port = json!({"port": {"network_id": network}});
+    let port = id(&cloud.neutron("POST", "ports", Some(port)).await.ok(201)["port"]);
+    let body = json!({"loadbalancer": {"vip_port_id": port}});
+    let made = cloud.post("loadbalancers", body.clone()).await.ok(201)["loadbalancer"].clone();
+    assert_eq!(made["vip_subnet_id"], json!(subnet));
+    let lb = id(&made);
+    let words = format!("Validation failure: Port {port} is already used by device lb-{lb} ");
+    cloud.post("loadbalancers", body).await.refused(400, &words);
+    cloud.active(&lb).await;
+    assert_eq!(cloud.delete(&format!("loadbalancers/{lb}")).await.status, 204);
+    // It was not the load balancer's own.
+    let mut shown = Value::Null;
+    for _ in 0..600 {
+        shown = cloud.neutron("GET", &format!("ports/{port}"), None).await.ok(200)["port"].clone();
+        if shown["device_id"] == "" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!((&shown["device_id"], &shown["device_owner"]), (&json!(""), &json!("")));
+    let made =
+        cloud.post("loadbalancers", json!({"loadbalancer": {"vip_network_id": network}})).await.ok(201);
+    assert_eq!(made["loadbalancer"]["vip_subnet_id"], json!(subnet));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_create_refuses_leaves_nothing() {
+    let cloud = Cloud::start().await;
+    let (_, subnet) = cloud.subnet().await;
+    let nobody = "6fa459ea-ee8a-4ca4-894e-db77e160355e";
+    for (body, status, words) in [
+        (
+            json!({}),
+            400,
+            "Validation failure: VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id."
+                .to_owned(),
+        ),
+        (json!({"vip_subnet_id": nobody}), 400, format!("Subnet {nobody} not found.")),
+        (json!({"vip_network_id": nobody}), 400, format!("Network {nobody} not found.")),
+        (json!({"vip_port_id": nobody}), 400, format!("Port {nobody} not found.")),
+        (
+            json!({"vip_subnet_id": subnet, "provider": "other"}),
+            400,
+            "Provider 'other' is not enabled.".into(),
+        ),
+        (
+            json!({"vip_subnet_id": subnet, "flavor_id": nobody}),
+            400,
+            "Validation failure: Invalid flavor_id.".into(),
+        ),
+        (json!({"vip_subnet_id": subnet, "colour": "red"}), 400, "Unknown attribute: colour".into()),
+        (
+            json!({"vip_subnet_id": subnet, "listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "a"}}]}),
+            400,
+            "Validation failure: Pool 'a' was referenced but no full definition was found.".into(),
+        ),
+    ] {
+        cloud.post("loadbalancers", json!({ "loadbalancer": body })).await.refused(status, &words);
+    }
+    assert_eq!(cloud.get("loadbalancers").await["loadbalancers"], json!([]));
+    let ports = cloud.neutron("GET", "ports?device_owner=Octavia", None).await.ok(200);
+    assert_eq!(ports["ports"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_load_balancer_is_made_in_one_call_and_goes_in_one() {
+    let cloud = Cloud::start().await;
+    let (_, subnet) = cloud.subnet().await;
+    let member = |last: u8| json!({"address": format!("10.0.0.{last}"), "protocol_port": 8080});
+    let monitor = json!({"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 2});
+    let body = json!({"loadbalancer": {
+        "name": "whole", "vip_subnet_id": subnet,
+        "pools": [{"name": "spare", "protocol": "HTTP", "lb_algorithm": "LEAST_CONNECTIONS"}],
+        "listeners": [{
+            "name": "http", "protocol": "HTTP", "protocol_port": 80,
+            "default_pool": {
+                "name": "main", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN",
+                "healthmonitor": monitor, "members": [member(11), member(12)],
+            },
+            "l7policies": [{
+                "action": "REDIRECT_TO_POOL", "redirect_pool": {"name": "spare"},
+                "rules": [{"type": "PATH", "compare_type": "STARTS_WITH", "value": "/spare"}],
+            }],
+        }],
+    }});
+    let made = cloud.post("loadbalancers", body).await.ok(201)["loadbalancer"].clone();
+    let lb = id(&made);
+    assert_eq!(made["pools"].as_array().unwrap().len(), 2);
+    assert_eq!(made["listeners"][0]["l7policies"][0]["rules"][0]["value"], "/spare");
+    let main = made["pools"].as_array().unwrap().iter().find(|p| p["name"] == "main").unwrap().clone();
+    assert_eq!(main["members"].as_array().unwrap().len(), 2);
+    assert_eq!(main["healthmonitor"]["url_path"], "/");
+    assert_eq!(made["listeners"][0]["default_pool_id"], main["id"]);
+    cloud.active(&lb).await;
+    let pool = format!("pools/{}", id(&main));
+    cloud.until(&pool, "/pool/operating_status", json!("ONLINE")).await;
+    let plan = cloud.host.plan(&lb).unwrap();
+    assert_eq!((plan.listeners.len(), plan.pools.len()), (1, 2));
+    let tree = cloud.get(&format!("loadbalancers/{lb}/status")).await["statuses"]["loadbalancer"].clone();
+    assert_eq!(tree["operating_status"], "ONLINE");
+    assert_eq!(tree["listeners"][0]["pools"].as_array().unwrap().len(), 2);
+    let stats = cloud.get(&format!("loadbalancers/{lb}/stats")).await["stats"].clone();
+    assert_eq!(stats["active_connections"], 0);
+
+    let words = format!("Validation failure: Cannot delete Load Balancer {lb} - it has children");
+    cloud.delete(&format!("loadbalancers/{lb}")).await.refused(400, &words);
+    assert_eq!(cloud.delete(&format!("loadbalancers/{lb}?cascade=true")).await.status, 204);
+    cloud.until("listeners", "/listeners", json!([])).await;
+    cloud.until("healthmonitors", "/healthmonitors", json!([])).await;
+    cloud.until("loadbalancers", "/loadbalancers", json!([])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_is_pending_nothing_of_it_changes() {
+    let cloud = Cloud::idle().await;
+    let (_, subnet) = cloud.subnet().await;
+    let body = json!({"loadbalancer": {"vip_subnet_id": subnet}});
+    let lb = id(&cloud.post("loadbalancers", body).await.ok(201)["loadbalancer"]);
+    let pending = format!("Invalid state PENDING_CREATE of loadbalancer resource {lb}");
+    let path = format!("loadbalancers/{lb}");
+    cloud.put(&path, json!({"loadbalancer": {"name": "x"}})).await.refused(409, &pending);
+    cloud.delete(&path).await.refused(409, &pending);
+    let listener = json!({"listener": {"protocol": "TCP", "protocol_port": 80, "loadbalancer_id": lb}});
+    let words = format!("Load Balancer {lb} is immutable and cannot be updated.");
+    cloud.post("listeners", listener).await.refused(409, &words);
+    // The next start of the daemon goes on.
+    cloud.app.start().await;
+    cloud.active(&lb).await;
+    assert_eq!(
+        cloud.put(&path, json!({"loadbalancer": {"name": "x"}})).await.ok(200)["loadbalancer"]["name"],
+        "x"
+    );
+    cloud.active(&lb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_fails_is_an_error_until_it_does_not() {
+    let cloud = Cloud::start().await;
+    let lb = cloud.balancer().await;
+    cloud.host.faults().fail_next(Operation::ApplyBalancer, "no");
+    let path = format!("loadbalancers/{lb}");
+    cloud.put(&path, json!({"loadbalancer": {"description": "x"}})).await.ok(200);
+    cloud.until(&path, "/loadbalancer/provisioning_status", json!("ERROR")).await;
+    cloud.active(&lb).await;
+    cloud.host.faults().fail_next(Operation::RemoveBalancer, "no");
+    assert_eq!(cloud.delete(&path).await.status, 204);
+    cloud.until("loadbalancers", "/loadbalancers", json!([])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_see_nothing_and_readers_change_nothing() {
+    let cloud = Cloud::start().await;
+    let lb = cloud.balancer().await;
+    let path = format!("loadbalancers/{lb}");
+    let words = format!("Load Balancer {lb} not found.");
+    cloud.call("bob", "GET", &path, None).await.refused(404, &words);
+    cloud.call("bob", "DELETE", &path, None).await.refused(404, &words);
+    let hers = cloud.call("bob", "GET", "loadbalancers", None).await.ok(200);
+    assert_eq!(hers["loadbalancers"], json!([]));
+    assert_eq!(cloud.call("rita", "GET", &path, None).await.status, 200);
+    assert_eq!(cloud.call("rita", "DELETE", &path, None).await.status, 403);
+    let name = json!({"loadbalancer": {"name": "y"}});
+    assert_eq!(cloud.call("lbm", "PUT", &path, Some(name)).await.status, 200);
+    cloud.active(&lb).await;
+    assert_eq!(cloud.put(&format!("{path}/failover"), json!({})).await.status, 403);
+    assert_eq!(cloud.call("admin", "PUT", &format!("{path}/failover"), None).await.status, 202);
+    cloud.active(&lb).await;
+}

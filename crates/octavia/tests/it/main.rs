@@ -1,0 +1,9 @@
+//! The API over a fake host.
+
+// Helpers are outside of `#[test]` functions, where clippy.toml's exception ends.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod balancers;
+mod children;
+mod cloud;
+mod offers;
