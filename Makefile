@@ -45,7 +45,7 @@ test: packages
 chaos: build
 	./scripts/chaos
 
-## OpenStack's own tests: SUITE=smoke (or identity, image, network, compute, scenario, keystone, glance, neutron).
+## OpenStack's own tests: SUITE=smoke (or identity, image, network, compute, volume, scenario, keystone, glance, neutron).
 SUITE ?= smoke
 tempest: build
 	./scripts/tempest $(SUITE)

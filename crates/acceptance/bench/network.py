@@ -23,7 +23,7 @@ import openstack
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
 KIND = sys.argv[1] if len(sys.argv) > 1 else "tap"
-CARRIERS = []
+CARRIERS, NAMESPACES = [], []
 PUMP = """
 import socket, sys, time
 peer, seconds = sys.argv[1], float(sys.argv[2])
@@ -55,15 +55,20 @@ def run(*words):
     subprocess.run(words, check=True)
 
 
-def enter(namespace):
-    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET):
+def namespace(name):
+    run("ip", "netns", "add", name)
+    NAMESPACES.append(name)
+
+
+def enter(there):
+    if ctypes.CDLL(None, use_errno=True).setns(there, CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def tap(namespace, name):
+def tap(inside, name):
     """A new tap's file. The calling process is in that namespace for a moment."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    there = os.open(f"/run/netns/{inside}", os.O_RDONLY)
     enter(there)
     try:
         end = os.open("/dev/net/tun", os.O_RDWR)
@@ -93,7 +98,7 @@ def carry(here, there):
 
 def guest(name, outside, link, mac, address, gateway, mtu):
     """A namespace whose eth0 is joined to `link` in the namespace `outside`, on its bridge br0."""
-    run("ip", "netns", "add", name)
+    namespace(name)
     if KIND == "veth":
         run("ip", "-n", outside, "link", "add", link, "mtu", str(mtu), "type", "veth",
             "peer", "name", "eth0", "address", mac, "mtu", str(mtu), "netns", name)
@@ -112,7 +117,7 @@ def guest(name, outside, link, mac, address, gateway, mtu):
 
 def by_hand(mtu):
     for network in ("hand-one", "hand-two", "hand-router"):
-        run("ip", "netns", "add", network)
+        namespace(network)
     for number, network in ((1, "hand-one"), (2, "hand-two")):
         run("ip", "-n", network, "link", "add", "br0", "mtu", str(mtu), "type", "bridge")
         run("ip", "-n", network, "link", "set", "br0", "up")
@@ -186,3 +191,5 @@ try:
 finally:
     for process in CARRIERS:
         os.kill(process, signal.SIGTERM)
+    for name in NAMESPACES:
+        run("ip", "netns", "delete", name)

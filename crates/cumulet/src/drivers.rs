@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use host::fake::{FakeHypervisor, FakeLoadBalancers, FakeNetwork, FakeOptions, FakeVolumes, Fault, Operation};
+use host::fake::{
+    FakeHypervisor, FakeLoadBalancers, FakeNetwork, FakeOptions, FakeVolumes, Fault, Operation,
+};
 use host::haproxy::HaproxyBalancers;
 use host::ledger::Ledger;
 use host::network::LinuxNetwork;
@@ -38,7 +40,13 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     let network = Arc::new(LinuxNetwork::new(network)?);
     let hypervisor = QemuHypervisor::new(options, network.clone()).await?;
     let volumes = Arc::new(FileVolumes::open(&config.data.volumes())?);
-    Ok(Drivers { hypervisor: Arc::new(hypervisor), network, volumes, balancers: Arc::new(balancers), fakes: None })
+    Ok(Drivers {
+        hypervisor: Arc::new(hypervisor),
+        network,
+        volumes,
+        balancers: Arc::new(balancers),
+        fakes: None,
+    })
 }
 
 fn fake(config: &Config) -> anyhow::Result<Drivers> {

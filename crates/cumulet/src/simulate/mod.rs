@@ -55,13 +55,13 @@ pub struct Simulation {
     current: RwLock<Arc<Cloud>>,
     calls: Calls,
     /// One reset or mark at a time.
-    turn: Arc<Mutex<()>>,
+    turn: Mutex<()>,
 }
 
 impl Simulation {
     /// Around a started cloud. Its state becomes the one to return to, unless one was kept before.
     pub async fn around(cloud: Arc<Cloud>, config: Config, password: String) -> anyhow::Result<Arc<Self>> {
-        // Of a reset that was cut off.
+        // Of resets that were cut off.
         state::drop_discarded(&config.data)?;
         if !state::is_kept(&config.data) {
             state::keep(&cloud.db, &config).await?;
@@ -71,7 +71,7 @@ impl Simulation {
             password,
             current: RwLock::new(cloud),
             calls: Calls::default(),
-            turn: Arc::default(),
+            turn: Mutex::default(),
         }))
     }
 
@@ -100,13 +100,13 @@ impl Simulation {
 
     /// Everything is as it was at the first start, or when it was last marked.
     pub async fn reset(&self) -> anyhow::Result<Duration> {
-        let turn = self.turn.clone().lock_owned().await;
+        let _turn = self.turn.lock().await;
         let begun = Instant::now();
         let mut current = self.current.write().await;
         current.stop();
         // Waits for statements that run; whoever comes later is refused and cannot touch the new state.
         current.db.abandon().await;
-        state::put_back(&self.config)?;
+        let aside = state::put_back(&self.config)?;
         self.calls.set(Vec::new());
         let drivers = drivers::make(&self.config).await?;
         let cloud = assemble::assemble(&self.config, drivers, &self.password).await?;
@@ -116,13 +116,11 @@ impl Simulation {
         let took = begun.elapsed();
         tracing::info!(micros = took.as_micros() as u64, "the cloud was reset");
         // Answers need not wait for the old one's memory and files to be given back.
-        let data = self.config.data.clone();
         tokio::task::spawn_blocking(move || {
             drop(before);
-            if let Err(error) = state::drop_discarded(&data) {
+            if let Err(error) = state::remove(&aside) {
                 tracing::warn!(%error, "the files of before the reset are still there");
             }
-            drop(turn);
         });
         Ok(took)
     }

@@ -45,17 +45,17 @@ pub async fn keep(db: &Db, config: &Config) -> anyhow::Result<()> {
     std::fs::rename(&part, &kept).with_context(|| format!("cannot make {kept}"))
 }
 
-/// The kept state becomes the present. Nobody may use the files meanwhile. Those of before are set aside, for
-/// [`drop_discarded`]: thousands of machines' files take longer to remove than all the rest.
-pub fn put_back(config: &Config) -> anyhow::Result<()> {
+/// The kept state becomes the present. Nobody may use the files meanwhile. Those of before are set aside in the directory
+/// that is returned, for the caller to [`remove`]: thousands of machines' files take longer than all the rest.
+pub fn put_back(config: &Config) -> anyhow::Result<Utf8PathBuf> {
     let data = &config.data;
     let kept = kept(data);
     for (_, dir) in &config.image_stores {
         stores::put_back(&dir.join(stores::FIRST_START), dir)?;
     }
-    drop_discarded(data)?;
-    let aside = discarded(data);
-    std::fs::create_dir(&aside).with_context(|| format!("cannot make {aside}"))?;
+    // One each: the next reset does not wait until this one's are removed.
+    let aside = discarded(data).join(base::id::hex());
+    std::fs::create_dir_all(&aside).with_context(|| format!("cannot make {aside}"))?;
     let database = ["-wal", "-shm", ""].map(|end| format!("{DATABASE}{end}"));
     for name in database.iter().map(String::as_str).chain(DIRECTORIES) {
         let (from, to) = (data.path().join(name), aside.join(name));
@@ -71,10 +71,10 @@ pub fn put_back(config: &Config) -> anyhow::Result<()> {
     for name in DIRECTORIES {
         copy(&kept.join(name), &data.path().join(name))?;
     }
-    Ok(())
+    Ok(aside)
 }
 
-/// What the last reset set aside, if it is still there.
+/// What resets set aside that were cut off.
 pub fn drop_discarded(data: &DataDir) -> anyhow::Result<()> {
     remove(&discarded(data))
 }
@@ -83,7 +83,7 @@ fn discarded(data: &DataDir) -> Utf8PathBuf {
     data.path().join("discarded")
 }
 
-fn remove(path: &Utf8Path) -> anyhow::Result<()> {
+pub fn remove(path: &Utf8Path) -> anyhow::Result<()> {
     let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     match removed {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {

@@ -201,7 +201,17 @@ pub(crate) async fn id_of(name: &NetnsName) -> Result<Option<String>> {
 /// Deletes the links that we and QEMU made, now. The kernel would do so too, but in its own time.
 pub(crate) fn delete_links() -> Result<()> {
     let mut netlink = Netlink::open()?;
-    let ours = ["tap", "ifb", "rtr", "qr-", "qg-", names::TRUNK_LINKS, names::BALANCER_LINKS, names::BRIDGE, names::HOST_LINK_PEER];
+    let ours = [
+        "tap",
+        "ifb",
+        "rtr",
+        "qr-",
+        "qg-",
+        names::TRUNK_LINKS,
+        names::BALANCER_LINKS,
+        names::BRIDGE,
+        names::HOST_LINK_PEER,
+    ];
     for link in observe::observe(&mut netlink)?.links {
         if ours.iter().any(|prefix| link.name.starts_with(prefix)) {
             netlink.delete_link(link.index)?;
