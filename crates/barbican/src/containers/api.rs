@@ -84,7 +84,7 @@ async fn add(
         return Err(Error::bad_request("Only 'generic' containers can be modified.").into());
     }
     let member = rules::member(&body.object()?)?;
-    let written: Result<(), Error> = db::write!(app.db, |tx| store::add(tx, &ctx, &container, &member).await);
+    let written: Result<(), Error> = db::write!(app.db, |tx| store::add(tx, &ctx, &id, &member).await);
     written?;
     let url = refs::container(&origin, &id);
     Ok(located(web::json(201, &json!({"container_ref": url})), &url))

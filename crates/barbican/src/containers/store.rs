@@ -113,7 +113,9 @@ async fn put(tx: &mut Tx, container: &str, member: &Member) -> Result<()> {
     Ok(())
 }
 
-pub async fn add(tx: &mut Tx, ctx: &Ctx, container: &Container, member: &Member) -> Result<()> {
+/// The container is looked at again: of two who add the same, one is late.
+pub async fn add(tx: &mut Tx, ctx: &Ctx, id: &str, member: &Member) -> Result<()> {
+    let container = &get(tx, id).await?;
     if !secrets::store::is_there(tx, &container.owned.project_id, &member.secret_id).await? {
         return Err(Error::not_found("Secret provided doesn't exist."));
     }

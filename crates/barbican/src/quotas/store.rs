@@ -67,12 +67,19 @@ pub async fn check(tx: &mut Tx, project: &str, resource: &'static str, what: &st
         return Ok(());
     };
     let count = match resource {
-        "secrets" => "SELECT COUNT(*) FROM secret WHERE project_id = $1",
+        // One that has expired is as if it were not there.
+        "secrets" => {
+            "SELECT COUNT(*) FROM secret WHERE project_id = $1 AND (expiration IS NULL OR expiration > $2)"
+        }
         "containers" => "SELECT COUNT(*) FROM secret_container WHERE project_id = $1",
         "orders" => "SELECT COUNT(*) FROM secret_order WHERE project_id = $1",
         _ => "SELECT COUNT(*) FROM secret_consumer WHERE project_id = $1",
     };
-    if limit < 0 || sql(count).bind(project).number(tx).await? < limit {
+    let mut count = sql(count).bind(project);
+    if resource == "secrets" {
+        count = count.bind(base::time::now());
+    }
+    if limit < 0 || count.number(tx).await? < limit {
         return Ok(());
     }
     Err(Error::forbidden(format!(

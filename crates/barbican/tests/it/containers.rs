@@ -55,6 +55,19 @@ async fn a_generic_container_grows_and_shrinks() {
 }
 
 #[tokio::test]
+async fn of_those_who_add_the_same_at_once_one_succeeds() {
+    let cloud = Cloud::start().await;
+    let secret = cloud.secret(MEMBER, json!({})).await;
+    let empty = json!({"type": "generic"});
+    let path = cloud.post(MEMBER, "/v1/containers", empty).await.is(201).path("container_ref");
+    let add = async || cloud.post(MEMBER, &format!("{path}/secrets"), member("one", &secret)).await.status;
+    let (a, b, c) = tokio::join!(add(), add(), add());
+    let mut statuses = [a, b, c];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409]);
+}
+
+#[tokio::test]
 async fn a_deleted_secret_leaves_its_containers() {
     let cloud = Cloud::start().await;
     let secret = cloud.secret(MEMBER, json!({})).await;

@@ -120,8 +120,20 @@ impl Cloud {
     }
 
     pub async fn ask_at(&self, who: &str, version: &str, method: &str, path: &str, body: Value) -> Answer {
+        self.ask_with(who, &[("openstack-api-version", &format!("volume {version}"))], method, path, body)
+            .await
+    }
+
+    pub async fn ask_with(
+        &self,
+        who: &str,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Answer {
         let request = Request::builder().method(method).uri(path).header("x-auth-token", who);
-        let request = request.header("openstack-api-version", format!("volume {version}"));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request = request.header("content-type", "application/json").body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();

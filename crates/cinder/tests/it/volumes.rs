@@ -154,6 +154,22 @@ async fn lists_are_filtered_sorted_and_paged() {
 }
 
 #[tokio::test]
+async fn of_those_who_saw_the_same_metadata_one_changes_it() {
+    let cloud = Cloud::start().await;
+    let path = format!("/v3/volumes/{}/metadata", cloud.volume("member@p1", json!({})).await);
+    let seen = cloud.get("member@p1", &path).await.is(200).headers["etag"].to_str().unwrap().to_owned();
+    let put = async |value: &str| {
+        let headers = [("openstack-api-version", "volume 3.15"), ("if-match", seen.as_str())];
+        let body = json!({"metadata": {"by": value}});
+        cloud.ask_with("member@p1", &headers, "PUT", &path, body).await.status
+    };
+    let (a, b, c) = tokio::join!(put("a"), put("b"), put("c"));
+    let mut statuses = [a, b, c];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412]);
+}
+
+#[tokio::test]
 async fn metadata_is_changed_whole_and_by_key() {
     let cloud = Cloud::start().await;
     let id = cloud.volume("member@p1", json!({})).await;
