@@ -2,8 +2,11 @@
 //! that its list names, for reading.
 
 use base::{Ctx, Error, Policy, Result, Rule};
+use db::AnyConnection;
+use web::Origin;
 
 use crate::acls::Acl;
+use crate::{containers, refs, secrets};
 
 /// Of tokens for a project, each with a role there; the thing itself decides the rest, here.
 pub const ANY: Rule = Rule::Authenticated;
@@ -19,6 +22,38 @@ pub struct Owned {
     pub project_id: String,
     pub creator_id: String,
     pub acl: Option<Acl>,
+}
+
+/// What has access lists and consumers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    Secret,
+    Container,
+}
+
+impl Thing {
+    /// Also says that it is there: a change that belongs to it asks this in its transaction.
+    pub async fn owned(self, conn: &mut AnyConnection, id: &str) -> Result<Owned> {
+        match self {
+            Thing::Secret => Ok(secrets::store::get(conn, id).await?.owned),
+            Thing::Container => Ok(containers::store::get(conn, id).await?.owned),
+        }
+    }
+
+    /// As in its URL.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Thing::Secret => "secrets",
+            Thing::Container => "containers",
+        }
+    }
+
+    pub fn href(self, origin: &Origin, id: &str) -> String {
+        match self {
+            Thing::Secret => refs::secret(origin, id),
+            Thing::Container => refs::container(origin, id),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 //! | [`acls`] | `/v1/secrets/{id}/acl`, `/v1/containers/{id}/acl` |
 //! | [`orders`] | `/v1/orders` |
 //! | [`quotas`] | `/v1/quotas`, `/v1/project-quotas` |
+//! | [`secret_stores`] | `/v1/secret-stores` |
 //!
 //! ```text
 //! payload ─► encrypted under its project's key ─► a row
@@ -28,6 +29,7 @@ pub mod metadata;
 pub mod orders;
 pub mod quotas;
 mod refs;
+pub mod secret_stores;
 pub mod secrets;
 pub mod vault;
 
@@ -57,9 +59,10 @@ pub struct Barbican {
 }
 
 impl Barbican {
-    /// The key file is made when it is missing.
-    pub fn new(db: Arc<Db>, key_file: &Utf8Path) -> Result<Arc<Self>> {
-        Ok(Arc::new(Barbican { db, vault: Vault::open(key_file)? }))
+    /// The key file is made when there are no secrets yet.
+    pub async fn open(db: Arc<Db>, key_file: &Utf8Path) -> Result<Arc<Self>> {
+        let vault = Vault::open(&mut *db.read().await?, key_file).await?;
+        Ok(Arc::new(Barbican { db, vault }))
     }
 
     pub fn router(self: &Arc<Self>, gate: Gate) -> Router {
@@ -71,6 +74,7 @@ impl Barbican {
         let routes = consumers::api::routes(routes);
         let routes = acls::api::routes(routes);
         let routes = orders::api::routes(routes);
-        quotas::api::routes(routes).into_router()
+        let routes = quotas::api::routes(routes);
+        secret_stores::api::routes(routes).into_router()
     }
 }

@@ -25,6 +25,10 @@ enum Broken {
         "the keys of project {project} are not encrypted under this cloud's key file; restore it from a backup"
     )]
     ForeignKey { project: String },
+    #[error(
+        "{path} is missing; restore it from a backup: without it the secrets of this cloud cannot be read"
+    )]
+    Lost { path: Utf8PathBuf },
     #[error("a payload of project {project} cannot be decrypted")]
     Damaged { project: String },
 }
@@ -34,26 +38,30 @@ pub struct Vault {
 }
 
 impl Vault {
-    pub fn open(path: &Utf8Path) -> Result<Self, Error> {
+    /// The key file is made with the cloud; where keys of projects are encrypted under it, it has to be that one.
+    pub async fn open(conn: &mut AnyConnection, path: &Utf8Path) -> Result<Self, Error> {
         let io = |source| Error::internal(Broken::Io { path: path.to_owned(), source });
+        let wrapped: Option<(String, String)> =
+            sql("SELECT project_id, wrapped FROM secret_project_key ORDER BY project_id LIMIT 1")
+                .optional(conn)
+                .await?;
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && wrapped.is_none() => {
+                make(path).map_err(io)?
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let key = Fernet::generate_key();
-                // Whole or not at all: half a key would look like a lost one.
-                let part = Utf8PathBuf::from(format!("{path}.part"));
-                let mut options = std::fs::OpenOptions::new();
-                let mut file =
-                    options.write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(io)?;
-                file.write_all(key.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-                std::fs::rename(&part, path).map_err(io)?;
-                key
+                return Err(Error::internal(Broken::Lost { path: path.to_owned() }));
             }
             Err(e) => return Err(io(e)),
         };
         let master = Fernet::new(text.trim())
             .ok_or_else(|| Error::internal(Broken::NoKey { path: path.to_owned() }))?;
-        Ok(Vault { master })
+        let vault = Vault { master };
+        if let Some((project, wrapped)) = wrapped {
+            vault.unwrap(&project, &wrapped)?;
+        }
+        Ok(vault)
     }
 
     /// Under the project's key, which is made with its first secret.
@@ -89,12 +97,27 @@ impl Vault {
             .bind(project)
             .optional(conn)
             .await?;
-        let Some(wrapped) = wrapped else { return Ok(None) };
-        let foreign = || Error::internal(Broken::ForeignKey { project: project.into() });
-        let key = self.master.decrypt(&wrapped).map_err(|_| foreign())?;
-        let key = String::from_utf8(key).map_err(|_| foreign())?;
-        usable(&key, project).map(Some)
+        wrapped.map(|wrapped| self.unwrap(project, &wrapped)).transpose()
     }
+
+    fn unwrap(&self, project: &str, wrapped: &str) -> Result<Fernet, Error> {
+        let foreign = || Error::internal(Broken::ForeignKey { project: project.into() });
+        let key = self.master.decrypt(wrapped).map_err(|_| foreign())?;
+        let key = String::from_utf8(key).map_err(|_| foreign())?;
+        usable(&key, project)
+    }
+}
+
+fn make(path: &Utf8Path) -> std::io::Result<String> {
+    let key = Fernet::generate_key();
+    // Whole or not at all: half a key would look like a lost one.
+    let part = Utf8PathBuf::from(format!("{path}.part"));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    file.write_all(key.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)?;
+    Ok(key)
 }
 
 fn usable(key: &str, project: &str) -> Result<Fernet, Error> {

@@ -99,7 +99,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         },
     )
     .await?;
-    let barbican = barbican::Barbican::new(db.clone(), &config.data.secrets_key())?;
+    let barbican = barbican::Barbican::open(db.clone(), &config.data.secrets_key()).await?;
     let glance = glance::Glance::open(db.clone(), images(config)).await?;
     let cinder = cinder::Cinder::new(
         db.clone(),

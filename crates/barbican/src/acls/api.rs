@@ -3,15 +3,15 @@
 use std::sync::{Arc, LazyLock};
 
 use base::{Ctx, Error, Policy};
-use db::Event;
-use serde_json::{Value, json};
+use db::{AnyConnection, Event};
+use serde_json::{Map, Value, json};
 use web::schema::Schema;
 use web::{Caller, Origin, Path, Result, Routes, State, no_content};
 
 use super::{Acl, store};
-use crate::access::{Need, Owned, check, policy};
+use crate::Barbican;
+use crate::access::{Need, Owned, Thing, check, policy};
 use crate::body::{self, Body};
-use crate::{Barbican, containers, refs, secrets};
 
 const SECRET_GET: Policy = policy("secret_acls:get");
 const SECRET_PUT: Policy = policy("secret_acls:put_patch");
@@ -21,15 +21,29 @@ const CONTAINER_PUT: Policy = policy("container_acls:put_patch");
 const CONTAINER_DELETE: Policy = policy("container_acls:delete");
 
 pub fn routes(routes: Routes<Arc<Barbican>>) -> Routes<Arc<Barbican>> {
+    let routes =
+        of(routes, Thing::Secret, "/v1/secrets/{id}/acl", [&SECRET_GET, &SECRET_PUT, &SECRET_DELETE]);
+    of(
+        routes,
+        Thing::Container,
+        "/v1/containers/{id}/acl",
+        [&CONTAINER_GET, &CONTAINER_PUT, &CONTAINER_DELETE],
+    )
+}
+
+fn of(
+    routes: Routes<Arc<Barbican>>,
+    thing: Thing,
+    path: &'static str,
+    [get, put, remove]: [&'static Policy; 3],
+) -> Routes<Arc<Barbican>> {
     routes
-        .get("/v1/secrets/{id}/acl", &SECRET_GET, secret_show)
-        .put("/v1/secrets/{id}/acl", &SECRET_PUT, secret_put)
-        .patch("/v1/secrets/{id}/acl", &SECRET_PUT, secret_patch)
-        .delete("/v1/secrets/{id}/acl", &SECRET_DELETE, secret_delete)
-        .get("/v1/containers/{id}/acl", &CONTAINER_GET, container_show)
-        .put("/v1/containers/{id}/acl", &CONTAINER_PUT, container_put)
-        .patch("/v1/containers/{id}/acl", &CONTAINER_PUT, container_patch)
-        .delete("/v1/containers/{id}/acl", &CONTAINER_DELETE, container_delete)
+        .get(path, get, move |app, caller, id| show(app, caller, thing, id))
+        .put(path, put, move |app, caller, id, origin, body| set(app, caller, thing, id, origin, body, true))
+        .patch(path, put, move |app, caller, id, origin, body| {
+            set(app, caller, thing, id, origin, body, false)
+        })
+        .delete(path, remove, move |app, caller, id| delete(app, caller, thing, id))
 }
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -46,46 +60,30 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     }))
 });
 
-/// What a list belongs to.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Secret,
-    Container,
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Secret => "SecretACL(s)",
-            Kind::Container => "ContainerACL(s)",
-        }
-    }
-
-    async fn owned(self, app: &Barbican, id: &str) -> Result<Owned, Error> {
-        let mut conn = app.db.read().await?;
-        match self {
-            Kind::Secret => Ok(secrets::store::get(&mut conn, id).await?.owned),
-            Kind::Container => Ok(containers::store::get(&mut conn, id).await?.owned),
-        }
-    }
-
-    fn href(self, origin: &Origin, id: &str) -> String {
-        match self {
-            Kind::Secret => refs::secret(origin, id),
-            Kind::Container => refs::container(origin, id),
-        }
+fn name(thing: Thing) -> &'static str {
+    match thing {
+        Thing::Secret => "SecretACL(s)",
+        Thing::Container => "ContainerACL(s)",
     }
 }
 
 /// Reading a private thing's list is for those who may change it: the list says nothing of itself.
-async fn allowed(app: &Barbican, ctx: &Ctx, kind: Kind, id: &str, verb: &str) -> Result<Owned, Error> {
-    let owned = kind.owned(app, id).await?;
-    check(ctx, &owned, Need::Change, &format!("{} {verb}", kind.name()))?;
+async fn allowed(
+    conn: &mut AnyConnection,
+    ctx: &Ctx,
+    thing: Thing,
+    id: &str,
+    verb: &str,
+) -> Result<Owned, Error> {
+    let owned = thing.owned(conn, id).await?;
+    check(ctx, &owned, Need::Change, &format!("{} {verb}", name(thing)))?;
     Ok(owned)
 }
 
-async fn show(app: &Barbican, ctx: &Ctx, kind: Kind, id: &str) -> Result {
-    let owned = allowed(app, ctx, kind, id, "retrieval").await?;
+type App = State<Arc<Barbican>>;
+
+async fn show(State(app): App, Caller(ctx): Caller, thing: Thing, Path(id): Path<String>) -> Result {
+    let owned = allowed(&mut *app.db.read().await?, &ctx, thing, &id, "retrieval").await?;
     let read = match owned.acl {
         None => json!({"project-access": true}),
         Some(acl) => json!({
@@ -99,94 +97,57 @@ async fn show(app: &Barbican, ctx: &Ctx, kind: Kind, id: &str) -> Result {
 
 /// `whole`: what is not said is as by default, not as it was.
 async fn set(
-    app: &Barbican,
-    ctx: &Ctx,
-    kind: Kind,
-    id: &str,
-    origin: &Origin,
+    State(app): App,
+    Caller(ctx): Caller,
+    thing: Thing,
+    Path(id): Path<String>,
+    origin: Origin,
     body: Body,
     whole: bool,
 ) -> Result {
-    let owned = allowed(app, ctx, kind, id, "Update").await?;
+    // Who may not is told so before what is wrong with the body.
+    allowed(&mut *app.db.read().await?, &ctx, thing, &id, "Update").await?;
     let wanted = body.object()?;
     body::check(&SCHEMA, "ACL", &wanted)?;
-    let now = base::time::now();
     let said = wanted["read"].as_object().filter(|read| !read.is_empty());
-    let before = owned.acl.as_ref();
+    let written: Result<(), Error> = db::write!(app.db, |tx| {
+        let owned = allowed(tx, &ctx, thing, &id, "Update").await?;
+        match (said, whole) {
+            (Some(said), _) => {
+                let acl = wished(said, owned.acl.as_ref(), whole);
+                store::put(tx, &ctx, &id, &owned.project_id, &acl).await
+            }
+            (None, true) => store::remove(tx, &id).await.map(drop),
+            (None, false) => Ok(()),
+        }
+    });
+    written?;
+    Ok(web::json(200, &json!({"acl_ref": format!("{}/acl", thing.href(&origin, &id))})))
+}
+
+fn wished(said: &Map<String, Value>, before: Option<&Acl>, whole: bool) -> Acl {
+    let now = base::time::now();
     let kept = before.filter(|_| !whole);
-    let users = said.and_then(|read| read.get("users")).and_then(Value::as_array);
-    let acl = Acl {
-        project_access: said
-            .and_then(|read| read.get("project-access")?.as_bool())
-            .unwrap_or_else(|| kept.is_none_or(|acl| acl.project_access)),
-        users: match users {
+    let access = said.get("project-access").and_then(Value::as_bool);
+    Acl {
+        project_access: access.unwrap_or_else(|| kept.is_none_or(|acl| acl.project_access)),
+        users: match said.get("users").and_then(Value::as_array) {
             Some(users) => users.iter().filter_map(Value::as_str).map(Into::into).collect(),
             None => kept.map(|acl| acl.users.clone()).unwrap_or_default(),
         },
         created_at: before.map_or(now, |acl| acl.created_at),
         updated_at: now,
-    };
-    let project = &owned.project_id;
-    let written: Result<(), Error> = db::write!(app.db, |tx| match (said, whole) {
-        (Some(_), _) => store::put(tx, ctx, id, project, &acl).await,
-        (None, true) => store::remove(tx, id).await.map(drop),
-        (None, false) => Ok(()),
-    });
-    written?;
-    Ok(web::json(200, &json!({"acl_ref": format!("{}/acl", kind.href(origin, id))})))
+    }
 }
 
-async fn delete(app: &Barbican, ctx: &Ctx, kind: Kind, id: &str) -> Result {
-    let owned = allowed(app, ctx, kind, id, "deletion").await?;
+async fn delete(State(app): App, Caller(ctx): Caller, thing: Thing, Path(id): Path<String>) -> Result {
     let written: Result<(), Error> = db::write!(app.db, |tx| {
-        if store::remove(tx, id).await? {
-            tx.event(Event::new("key-manager", "acl.delete", id, &owned.project_id, ctx)).await?;
+        let owned = allowed(tx, &ctx, thing, &id, "deletion").await?;
+        if store::remove(tx, &id).await? {
+            tx.event(Event::new("key-manager", "acl.delete", &id, &owned.project_id, &ctx)).await?;
         }
         Ok(())
     });
     written?;
     Ok(no_content(200))
 }
-
-macro_rules! handlers {
-    ($kind:expr, $show:ident, $put:ident, $patch:ident, $delete:ident) => {
-        async fn $show(
-            State(app): State<Arc<Barbican>>,
-            Caller(ctx): Caller,
-            Path(id): Path<String>,
-        ) -> Result {
-            show(&app, &ctx, $kind, &id).await
-        }
-
-        async fn $put(
-            State(app): State<Arc<Barbican>>,
-            Caller(ctx): Caller,
-            Path(id): Path<String>,
-            origin: Origin,
-            body: Body,
-        ) -> Result {
-            set(&app, &ctx, $kind, &id, &origin, body, true).await
-        }
-
-        async fn $patch(
-            State(app): State<Arc<Barbican>>,
-            Caller(ctx): Caller,
-            Path(id): Path<String>,
-            origin: Origin,
-            body: Body,
-        ) -> Result {
-            set(&app, &ctx, $kind, &id, &origin, body, false).await
-        }
-
-        async fn $delete(
-            State(app): State<Arc<Barbican>>,
-            Caller(ctx): Caller,
-            Path(id): Path<String>,
-        ) -> Result {
-            delete(&app, &ctx, $kind, &id).await
-        }
-    };
-}
-
-handlers!(Kind::Secret, secret_show, secret_put, secret_patch, secret_delete);
-handlers!(Kind::Container, container_show, container_put, container_patch, container_delete);

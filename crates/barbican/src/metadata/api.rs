@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use base::{Ctx, Error, Policy};
+use db::AnyConnection;
 use serde_json::{Value, json};
 use web::schema::Schema;
 use web::{Caller, Origin, Path, Result, Routes, State, no_content};
 
 use super::store;
-use crate::access::{Need, check, policy};
+use crate::access::{Need, Thing, check, policy};
 use crate::body::{self, Body};
 use crate::secrets::api::located;
-use crate::{Barbican, refs, secrets};
+use crate::{Barbican, refs};
 
 const GET: Policy = policy("secret_meta:get");
 const POST: Policy = policy("secret_meta:post");
@@ -72,15 +73,22 @@ fn one(wanted: &Value) -> Result<(String, String), Error> {
 }
 
 /// The project of a secret whose metadata the caller may use in this way.
-async fn project(app: &Barbican, ctx: &Ctx, id: &str, need: Need, what: &str) -> Result<String, Error> {
-    let owned = secrets::store::get(&mut *app.db.read().await?, id).await?.owned;
+async fn project(
+    conn: &mut AnyConnection,
+    ctx: &Ctx,
+    id: &str,
+    need: Need,
+    what: &str,
+) -> Result<String, Error> {
+    let owned = Thing::Secret.owned(conn, id).await?;
     check(ctx, &owned, need, what)?;
     Ok(owned.project_id)
 }
 
 async fn list(State(app): State<Arc<Barbican>>, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
-    project(&app, &ctx, &id, Need::Read, "Secret metadata retrieval").await?;
-    let metadata = store::all(&mut *app.db.read().await?, &id).await?;
+    let mut conn = app.db.read().await?;
+    project(&mut conn, &ctx, &id, Need::Read, "Secret metadata retrieval").await?;
+    let metadata = store::all(&mut conn, &id).await?;
     Ok(web::json(200, &json!({"metadata": metadata})))
 }
 
@@ -91,10 +99,13 @@ async fn replace(
     origin: Origin,
     body: Body,
 ) -> Result {
-    let project = project(&app, &ctx, &id, Need::Change, "Secret metadata creation").await?;
+    let what = "Secret metadata creation";
+    project(&mut *app.db.read().await?, &ctx, &id, Need::Change, what).await?;
     let metadata = all(&body.object()?)?;
-    let written: Result<(), Error> =
-        db::write!(app.db, |tx| store::replace(tx, &ctx, (&project, &id), &metadata).await);
+    let written: Result<(), Error> = db::write!(app.db, |tx| {
+        let project = project(tx, &ctx, &id, Need::Change, what).await?;
+        store::replace(tx, &ctx, (&project, &id), &metadata).await
+    });
     written?;
     let url = format!("{}/metadata", refs::secret(&origin, &id));
     Ok(web::json(201, &json!({"metadata_ref": url})))
@@ -107,10 +118,13 @@ async fn add(
     origin: Origin,
     body: Body,
 ) -> Result {
-    let project = project(&app, &ctx, &id, Need::Change, "Secret metadatum creation").await?;
+    let what = "Secret metadatum creation";
+    project(&mut *app.db.read().await?, &ctx, &id, Need::Change, what).await?;
     let (name, value) = one(&body.object()?)?;
-    let written: Result<(), Error> =
-        db::write!(app.db, |tx| store::add(tx, &ctx, (&project, &id), (&name, &value)).await);
+    let written: Result<(), Error> = db::write!(app.db, |tx| {
+        let project = project(tx, &ctx, &id, Need::Change, what).await?;
+        store::add(tx, &ctx, (&project, &id), (&name, &value)).await
+    });
     written?;
     let url = format!("{}/metadata/{name}", refs::secret(&origin, &id));
     Ok(located(web::json(201, &json!({"key": name, "value": value})), &url))
@@ -121,8 +135,9 @@ async fn show(
     Caller(ctx): Caller,
     Path((id, name)): Path<(String, String)>,
 ) -> Result {
-    project(&app, &ctx, &id, Need::Read, "Secret metadatum retrieval").await?;
-    let metadata = store::all(&mut *app.db.read().await?, &id).await?;
+    let mut conn = app.db.read().await?;
+    project(&mut conn, &ctx, &id, Need::Read, "Secret metadatum retrieval").await?;
+    let metadata = store::all(&mut conn, &id).await?;
     let value = metadata.get(&name).ok_or_else(store::not_found)?;
     Ok(web::json(200, &json!({"key": name, "value": value})))
 }
@@ -133,7 +148,8 @@ async fn update(
     Path((id, asked)): Path<(String, String)>,
     body: Body,
 ) -> Result {
-    let project = project(&app, &ctx, &id, Need::Change, "Secret metadatum update").await?;
+    let what = "Secret metadatum update";
+    project(&mut *app.db.read().await?, &ctx, &id, Need::Change, what).await?;
     let (name, value) = one(&body.object()?)?;
     if !store::all(&mut *app.db.read().await?, &id).await?.contains_key(&asked) {
         return Err(store::not_found().into());
@@ -141,8 +157,10 @@ async fn update(
     if name != asked {
         return Err(Error::conflict("Key in request data does not match key in the request url.").into());
     }
-    let written: Result<(), Error> =
-        db::write!(app.db, |tx| store::update(tx, &ctx, (&project, &id), (&name, &value)).await);
+    let written: Result<(), Error> = db::write!(app.db, |tx| {
+        let project = project(tx, &ctx, &id, Need::Change, what).await?;
+        store::update(tx, &ctx, (&project, &id), (&name, &value)).await
+    });
     written?;
     Ok(web::json(200, &json!({"key": name, "value": value})))
 }
@@ -152,9 +170,12 @@ async fn remove(
     Caller(ctx): Caller,
     Path((id, name)): Path<(String, String)>,
 ) -> Result {
-    let project = project(&app, &ctx, &id, Need::Change, "Secret metadatum removal").await?;
-    let written: Result<(), Error> =
-        db::write!(app.db, |tx| store::remove(tx, &ctx, (&project, &id), &name).await);
+    let what = "Secret metadatum removal";
+    project(&mut *app.db.read().await?, &ctx, &id, Need::Change, what).await?;
+    let written: Result<(), Error> = db::write!(app.db, |tx| {
+        let project = project(tx, &ctx, &id, Need::Change, what).await?;
+        store::remove(tx, &ctx, (&project, &id), &name).await
+    });
     written?;
     Ok(no_content(204))
 }

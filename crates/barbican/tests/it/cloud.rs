@@ -83,7 +83,7 @@ impl Cloud {
     async fn opened(dir: &Utf8PathBuf) -> Result<web::Router, Error> {
         let db = Arc::new(db::Db::open_file(&dir.join("c.db")).await.unwrap());
         db.migrate(&[barbican::MIGRATIONS]).await.unwrap();
-        Ok(Barbican::new(db, &dir.join("secrets.key"))?.router(Arc::new(Gate)))
+        Ok(Barbican::open(db, &dir.join("secrets.key")).await?.router(Arc::new(Gate)))
     }
 
     pub async fn restart(&mut self) -> Result<(), Error> {

@@ -55,12 +55,18 @@ async fn neither_the_database_alone_nor_with_another_key_file_tells_a_payload() 
     }
     let key = cloud.dir.join("secrets.key");
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    // A cloud that cannot open what it keeps does not start, and makes nothing in the place of what is missing.
+    let kept = std::fs::read(&key).unwrap();
     std::fs::remove_file(&key).unwrap();
-    cloud.restart().await.unwrap();
-    let lost = cloud.payload(MEMBER, &path, TEXT).await.is(500);
-    assert!(!String::from_utf8_lossy(&lost.bytes).contains("rosebud"));
-    std::fs::write(&key, "no key").unwrap();
     assert!(cloud.restart().await.is_err());
+    assert!(!key.exists());
+    for other in ["no key", "yOyHQnrLkiXwpvBjGYa6nk0tjQhyNg0MPZ2WpoJJjIo="] {
+        std::fs::write(&key, other).unwrap();
+        assert!(cloud.restart().await.is_err(), "{other}");
+    }
+    std::fs::write(&key, kept).unwrap();
+    cloud.restart().await.unwrap();
+    assert_eq!(&cloud.payload(MEMBER, &path, TEXT).await.is(200).bytes[..], b"rosebud");
 }
 
 #[tokio::test]
@@ -194,4 +200,37 @@ async fn versions_are_told_in_the_form_that_was_asked_for() {
     let version = &new["versions"][0];
     assert_eq!((&version["min_version"], &version["max_version"]), (&json!("1.0"), &json!("1.2")));
     cloud.get(MEMBER, "/v1").await.is(200);
+}
+
+#[tokio::test]
+async fn nothing_is_added_to_a_secret_that_goes_at_the_same_time() {
+    let cloud = Cloud::start().await;
+    for _ in 0..40 {
+        let path = cloud.secret(MEMBER, text("rosebud")).await;
+        let (metadata, acl, consumers) =
+            (format!("{path}/metadata"), format!("{path}/acl"), format!("{path}/consumers"));
+        let gone = format!("{path}?force=true");
+        let consumer = json!({"service": "s", "resource_type": "t", "resource_id": "r"});
+        let answers = tokio::join!(
+            cloud.post(MEMBER, &metadata, json!({"key": "a", "value": "b"})),
+            cloud.call(MEMBER, "PUT", &acl, json!({"read": {"project-access": true}})),
+            cloud.post(MEMBER, &consumers, consumer),
+            cloud.call(MEMBER, "DELETE", &gone, Value::Null),
+        );
+        let statuses = [answers.0.status, answers.1.status, answers.2.status];
+        assert!(statuses.iter().all(|status| [200, 201, 404].contains(status)), "{statuses:?}");
+        answers.3.is(204);
+        for left in [metadata, acl, consumers] {
+            cloud.get(MEMBER, &left).await.is(404);
+        }
+    }
+    let db = db::Db::open_file(&cloud.dir.join("c.db")).await.unwrap();
+    let mut conn = db.read().await.unwrap();
+    for orphans in [
+        "SELECT COUNT(*) FROM secret_metadata WHERE secret_id NOT IN (SELECT id FROM secret)",
+        "SELECT COUNT(*) FROM secret_acl WHERE of_id NOT IN (SELECT id FROM secret)",
+        "SELECT COUNT(*) FROM secret_consumer WHERE of_id NOT IN (SELECT id FROM secret)",
+    ] {
+        assert_eq!(db::sql(orphans).number(&mut conn).await.unwrap(), 0, "{orphans}");
+    }
 }

@@ -11,10 +11,11 @@ use testkit::{Cloud, Route};
 use crate::authorization;
 
 /// (service, whose reference, what its paths lack)
-const REFERENCES: [(&str, &str, &str); 7] = [
+const REFERENCES: [(&str, &str, &str); 8] = [
     ("compute", include_str!("compute.txt"), "/v2.1"),
     ("identity", include_str!("identity.txt"), ""),
     ("image", include_str!("image.txt"), ""),
+    ("key-manager", include_str!("key-manager.txt"), ""),
     ("load-balancer", include_str!("load-balancer.txt"), ""),
     ("network", include_str!("network.txt"), ""),
     ("placement", include_str!("placement.txt"), ""),

@@ -1,0 +1,3 @@
+//! Where secrets are kept: this database, so there is nothing to choose.
+
+pub mod api;
