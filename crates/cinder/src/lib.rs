@@ -16,7 +16,7 @@
 //! | [`layers`] | what volumes and snapshots are made of |
 //!
 //! A project's id may stand behind `/v3`. Rows say which layers there shall be; the reconciler `cinder.volumes` makes their
-//! files. [`compute`] is how a service that runs machines uses volumes. Calls Glance.
+//! files. [`compute`] and [`within`] are how a service that runs machines uses volumes. Calls Glance.
 
 mod asker;
 pub mod attachments;
@@ -37,6 +37,7 @@ pub mod transfers;
 pub mod types;
 mod values;
 pub mod volumes;
+pub mod within;
 mod words;
 
 use std::sync::{Arc, OnceLock};
@@ -47,7 +48,10 @@ use glance::Glance;
 use tower::ServiceExt;
 use web::{Gate, Router, Routes, Service, Style};
 
+pub use attachments::Attachment;
 pub use compute::{Connection, Disk, Guests};
+pub use snapshots::Snapshot;
+pub use volumes::create::NewVolume;
 pub use volumes::{Status, Volume};
 
 pub const MIGRATIONS: &[Migration] =

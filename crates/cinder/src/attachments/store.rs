@@ -149,25 +149,38 @@ pub async fn create(
 ) -> Result<Attachment> {
     let id = base::id::uuid();
     db::write!(db, |tx| {
-        let mut volume = volumes::load(tx, ctx, volume_id).await?;
+        let volume = volumes::load(tx, ctx, volume_id).await?;
         ctx.authorize(&crate::policy::ATTACHMENT_CREATE, Some(&volume.project_id))?;
-        may_reserve(&volume, &of_volume(tx, volume_id).await?, server)?;
-        let mut one = Attachment::new(&volume, server, "reserved");
-        one.id.clone_from(&id);
-        one.mode = mode.map(Into::into);
-        write(tx, &one).await?;
-        if let Some(connector) = connector {
-            connect_in(tx, &volume, &mut one, connector).await?;
-        }
-        let before = volume.status;
-        settle(tx, ctx, "volume.reserve", &mut volume).await?;
-        if one.status == "reserved" && before == Status::InUse {
-            // Others of a multiattach volume go on; until this one is complete nobody else may begin.
-            volume.status = Status::Reserved;
-            volumes::store::update(tx, ctx, "volume.reserve", &mut volume).await?;
-        }
-        Ok(one)
+        create_in(tx, ctx, volume, &id, server, connector, mode).await
     })
+}
+
+/// The same in the caller's transaction, of a volume that was read there.
+pub async fn create_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    mut volume: Volume,
+    id: &str,
+    server: Option<&str>,
+    connector: Option<&Connector>,
+    mode: Option<&str>,
+) -> Result<Attachment> {
+    may_reserve(&volume, &of_volume(tx, &volume.id).await?, server)?;
+    let mut one = Attachment::new(&volume, server, "reserved");
+    one.id = id.to_owned();
+    one.mode = mode.map(Into::into);
+    write(tx, &one).await?;
+    if let Some(connector) = connector {
+        connect_in(tx, &volume, &mut one, connector).await?;
+    }
+    let before = volume.status;
+    settle(tx, ctx, "volume.reserve", &mut volume).await?;
+    if one.status == "reserved" && before == Status::InUse {
+        // Others of a multiattach volume go on; until this one is complete nobody else may begin.
+        volume.status = Status::Reserved;
+        volumes::store::update(tx, ctx, "volume.reserve", &mut volume).await?;
+    }
+    Ok(one)
 }
 
 async fn both(tx: &mut Tx, id: &str) -> Result<(Attachment, Volume)> {
@@ -186,26 +199,30 @@ pub async fn connect(db: &Db, ctx: &Ctx, id: &str, connector: &Connector) -> Res
 }
 
 pub async fn complete(db: &Db, ctx: &Ctx, id: &str) -> Result<Attachment> {
-    db::write!(db, |tx| {
-        let (mut one, mut volume) = both(tx, id).await?;
-        if !one.is_attached() {
-            one.status = "attached".into();
-            one.attached_at = Some(base::time::now());
-            write(tx, &one).await?;
-            settle(tx, ctx, "volume.attach", &mut volume).await?;
-        }
-        Ok(one)
-    })
+    db::write!(db, |tx| complete_in(tx, ctx, id).await)
+}
+
+pub async fn complete_in(tx: &mut Tx, ctx: &Ctx, id: &str) -> Result<Attachment> {
+    let (mut one, mut volume) = both(tx, id).await?;
+    if !one.is_attached() {
+        one.status = "attached".into();
+        one.attached_at = Some(base::time::now());
+        write(tx, &one).await?;
+        settle(tx, ctx, "volume.attach", &mut volume).await?;
+    }
+    Ok(one)
 }
 
 /// Answers the attachments that are left.
 pub async fn delete(db: &Db, ctx: &Ctx, id: &str) -> Result<Vec<Attachment>> {
-    db::write!(db, |tx| {
-        let (_, mut volume) = both(tx, id).await?;
-        sql("DELETE FROM volume_attachments WHERE id = $1").bind(id).run(tx).await?;
-        settle(tx, ctx, "volume.detach", &mut volume).await?;
-        Ok(of_volume(tx, &volume.id).await?)
-    })
+    db::write!(db, |tx| delete_in(tx, ctx, id).await)
+}
+
+pub async fn delete_in(tx: &mut Tx, ctx: &Ctx, id: &str) -> Result<Vec<Attachment>> {
+    let (_, mut volume) = both(tx, id).await?;
+    sql("DELETE FROM volume_attachments WHERE id = $1").bind(id.to_owned()).run(tx).await?;
+    settle(tx, ctx, "volume.detach", &mut volume).await?;
+    Ok(of_volume(tx, &volume.id).await?)
 }
 
 /// The older `os-attach`: reserved by `os-reserve`, or not at all.
@@ -286,39 +303,41 @@ pub async fn detach(db: &Db, ctx: &Ctx, volume_id: &str, id: Option<&str>) -> Re
 
 /// `os-reserve`, `os-unreserve`, `os-begin_detaching`, `os-roll_detaching`: the volume's status and no more.
 pub async fn mark(db: &Db, ctx: &Ctx, volume_id: &str, what: &str) -> Result<()> {
-    db::write!(db, |tx| {
-        let mut volume = volumes::store::get(tx, volume_id).await?.ok_or_else(|| no_volume(volume_id))?;
-        let all = of_volume(tx, volume_id).await?;
-        let attached = all.iter().any(Attachment::is_attached);
-        let kind = match (what, volume.status) {
-            ("os-reserve", Status::Available) => "volume.reserve",
-            ("os-reserve", Status::InUse) if volume.multiattach => "volume.reserve",
-            ("os-reserve", other) => {
-                let wanted = if volume.multiattach { "available or in-use" } else { "available" };
-                return Err(invalid_volume(format!(
-                    "Volume status must be {wanted} to reserve, but the status is {}.",
-                    other.as_str()
-                )));
-            }
-            ("os-unreserve", Status::Attaching) => "volume.unreserve",
-            ("os-begin_detaching", Status::InUse) if attached => "volume.begin_detaching",
-            ("os-begin_detaching", _) => {
-                return Err(invalid_volume(
-                    "Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to \
-                     detach.",
-                ));
-            }
-            ("os-roll_detaching", Status::Detaching) => "volume.roll_detaching",
-            _ => return Ok(()),
-        };
-        volume.status = match what {
-            "os-reserve" => Status::Attaching,
-            "os-begin_detaching" => Status::Detaching,
-            _ if attached => Status::InUse,
-            _ => Status::Available,
-        };
-        volumes::store::update(tx, ctx, kind, &mut volume).await
-    })
+    db::write!(db, |tx| mark_in(tx, ctx, volume_id, what).await)
+}
+
+pub async fn mark_in(tx: &mut Tx, ctx: &Ctx, volume_id: &str, what: &str) -> Result<()> {
+    let mut volume = volumes::store::get(tx, volume_id).await?.ok_or_else(|| no_volume(volume_id))?;
+    let all = of_volume(tx, volume_id).await?;
+    let attached = all.iter().any(Attachment::is_attached);
+    let kind = match (what, volume.status) {
+        ("os-reserve", Status::Available) => "volume.reserve",
+        ("os-reserve", Status::InUse) if volume.multiattach => "volume.reserve",
+        ("os-reserve", other) => {
+            let wanted = if volume.multiattach { "available or in-use" } else { "available" };
+            return Err(invalid_volume(format!(
+                "Volume status must be {wanted} to reserve, but the status is {}.",
+                other.as_str()
+            )));
+        }
+        ("os-unreserve", Status::Attaching) => "volume.unreserve",
+        ("os-begin_detaching", Status::InUse) if attached => "volume.begin_detaching",
+        ("os-begin_detaching", _) => {
+            return Err(invalid_volume(
+                "Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to \
+                 detach.",
+            ));
+        }
+        ("os-roll_detaching", Status::Detaching) => "volume.roll_detaching",
+        _ => return Ok(()),
+    };
+    volume.status = match what {
+        "os-reserve" => Status::Attaching,
+        "os-begin_detaching" => Status::Detaching,
+        _ if attached => Status::InUse,
+        _ => Status::Available,
+    };
+    volumes::store::update(tx, ctx, kind, &mut volume).await
 }
 
 /// An admin's word that nobody uses it.

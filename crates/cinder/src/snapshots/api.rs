@@ -10,8 +10,8 @@ use super::{STATUSES, Snapshot, load, metadata_api, store, view};
 use crate::asker::Asker;
 use crate::form::{Form, action};
 use crate::listing::{Listing, PAGING};
-use crate::quotas::{self, More};
-use crate::volumes::{self, rules};
+use crate::snapshots::store::NewSnapshot;
+use crate::volumes;
 use crate::words::invalid_snapshot;
 use crate::{Cinder, policy, values};
 
@@ -132,34 +132,11 @@ async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -
     let project = ctx.require_project()?;
     let id = base::id::uuid();
     let made: Snapshot = db::write!(cinder.db, |tx| {
-        let mut volume = volumes::load(tx, ctx, volume_id).await?;
+        let volume = volumes::load(tx, ctx, volume_id).await?;
         ctx.authorize(&policy::SNAPSHOT_CREATE, Some(&volume.project_id))?;
-        rules::may_snapshot(&volume, force == Some(true))?;
-        let kind = crate::types::store::get(tx, &volume.type_id).await?;
-        let kind = kind.ok_or_else(|| crate::words::no_type(&volume.type_id))?;
-        let more = More { snapshots: 1, gib: volume.size, ..More::default() };
-        quotas::store::take(tx, project, &kind, more, volume.size).await?;
-        let layer = volumes::create::freeze(tx, &mut volume).await?;
-        volumes::store::update(tx, ctx, "volume.snapshot", &mut volume).await?;
-        let snapshot = Snapshot {
-            id: id.clone(),
-            volume_id: volume.id.clone(),
-            project_id: project.into(),
-            user_id: ctx.user_id().into(),
-            name: name.clone(),
-            description: description.clone(),
-            size: volume.size,
-            status: "creating".into(),
-            progress: "0%".into(),
-            type_id: volume.type_id.clone(),
-            layer,
-            metadata: metadata.clone(),
-            created_at: base::time::now(),
-            updated_at: None,
-            generation: 0,
-        };
-        store::insert(tx, ctx, &snapshot).await?;
-        Ok::<_, Error>(snapshot)
+        let new =
+            NewSnapshot { id: &id, project, name: &name, description: &description, metadata: &metadata };
+        store::make(tx, ctx, volume, new, force == Some(true)).await
     })?;
     cinder.waker.wake(&format!("snapshot/{id}"));
     Ok(web::json(202, &json!({"snapshot": view::made(ctx, &made)})))

@@ -1,12 +1,14 @@
 //! SQL of snapshots.
 
+use std::collections::BTreeMap;
+
 use base::{Ctx, Result};
 use db::{AnyConnection, Db, Event, FromRow, Row, Sql, Tx, json_text, sql};
 
 use super::Snapshot;
-use crate::layers;
+use crate::quotas::{self, More};
 use crate::volumes::{self, Volume};
-use crate::words;
+use crate::{layers, words};
 
 impl FromRow for Snapshot {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
@@ -78,6 +80,51 @@ pub async fn insert(tx: &mut Tx, ctx: &Ctx, snapshot: &Snapshot) -> Result<()> {
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)";
     bound(text, snapshot)?.bind(snapshot.created_at).run(tx).await?;
     event(tx, ctx, "snapshot.create", snapshot).await
+}
+
+pub struct NewSnapshot<'a> {
+    pub id: &'a str,
+    pub project: &'a str,
+    pub name: &'a Option<String>,
+    pub description: &'a Option<String>,
+    pub metadata: &'a BTreeMap<String, String>,
+}
+
+/// A snapshot of a volume that was read in this transaction, within the project's quota. Whoever commits wakes
+/// `snapshot/<id>`.
+pub async fn make(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    mut volume: Volume,
+    new: NewSnapshot<'_>,
+    in_use: bool,
+) -> Result<Snapshot> {
+    volumes::rules::may_snapshot(&volume, in_use)?;
+    let kind = crate::types::store::get(tx, &volume.type_id).await?;
+    let kind = kind.ok_or_else(|| words::no_type(&volume.type_id))?;
+    let more = More { snapshots: 1, gib: volume.size, ..More::default() };
+    quotas::store::take(tx, new.project, &kind, more, volume.size).await?;
+    let layer = volumes::create::freeze(tx, &mut volume).await?;
+    volumes::store::update(tx, ctx, "volume.snapshot", &mut volume).await?;
+    let snapshot = Snapshot {
+        id: new.id.into(),
+        volume_id: volume.id.clone(),
+        project_id: new.project.into(),
+        user_id: ctx.user_id().into(),
+        name: new.name.clone(),
+        description: new.description.clone(),
+        size: volume.size,
+        status: "creating".into(),
+        progress: "0%".into(),
+        type_id: volume.type_id.clone(),
+        layer,
+        metadata: new.metadata.clone(),
+        created_at: base::time::now(),
+        updated_at: None,
+        generation: 0,
+    };
+    insert(tx, ctx, &snapshot).await?;
+    Ok(snapshot)
 }
 
 pub async fn update(tx: &mut Tx, ctx: &Ctx, kind: &'static str, snapshot: &mut Snapshot) -> Result<()> {

@@ -153,6 +153,7 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<NewVolume> {
     let uuid = |key| form.uuid(key).map(|id| id.map(str::to_owned));
     let text = |key| form.text(key, 0).map(|text| text.filter(|t| !t.is_empty()).map(str::to_owned));
     Ok(NewVolume {
+        id: None,
         size: form.size("size")?,
         name: form.named(["name", "display_name"])?.flatten(),
         description: form.named(["description", "display_description"])?.flatten(),

@@ -17,6 +17,8 @@ use crate::{Cinder, attachments, backups, policy, snapshots};
 /// What its maker says of it. At most one source.
 #[derive(Debug, Clone, Default)]
 pub struct NewVolume {
+    /// Made by the caller, who may ask again after a crash and gets the volume that is there. None: any.
+    pub id: Option<String>,
     /// GiB; None: the source's.
     pub size: Option<i64>,
     pub name: Option<String>,
@@ -84,8 +86,11 @@ impl Cinder {
             Some(reference) => Some(self.image_for(ctx, reference, new.size).await?),
             None => None,
         };
-        let id = base::id::uuid();
+        let id = new.id.clone().unwrap_or_else(base::id::uuid);
         let made: Volume = db::write!(self.db, |tx| {
+            if let Some(there) = store::get(tx, &id).await? {
+                return Ok(there);
+            }
             let source = self.source(tx, ctx, new, image.as_ref()).await?;
             let size = size_of(new, &source)?;
             let kind = self.kind(tx, ctx, project, new, &source).await?;
