@@ -16,6 +16,7 @@ use crate::keys::KeyRepository;
 use crate::passwords::Passwords;
 use crate::security::Security;
 use crate::snapshot::Snapshot;
+use crate::tokens::Standings;
 use crate::tokens::cache::Cache;
 
 pub const MIGRATIONS: &[Migration] = &[
@@ -56,6 +57,7 @@ pub struct Keystone {
     pub(crate) epoch: Epoch,
     pub(crate) cache: Cache,
     pub(crate) snapshot: RwLock<Option<Arc<Snapshot>>>,
+    pub(crate) standings: Standings,
     /// Microseconds.
     pub(crate) token_ttl: i64,
     generation: AtomicU64,
@@ -87,6 +89,7 @@ impl Keystone {
             epoch: Epoch::default(),
             cache: Cache::default(),
             snapshot: RwLock::new(None),
+            standings: Standings::default(),
             token_ttl: i64::try_from(config.token_ttl.as_micros()).unwrap_or(i64::MAX / 4),
             generation: AtomicU64::new(0),
         }))

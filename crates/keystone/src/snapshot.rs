@@ -5,12 +5,15 @@ use std::sync::{Arc, PoisonError};
 use base::Error;
 
 use crate::roles::rules::RoleBook;
+use crate::tokens::revocation;
 use crate::{Keystone, catalog, roles};
 
 pub struct Snapshot {
     pub generation: u64,
     pub roles: RoleBook,
     pub catalog: catalog::Catalog,
+    /// Microseconds; see [`revocation::last`].
+    pub last_revocation: i64,
 }
 
 impl Keystone {
@@ -30,6 +33,7 @@ impl Keystone {
                 roles::store::implications(&mut conn).await?,
             ),
             catalog: catalog::store::catalog(&mut conn).await?,
+            last_revocation: revocation::last(&mut conn).await?,
         });
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
         Ok(snapshot)

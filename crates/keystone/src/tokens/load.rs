@@ -2,55 +2,44 @@
 
 use std::sync::Arc;
 
-use base::{Auth, DomainRef, Error, ProjectRef, Scope, UserRef};
+use base::{Auth, Error, Scope, UserRef};
 use db::AnyConnection;
 use jiff::Timestamp;
 
-use super::{Claims, ScopeId, Session, revocation, view};
+use super::standing::enabled_domain;
+use super::{Claims, ScopeId, Session, refused, revocation, view};
 use crate::application_credentials::{self, ApplicationCredential};
-use crate::assignments::{self, Place};
-use crate::errors::unauthorized;
 use crate::oauth;
 use crate::trusts::{self, Trust};
-use crate::{Keystone, domains, projects, users};
-
-/// The caller learns nothing but that it failed; the reason goes to the log.
-fn refused(reason: &'static str) -> Error {
-    unauthorized().because(reason)
-}
+use crate::{Keystone, assignments, users};
 
 impl Keystone {
     pub(super) async fn load(&self, claims: Claims) -> Result<Session, Error> {
         let snapshot = self.snapshot().await?;
-        let mut conn = self.db.read().await?;
-        let user =
-            users::store::get(&mut conn, &claims.user_id).await?.ok_or_else(|| refused("no such user"))?;
-        if !user.enabled {
-            return Err(refused("the user is disabled"));
-        }
-        let user_domain = enabled_domain(&mut conn, &user.domain_id).await?;
-        let (scope, place) = resolve(&mut conn, &claims.scope).await?;
-        let scope_domain = match &scope {
+        let standing = self.standing(&claims.user_id, &claims.scope).await?;
+        let scope_domain = match &standing.scope {
             Scope::Project(project) => project.domain.id.as_str(),
             Scope::Domain(domain) => domain.id.as_str(),
             Scope::System | Scope::Unscoped => "",
         };
-        if revocation::is_revoked(&mut conn, &claims, [&user.domain_id, scope_domain]).await? {
+        let mut conn = self.db.read().await?;
+        if claims.issued_at <= snapshot.last_revocation
+            && revocation::is_revoked(&mut conn, &claims, [&standing.domain.id, scope_domain]).await?
+        {
             return Err(refused("the token was revoked"));
         }
         let delegation = match &claims.trust_id {
             Some(id) => Some(self.delegation(&mut conn, id, &claims).await?),
             None => None,
         };
-        let mut roles = Vec::new();
-        if let Some(delegation) = &delegation {
-            let Some(place) = &place else { return Err(refused("the trust is for no project")) };
-            let held = assignments::store::role_ids(&mut conn, &delegation.origin, place).await?;
-            roles = trusts::rules::roles(&snapshot.roles, &delegation.trust, &held)?;
-        } else if let Some(place) = place {
-            let ids = assignments::store::role_ids(&mut conn, &user.id, &place).await?;
-            roles = snapshot.roles.effective(ids.iter().map(String::as_str));
-        }
+        let mut roles = match &delegation {
+            None => standing.roles.clone(),
+            Some(delegation) => {
+                let Some(place) = &standing.place else { return Err(refused("the trust is for no project")) };
+                let held = assignments::store::role_ids(&mut conn, &delegation.origin, place).await?;
+                trusts::rules::roles(&snapshot.roles, &delegation.trust, &held)?
+            }
+        };
         let mut credential = None;
         if let Some(id) = &claims.application_credential_id {
             let found = application_credential(&mut conn, id, &claims).await?;
@@ -70,7 +59,7 @@ impl Keystone {
             let granted = snapshot.roles.effective(token.role_ids.iter().map(String::as_str));
             roles.retain(|role| granted.contains(role));
         }
-        if roles.is_empty() && scope != Scope::Unscoped {
+        if roles.is_empty() && standing.scope != Scope::Unscoped {
             return Err(refused("the user has no role there"));
         }
         let access_rules = match &credential {
@@ -81,17 +70,21 @@ impl Keystone {
         };
         let speaker = match delegation.as_ref().and_then(|d| d.speaker.clone()) {
             Some(trustor) => trustor,
-            None => UserRef { id: user.id.clone(), name: user.name.clone(), domain: user_domain },
+            None => UserRef {
+                id: standing.user.id.clone(),
+                name: standing.user.name.clone(),
+                domain: standing.domain.clone(),
+            },
         };
         let auth = Auth {
             user: speaker,
-            scope,
+            scope: standing.scope.clone(),
             is_admin: roles.iter().any(|r| r.name == "admin"),
             roles: roles.iter().map(|r| r.name.clone()).collect(),
             expires_at: Timestamp::from_microsecond(claims.expires_at).unwrap_or(Timestamp::MAX),
         };
         let proof = view::Proof {
-            password_expires_at: user.password_expires_at,
+            password_expires_at: standing.user.password_expires_at,
             roles: &roles,
             credential: credential.as_ref(),
             access_rules: access_rules.as_deref(),
@@ -148,40 +141,6 @@ struct Delegation {
     origin: String,
     /// With impersonation the trustor, for whom the token then speaks.
     speaker: Option<UserRef>,
-}
-
-async fn enabled_domain(conn: &mut AnyConnection, id: &str) -> Result<DomainRef, Error> {
-    let domain = domains::store::get(conn, id).await?.ok_or_else(|| refused("no such domain"))?;
-    if domain.enabled {
-        Ok(DomainRef { id: domain.id, name: domain.name })
-    } else {
-        Err(refused("the domain is disabled"))
-    }
-}
-
-/// The scope with names, and where its roles are assigned.
-async fn resolve(conn: &mut AnyConnection, scope: &ScopeId) -> Result<(Scope, Option<Place>), Error> {
-    match scope {
-        ScopeId::Unscoped => Ok((Scope::Unscoped, None)),
-        ScopeId::System => Ok((Scope::System, Some(Place::System))),
-        ScopeId::Domain(id) => {
-            let domain = enabled_domain(conn, id).await?;
-            let place = Place::Domain(domain.id.clone());
-            Ok((Scope::Domain(domain), Some(place)))
-        }
-        ScopeId::Project(id) => {
-            let project = projects::store::get(conn, id)
-                .await?
-                .filter(|p| !p.is_domain)
-                .ok_or_else(|| refused("no such project"))?;
-            if !project.enabled {
-                return Err(refused("the project is disabled"));
-            }
-            let domain = enabled_domain(conn, &project.domain_id).await?;
-            let place = Place::Project(project.id.clone());
-            Ok((Scope::Project(ProjectRef { id: project.id, name: project.name, domain }), Some(place)))
-        }
-    }
 }
 
 async fn application_credential(

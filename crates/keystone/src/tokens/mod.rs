@@ -18,6 +18,7 @@ mod request;
 pub mod revocation;
 pub mod rules;
 pub mod signed_api;
+mod standing;
 mod totp;
 mod view;
 
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use base::{Auth, Error};
 
 pub use payload::{Claims, Methods, ScopeId};
+pub use standing::Standings;
 
 use crate::Keystone;
 use crate::errors::unauthorized;
@@ -79,6 +81,11 @@ impl Keystone {
         }
         Ok(claims)
     }
+}
+
+/// The caller learns nothing but that it failed; the reason goes to the log.
+fn refused(reason: &'static str) -> Error {
+    unauthorized().because(reason)
 }
 
 /// What is a 403 to somebody who asks for a token is the end of one that exists.

@@ -26,7 +26,7 @@ pub struct Claims {
     pub access_token_id: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ScopeId {
     Unscoped,
     Project(String),

@@ -198,9 +198,7 @@ impl Keystone {
                 "Using an application credential token to create a scoped token is not allowed.",
             ));
         }
-        let user = users::store::get(&mut *self.db.read().await?, &claims.user_id)
-            .await?
-            .ok_or_else(unauthorized)?;
+        let user = self.standing(&claims.user_id, &claims.scope).await?.user.clone();
         let credential = match (&claims.application_credential_id, &claims.scope) {
             (Some(id), ScopeId::Project(project)) => Some((id.clone(), project.clone())),
             _ => None,

@@ -52,6 +52,11 @@ pub(super) async fn last_since(conn: &mut AnyConnection, now: i64) -> db::Result
     Ok((last > 0).then_some(last))
 }
 
+/// Tokens that were issued after it are not revoked. 0: none is.
+pub async fn last(conn: &mut AnyConnection) -> db::Result<i64> {
+    sql("SELECT COALESCE(MAX(issued_before), 0) FROM identity_revocation").number(conn).await
+}
+
 /// How an audit id is shown: 22 characters.
 pub fn audit_text(id: &[u8; 16]) -> String {
     use base64::Engine;
