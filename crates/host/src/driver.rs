@@ -38,6 +38,11 @@ pub enum Error {
     NoAgent,
 }
 
+/// Of a machine that boots from a volume.
+pub(crate) fn no_root() -> Error {
+    Error::Refused("the machine has no disk of its own: it boots from a volume".into())
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,15 +91,18 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// Capacity of this host: what Placement's inventory and Nova's hypervisor view say.
     async fn capacity(&self) -> Result<Capacity>;
     /// Makes ready for a root disk as large as the plan says. The disk as it was is kept until `settle_resize`.
-    /// The machine is stopped; the disk is larger from its next start on, and never smaller.
+    /// The machine is stopped; the disk is larger from its next start on, and never smaller. A machine that boots from
+    /// a volume has none: nothing to do.
     async fn resize(&self, vm: &VmPlan) -> Result<()>;
     /// The end of a resize: with `revert` the kept disk comes back (the machine is stopped then), else it goes.
     async fn settle_resize(&self, id: &str, revert: bool) -> Result<()>;
-    /// Throws root disk and config drive of a stopped machine away: they are made anew at its next start.
+    /// Throws root disk and config drive of a stopped machine away: they are made anew at its next start. Volumes stay
+    /// as they are.
     async fn reset(&self, id: &str) -> Result<()>;
     /// Memory and devices go to a file and the process ends; the next start goes on from there.
     async fn suspend(&self, id: &str) -> Result<()>;
-    /// The root disk as it is at this instant, as a new file `to` that needs no other. The machine may run.
+    /// The root disk as it is at this instant, as a new file `to` that needs no other. The machine may run. Volumes are
+    /// not the driver's to copy: a machine that boots from one is refused.
     async fn snapshot(&self, vm: &VmPlan, to: &Utf8Path) -> Result<DiskImage>;
     /// Connects a card to a running machine. One that is there, or a machine that does not run: nothing to do.
     async fn plug_nic(&self, id: &str, nic: &NicPlan) -> Result<()>;
@@ -103,6 +111,12 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// As with cards.
     async fn plug_disk(&self, id: &str, disk: &DiskPlan) -> Result<()>;
     async fn unplug_disk(&self, id: &str, disk_id: &str) -> Result<()>;
+    /// A running machine writes into the disk's last layer from now on, which is empty; what it wrote so far stays in
+    /// the layers below. One that does it already, lacks the disk or does not run: nothing to do.
+    async fn switch_disk(&self, id: &str, disk: &DiskPlan) -> Result<()>;
+    /// The last layer's file and the guest's idea of the disk's size grow to `bytes`, and never shrink. False: no
+    /// running machine has it open, so that whoever asks may change the file.
+    async fn grow_disk(&self, id: &str, disk: &DiskPlan, bytes: u64) -> Result<bool>;
     /// A non-maskable interrupt: a guest that is set up for it dumps its memory and restarts.
     async fn interrupt(&self, id: &str) -> Result<()>;
     /// By the guest's agent; [`Error::NoAgent`] without one.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use ipnet::{IpNet, Ipv6Net};
 
+use crate::LayerFormat;
+
 // ---- virtual machines -------------------------------------------------------------------------------------
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,13 +18,14 @@ pub struct VmPlan {
     pub name: String,
     pub vcpus: u32,
     pub memory_mib: u64,
-    pub root: RootDisk,
-    /// Booted instead of `root`.
+    /// None: the machine boots from the first of `disks`, which is then the guest's first disk.
+    pub root: Option<RootDisk>,
+    /// Booted instead of its own disk.
     pub rescue: Option<RescuePlan>,
     /// Empty disks of the machine's own, gone with it; 0: none.
     pub ephemeral_mib: u64,
     pub swap_mib: u64,
-    /// Further disks, in device order.
+    /// Volumes, in device order.
     pub disks: Vec<DiskPlan>,
     /// In device order.
     pub nics: Vec<NicPlan>,
@@ -64,25 +67,57 @@ pub struct Drive {
     pub cdrom: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Bus {
     /// Disks only.
+    #[default]
     Virtio,
     Scsi,
     Usb,
-    /// The machine's own controller, which answers guests as IDE's successor.
+    /// The machine's own controller, which answers guests as IDE's successor. Nothing can be plugged in to it while
+    /// the machine runs.
     Sata,
 }
 
 /// A disk that was not made for this machine: a volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskPlan {
-    /// The volume's UUID. The guest sees its first 20 characters as the disk's serial number.
+    /// The volume's UUID. The guest sees it as the disk's serial number; of a virtio disk the first 20 characters,
+    /// which is all that it has room for.
     pub id: String,
-    pub file: Utf8PathBuf,
-    /// "qcow2" or "raw"
-    pub format: String,
+    /// The lowest first. Each stands on the one before it, whatever its header says; the last one is written.
+    pub layers: Vec<DiskLayer>,
     pub read_only: bool,
+    /// Other machines may write it at the same time. Its one layer is raw then.
+    pub shared: bool,
+    pub bus: Bus,
+    pub limits: DiskLimits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskLayer {
+    /// Its name without the extension is no other layer's.
+    pub file: Utf8PathBuf,
+    pub format: LayerFormat,
+}
+
+/// What a guest may do with a disk, a second. None: as much as it can.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskLimits {
+    pub total_bytes: Option<u64>,
+    pub read_bytes: Option<u64>,
+    pub write_bytes: Option<u64>,
+    /// Requests.
+    pub total_iops: Option<u64>,
+    pub read_iops: Option<u64>,
+    pub write_iops: Option<u64>,
+}
+
+impl DiskLimits {
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What the machine's process may use of this one, in the terms of Linux's control groups. None: no limit of its own.

@@ -40,6 +40,8 @@ operations! {
     Snapshot = "snapshot",
     Plug = "plug",
     Unplug = "unplug",
+    SwitchDisk = "switch-disk",
+    GrowDisk = "grow-disk",
     Interrupt = "interrupt",
     Password = "password",
     ApplyNetwork = "apply-network",

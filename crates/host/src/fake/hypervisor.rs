@@ -59,6 +59,8 @@ struct Inner {
     machines: HashMap<String, Record>,
     /// As last given. Not remembered over a restart.
     plans: HashMap<String, VmPlan>,
+    /// Bytes of disks that grew while their machines ran, by the machine's and the disk's id.
+    grown: HashMap<(String, String), u64>,
     store: Store,
 }
 
@@ -67,7 +69,7 @@ impl FakeHypervisor {
     /// The data directory cannot be used.
     pub fn new(options: FakeOptions) -> Result<Self> {
         let (store, machines) = Store::open(options.data_dir.as_deref())?;
-        let inner = Inner { machines, plans: HashMap::new(), store };
+        let inner = Inner { machines, plans: HashMap::new(), grown: HashMap::new(), store };
         let changes = broadcast::channel(8192).0;
         Ok(Self { faults: Faults::new(options.delay), options, inner: Mutex::new(inner), changes })
     }
@@ -92,6 +94,11 @@ impl FakeHypervisor {
     /// What the machine was last prepared, started or rebooted with.
     pub fn plan(&self, id: &str) -> Option<VmPlan> {
         self.inner().plans.get(id).cloned()
+    }
+
+    /// What the guest was last told of a disk's size; None: nothing since it was plugged in.
+    pub fn grown(&self, id: &str, disk_id: &str) -> Option<u64> {
+        self.inner().grown.get(&(id.to_owned(), disk_id.to_owned())).copied()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -143,6 +150,13 @@ impl FakeHypervisor {
         if let Some(plan) = self.inner().plans.get_mut(id) {
             change(plan);
         }
+    }
+
+    /// Whether a running or paused machine has this disk.
+    fn has_open(&self, id: &str, disk_id: &str) -> bool {
+        let inner = self.inner();
+        let alive = inner.machines.get(id).is_some_and(|record| record.state != State::Stopped);
+        alive && inner.plans.get(id).is_some_and(|plan| plan.disks.iter().any(|disk| disk.id == disk_id))
     }
 
     fn keep(&self, vm: &VmPlan) -> Result<()> {
@@ -239,6 +253,7 @@ impl Hypervisor for FakeHypervisor {
         inner.store.remove(id)?;
         inner.machines.remove(id);
         inner.plans.remove(id);
+        inner.grown.retain(|(machine, _), _| machine != id);
         Ok(())
     }
 
@@ -298,9 +313,10 @@ impl Hypervisor for FakeHypervisor {
     /// What a guest writes is nowhere, so its disk is its image; and nothing much when that was deleted meanwhile.
     async fn snapshot(&self, vm: &VmPlan, to: &Utf8Path) -> Result<DiskImage> {
         self.pass(Operation::Snapshot, vm).await?;
+        let root = vm.root.as_ref().ok_or_else(crate::driver::no_root)?;
         let failed = |error| file_error("copying the disk to", to, error);
-        match tokio::fs::copy(&vm.root.image, to).await {
-            Ok(bytes) => Ok(DiskImage { format: vm.root.image_format.clone(), virtual_size: bytes }),
+        match tokio::fs::copy(&root.image, to).await {
+            Ok(bytes) => Ok(DiskImage { format: root.image_format.clone(), virtual_size: bytes }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 tokio::fs::write(to, vec![0; EMPTY_DISK]).await.map_err(failed)?;
                 Ok(DiskImage { format: "raw".into(), virtual_size: EMPTY_DISK as u64 })
@@ -338,7 +354,31 @@ impl Hypervisor for FakeHypervisor {
     async fn unplug_disk(&self, id: &str, disk_id: &str) -> Result<()> {
         self.pass_id(Operation::Unplug, id).await?;
         self.change_plan(id, |vm| vm.disks.retain(|d| d.id != disk_id));
+        self.inner().grown.remove(&(id.to_owned(), disk_id.to_owned()));
         Ok(())
+    }
+
+    async fn switch_disk(&self, id: &str, disk: &DiskPlan) -> Result<()> {
+        self.pass_id(Operation::SwitchDisk, id).await?;
+        if self.has_open(id, &disk.id) {
+            self.change_plan(id, |vm| {
+                for there in vm.disks.iter_mut().filter(|there| there.id == disk.id) {
+                    there.layers.clone_from(&disk.layers);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    async fn grow_disk(&self, id: &str, disk: &DiskPlan, bytes: u64) -> Result<bool> {
+        self.pass_id(Operation::GrowDisk, id).await?;
+        let open = self.has_open(id, &disk.id);
+        if open {
+            let mut inner = self.inner();
+            let size = inner.grown.entry((id.to_owned(), disk.id.clone())).or_default();
+            *size = bytes.max(*size);
+        }
+        Ok(open)
     }
 
     async fn interrupt(&self, id: &str) -> Result<()> {
@@ -357,11 +397,13 @@ impl Hypervisor for FakeHypervisor {
             mac: nic.mac.clone(),
             ..NicCounters::default()
         });
+        let count = usize::from(vm.root.is_some()) + vm.disks.len();
+        let disks = ('a'..='z').take(count).map(|letter| format!("vd{letter}"));
         Ok(Diagnostics {
             uptime_seconds: None,
             cpu_times: vec![None; usize::try_from(vm.vcpus).unwrap_or(0)],
             resident_mib: None,
-            disks: vec![DiskCounters { name: "vda".into(), ..DiskCounters::default() }],
+            disks: disks.map(|name| DiskCounters { name, ..DiskCounters::default() }).collect(),
             nics: nics.collect(),
         })
     }

@@ -7,8 +7,8 @@ use camino::Utf8Path;
 use tokio::time::Instant;
 
 use super::*;
-use crate::plan::{NetworkPlan, PortKind, PortPlan, RootDisk, VmPlan};
-use crate::{Hypervisor, MetadataAnswer, MetadataCaller, MetadataSource, Network, VmState};
+use crate::plan::{DiskLayer, DiskPlan, NetworkPlan, PortKind, PortPlan, RootDisk, VmPlan};
+use crate::{Hypervisor, LayerFormat, MetadataAnswer, MetadataCaller, MetadataSource, Network, VmState};
 
 fn vm(id: &str, name: &str) -> VmPlan {
     VmPlan {
@@ -16,7 +16,7 @@ fn vm(id: &str, name: &str) -> VmPlan {
         name: name.into(),
         vcpus: 1,
         memory_mib: 64,
-        root: RootDisk { image: "/no/such/file".into(), image_format: "raw".into(), size_gib: 1 },
+        root: Some(RootDisk { image: "/no/such/file".into(), image_format: "raw".into(), size_gib: 1 }),
         nics: Vec::new(),
         ..VmPlan::default()
     }
@@ -44,6 +44,30 @@ async fn states_change_as_a_real_machines_do() {
     host.destroy("a").await.unwrap();
     host.destroy("a").await.unwrap();
     assert!(host.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_disk_switches_and_grows_under_a_running_machine_only() {
+    let host = FakeHypervisor::new(FakeOptions::default()).unwrap();
+    let layer = |name: &str| DiskLayer { file: name.into(), format: LayerFormat::Qcow2 };
+    let mut disk = DiskPlan { id: "d".into(), layers: vec![layer("one")], ..DiskPlan::default() };
+    let vm = VmPlan { root: None, disks: vec![disk.clone()], ..vm("a", "web") };
+    host.prepare(&vm).await.unwrap();
+    disk.layers.push(layer("two"));
+    host.switch_disk("a", &disk).await.unwrap();
+    assert!(!host.grow_disk("a", &disk, 2).await.unwrap());
+    assert_eq!((host.plan("a").unwrap().disks[0].layers.len(), host.grown("a", "d")), (1, None));
+    host.start(&vm).await.unwrap();
+    host.switch_disk("a", &disk).await.unwrap();
+    assert!(host.grow_disk("a", &disk, 2).await.unwrap());
+    assert!(host.grow_disk("a", &disk, 1).await.unwrap());
+    assert_eq!((host.plan("a").unwrap().disks[0].layers.len(), host.grown("a", "d")), (2, Some(2)));
+    let other = DiskPlan { id: "e".into(), ..disk.clone() };
+    assert!(!host.grow_disk("a", &other, 1).await.unwrap());
+    host.faults().fail_next(Operation::SwitchDisk, "no");
+    assert!(host.switch_disk("a", &disk).await.is_err());
+    host.unplug_disk("a", "d").await.unwrap();
+    assert_eq!(host.grown("a", "d"), None);
 }
 
 #[tokio::test(start_paused = true)]

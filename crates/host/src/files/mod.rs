@@ -53,6 +53,34 @@ async fn qemu_img_within(
     process::run("qemu-img", "qemu-utils", arguments, confinement, limit).await
 }
 
+/// Whether a file in this directory can be used by way of io_uring. The kernel may lack it or forbid it to others than
+/// root, and so may QEMU: so a tool of QEMU's is asked to, as nobody special.
+pub(crate) async fn io_uring_works(dir: &Utf8Path) -> bool {
+    let path = dir.join("io_uring.part");
+    let file = match std::fs::File::create(&path).and_then(|file| file.set_len(MIB).map(|()| file)) {
+        Ok(_) => std::fs::File::open(&path),
+        Err(error) => Err(error),
+    };
+    let works = match file {
+        Ok(file) => {
+            let mut confinement = Confinement {
+                user: process::is_root().then_some(INSPECTOR),
+                reads_any_file: process::is_root(),
+                ..Confinement::default()
+            };
+            let name = format!("/proc/self/fd/{}", confinement.keep(&file));
+            let node = format!("driver=raw,file.driver=file,file.aio=io_uring,file.filename={name}");
+            let arguments = ["info".to_owned(), "--image-opts".into(), node];
+            qemu_img(&arguments, confinement).await.is_ok_and(|output| output.code == Some(0))
+        }
+        Err(_) => false,
+    };
+    if let Err(error) = remove(&path) {
+        tracing::debug!(%error, "a trial file stays");
+    }
+    works
+}
+
 /// What went wrong, without the tool's name and the paths it repeats.
 fn complaint(output: &Output) -> String {
     let last = output.stderr.lines().last().unwrap_or("");

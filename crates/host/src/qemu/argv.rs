@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::blank::{self, Blank};
 use super::slots::{self, Slots};
+use super::volume::{self, Access};
 use crate::plan::{Bus, DiskPlan, Drive, NicPlan, RescuePlace, VmPlan};
 use crate::probe::Accelerator;
 
@@ -20,15 +21,15 @@ pub(super) struct Inherited {
     pub serial: RawFd,
     pub agent: RawFd,
     pub console: RawFd,
-    pub disk: RawFd,
-    pub image: RawFd,
+    /// The root disk and its image.
+    pub root: Option<(RawFd, RawFd)>,
     /// The rescue disk and its image.
     pub rescue: Option<(RawFd, RawFd)>,
     /// One for each of [`blank::of`].
     pub blank: Vec<RawFd>,
     pub config_drive: Option<RawFd>,
-    /// One for each further disk of the plan.
-    pub volumes: Vec<RawFd>,
+    /// One for each further disk of the plan, and of those one for each layer.
+    pub volumes: Vec<Vec<(RawFd, Access)>>,
     /// One for each network card of the plan.
     pub taps: Vec<RawFd>,
     /// The machine goes on from the state that comes through this socket.
@@ -54,8 +55,8 @@ pub(super) fn arguments(
     line.channels(inherited);
     line.ports(slots.count);
     line.disks(vm, inherited, settings.unsafe_disk_cache);
-    for (disk, file) in vm.disks.iter().zip(&inherited.volumes) {
-        line.volume(disk, *file);
+    for (at, files) in inherited.volumes.iter().enumerate().skip(usize::from(vm.root.is_none())) {
+        line.volume(&vm.disks, at, files, false);
     }
     for (nic, tap) in vm.nics.iter().zip(&inherited.taps) {
         line.nic(nic, *tap);
@@ -136,14 +137,18 @@ impl Line<'_> {
     }
 
     fn disks(&mut self, vm: &VmPlan, inherited: &Inherited, no_flush: bool) {
-        let boot = if vm.rescue.is_some() { "" } else { ",bootindex=1" };
+        let boots = vm.rescue.is_none();
         if let (Some(rescue), Some(files)) = (&vm.rescue, inherited.rescue) {
             self.overlay("rescue", files, &rescue.disk.image_format, no_flush);
             self.rescue(rescue.place);
         }
-        self.overlay("root", (inherited.disk, inherited.image), &vm.root.image_format, no_flush);
-        let serial = serial(&vm.id);
-        self.device("virtio-blk-pci", "disk-root", &format!("drive=root,serial={serial}{boot}"));
+        if let (Some(root), Some(files)) = (&vm.root, inherited.root) {
+            self.overlay("root", files, &root.image_format, no_flush);
+            let (serial, boot) = (serial(&vm.id), if boots { ",bootindex=1" } else { "" });
+            self.device("virtio-blk-pci", slots::ROOT, &format!("drive=root,serial={serial}{boot}"));
+        } else if let Some(files) = inherited.volumes.first() {
+            self.volume(&vm.disks, 0, files, boots);
+        }
         for ((blank, _), file) in blank::of(vm).zip(&inherited.blank) {
             self.blank(blank, *file, no_flush);
         }
@@ -221,12 +226,23 @@ impl Line<'_> {
         }));
     }
 
-    fn volume(&mut self, disk: &DiskPlan, file: RawFd) {
-        let name = slots::volume(&disk.id);
-        let file = self.set(file);
-        self.block(&volume_node(disk, &file));
-        let (node, serial) = (volume_node_name(&disk.id), serial(&disk.id));
-        self.device("virtio-blk-pci", &name, &format!("drive={node},serial={serial}"));
+    fn volume(&mut self, disks: &[DiskPlan], at: usize, files: &[(RawFd, Access)], boots: bool) {
+        let Some(disk) = disks.get(at) else { return };
+        let opened: Vec<(String, Access)> = files
+            .iter()
+            .map(|(file, access)| (self.set_for(*file, &slots::volume(&disk.id)), *access))
+            .collect();
+        if let Some(group) = volume::throttle_group(disk) {
+            self.add("-object", group.to_string());
+        }
+        for node in volume::nodes(disk, &opened) {
+            self.block(&node);
+        }
+        let port = self.slots.of(&slots::volume(&disk.id)).unwrap_or_default();
+        let sata = disks[..at].iter().filter(|disk| disk.bus == Bus::Sata).count();
+        for device in volume::devices(disk, port, sata, boots) {
+            self.add("-device", volume::shown(&device));
+        }
     }
 
     /// No boot ROM: machines boot from disk, and the ROMs are another package.
@@ -254,24 +270,17 @@ impl Line<'_> {
         self.add("-add-fd", format!("fd={file},set={}", self.next_set));
         format!("/dev/fdset/{}", self.next_set)
     }
+
+    /// The same for a file that is taken back one day, by its purpose.
+    fn set_for(&mut self, file: RawFd, purpose: &str) -> String {
+        self.next_set += 1;
+        self.add("-add-fd", format!("fd={file},set={},opaque={purpose}", self.next_set));
+        format!("/dev/fdset/{}", self.next_set)
+    }
 }
 
 fn socket(id: &str, file: RawFd) -> String {
     format!("socket,id={id},fd={file},server=on,wait=off")
-}
-
-/// The block node of a volume whose file has this name.
-pub(super) fn volume_node(disk: &DiskPlan, file: &str) -> Value {
-    json!({
-        "driver": disk.format, "node-name": volume_node_name(&disk.id), "read-only": disk.read_only,
-        "discard": "unmap",
-        "file": {"driver": "file", "filename": file, "read-only": disk.read_only, "discard": "unmap"},
-    })
-}
-
-/// Nodes' names have room for 31 characters, which is less than a UUID.
-pub(super) fn volume_node_name(id: &str) -> String {
-    format!("v-{}", id.get(..29).unwrap_or(id))
 }
 
 /// virtio-blk has room for 20 characters; Nova's guests know their root disk by the start of the id.

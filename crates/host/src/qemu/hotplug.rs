@@ -1,6 +1,5 @@
 //! Cards and disks that come to a running machine, and go.
 
-use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -8,12 +7,12 @@ use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout_at};
 
-use super::argv::{serial, volume_node, volume_node_name};
 use super::machine::Machine;
 use super::slots;
 use super::snapshot::take_back;
-use crate::plan::{DiskPlan, NicPlan};
-use crate::process::file_error;
+use super::switch::nodes_of;
+use super::volume::{self, Access};
+use crate::plan::{Bus, DiskPlan, NicPlan};
 use crate::qmp::{Client, Event};
 use crate::{Error, Result};
 
@@ -54,27 +53,41 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) async fn add_disk(&self, disk: &DiskPlan, port: usize) -> Result<()> {
+    pub(super) async fn add_disk(&self, disk: &DiskPlan, port: usize, access: Access) -> Result<()> {
+        if disk.bus == Bus::Sata {
+            let why = "a disk on the SATA bus cannot be plugged in while the machine runs";
+            return Err(Error::Refused(why.into()));
+        }
         let monitor = self.monitor(super::GREETING_LIMIT).await?;
         let name = slots::volume(&disk.id);
+        // Left by a call that was cut off.
         forget_disk(&monitor, &disk.id).await;
-        let file = OpenOptions::new().read(true).write(!disk.read_only).open(&disk.file);
-        let file = file.map_err(|error| file_error("opening", &disk.file, error))?;
-        let opened = self.hand_over(&monitor, file.into(), &name).await?;
+        let opened = volume::open(disk, access)?;
         let added = async {
-            monitor.execute("blockdev-add", volume_node(disk, &opened)).await?;
-            let device = json!({
-                "driver": "virtio-blk-pci", "id": name, "bus": format!("port{port}"), "drive": volume_node_name(&disk.id),
-                "serial": serial(&disk.id),
-            });
-            monitor.execute("device_add", device).await
+            let mut files = Vec::with_capacity(opened.len());
+            for (file, access) in opened {
+                files.push((self.hand_over(&monitor, file.into(), &name).await?, access));
+            }
+            if let Some(group) = volume::throttle_group(disk) {
+                monitor.execute("object-add", group).await?;
+            }
+            for node in volume::nodes(disk, &files) {
+                monitor.execute("blockdev-add", node).await?;
+            }
+            for device in volume::devices(disk, port, 0, false) {
+                monitor.execute("device_add", device).await?;
+            }
+            Ok(())
         };
-        let added = added.await;
-        if let Err(error) = added {
+        let added: Result<()> = added.await;
+        if added.is_err() {
+            // A controller that got no disk.
+            if self.has_device(&name).await? {
+                self.remove_device(&name).await?;
+            }
             forget_disk(&monitor, &disk.id).await;
-            return Err(error.into());
         }
-        Ok(())
+        added
     }
 
     pub(super) async fn remove_disk(&self, id: &str) -> Result<()> {
@@ -112,9 +125,22 @@ async fn gone(events: &mut Receiver<Event>, device: &str, until: Instant) -> boo
     false
 }
 
-/// Block node and file of a disk that no device uses.
+/// Block nodes and files of a disk that no device uses. Nothing of it may be there.
 async fn forget_disk(monitor: &Client, id: &str) {
-    // It may not be there.
-    drop(monitor.execute("blockdev-del", json!({"node-name": volume_node_name(id)})).await);
+    let mut nodes = nodes_of(monitor, id).await.unwrap_or_default();
+    // Who stands on others goes first; the order of their making is not always that.
+    loop {
+        let mut used = Vec::new();
+        for node in &nodes {
+            if monitor.execute("blockdev-del", json!({"node-name": node})).await.is_err() {
+                used.push(node.clone());
+            }
+        }
+        if used.is_empty() || used.len() == nodes.len() {
+            break;
+        }
+        nodes = used;
+    }
+    drop(monitor.execute("object-del", json!({"id": volume::throttle_id(id)})).await);
     take_back(monitor, &slots::volume(id)).await;
 }

@@ -16,7 +16,8 @@ use super::blank;
 use super::paths::VmFiles;
 use super::record::Record;
 use super::shared::Shared;
-use crate::plan::VmPlan;
+use super::volume;
+use crate::plan::{RootDisk, VmPlan};
 use crate::probe::Accelerator;
 use crate::process::{Confinement, Process, confine, file_error, is_root, memory_limit};
 use crate::{Error, Result};
@@ -58,8 +59,13 @@ pub(super) async fn launch(
     let serial = listen(files, SERIAL).await?;
     let agent = listen(files, AGENT).await?;
     let console = open(&files.console(), OpenOptions::new().append(true).create(true))?;
-    let disk = open(&files.disk(), OpenOptions::new().read(true).write(true))?;
-    let image = open(&image_of(vm, files), OpenOptions::new().read(true))?;
+    let root = match &vm.root {
+        Some(root) => Some((
+            open(&files.disk(), OpenOptions::new().read(true).write(true))?,
+            open(&image_of(root, files), OpenOptions::new().read(true))?,
+        )),
+        None => None,
+    };
     let rescue = match vm.rescue {
         Some(_) => Some((
             open(&files.rescue_disk(), OpenOptions::new().read(true).write(true))?,
@@ -74,9 +80,12 @@ pub(super) async fn launch(
         Some(_) => Some(open(&files.drive_for(vm), OpenOptions::new().read(true))?),
         None => None,
     };
-    let volumes =
-        vm.disks.iter().map(|disk| open(&disk.file, OpenOptions::new().read(true).write(!disk.read_only)));
-    let volumes: Vec<File> = volumes.collect::<Result<_>>()?;
+    let access = shared.disk_access().await;
+    let volumes = vm
+        .disks
+        .iter()
+        .map(|disk| volume::open(disk, access))
+        .collect::<Result<Vec<Vec<volume::Opened>>>>()?;
     let log = open(&files.log(), OpenOptions::new().write(true).create(true).truncate(true))?;
     let pid_file = open(&files.pid(), OpenOptions::new().write(true).create(true).truncate(true))?;
     confinement.pid_file = Some(pid_file.into());
@@ -90,12 +99,14 @@ pub(super) async fn launch(
         serial: confinement.keep(&serial),
         agent: confinement.keep(&agent),
         console: confinement.keep(&console),
-        disk: confinement.keep(&disk),
-        image: confinement.keep(&image),
+        root: root.as_ref().map(|(disk, image)| (confinement.keep(disk), confinement.keep(image))),
         rescue: rescue.as_ref().map(|(disk, image)| (confinement.keep(disk), confinement.keep(image))),
         blank: blank.iter().map(|file| confinement.keep(file)).collect(),
         config_drive: drive.as_ref().map(|file| confinement.keep(file)),
-        volumes: volumes.iter().map(|file| confinement.keep(file)).collect(),
+        volumes: volumes
+            .iter()
+            .map(|layers| layers.iter().map(|(file, access)| (confinement.keep(file), *access)).collect())
+            .collect(),
         state: state.as_ref().map(|socket| confinement.keep(socket)),
         taps: taps.iter().map(|tap| confinement.keep(&tap.as_raw_fd())).collect(),
     };
@@ -119,9 +130,9 @@ pub(super) async fn launch(
 }
 
 /// The image's file under this machine's own name for it; machines of older releases have none.
-pub(super) fn image_of(vm: &VmPlan, files: &VmFiles) -> Utf8PathBuf {
+pub(super) fn image_of(root: &RootDisk, files: &VmFiles) -> Utf8PathBuf {
     let own = files.image();
-    if own.exists() { own } else { vm.root.image.clone() }
+    if own.exists() { own } else { root.image.clone() }
 }
 
 /// QEMU ended where it should have run: its own words say why.

@@ -35,9 +35,11 @@ mod shared;
 mod slots;
 mod snapshot;
 mod suspend;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod viewer;
+mod volume;
 
 pub use options::{Options, TapSource};
 
@@ -55,6 +57,7 @@ use self::paths::VmFiles;
 use self::record::{Record, Users};
 use self::shared::{Shared, forget_process, ids, lock, make_private_dir};
 use self::slots::Slots;
+use crate::driver::no_root;
 use crate::files::remove;
 use crate::ledger::Thing;
 use crate::plan::{DiskPlan, NicPlan, RescuePlace, VmPlan};
@@ -91,6 +94,7 @@ impl QemuHypervisor {
             images: Mutex::default(),
             fallen: Mutex::default(),
             verdict: OnceCell::new(),
+            io_uring: OnceCell::new(),
             changes: broadcast::channel(1024).0,
             closing: closing.clone(),
             vms,
@@ -315,6 +319,7 @@ impl Hypervisor for QemuHypervisor {
 
     async fn snapshot(&self, vm: &VmPlan, to: &Utf8Path) -> Result<DiskImage> {
         match self.shared.running(&vm.id) {
+            Some(_) if vm.root.is_none() => Err(no_root()),
             Some(machine) => machine.copy_disk(to).await,
             None => snapshot::offline(vm, &VmFiles::new(&self.shared.vms, &vm.id)?, to).await,
         }
@@ -347,7 +352,7 @@ impl Hypervisor for QemuHypervisor {
             return Ok(());
         }
         let port = self.change_slots(id, |slots| slots.take(&device))?;
-        machine.add_disk(disk, port).await
+        machine.add_disk(disk, port, self.shared.disk_access().await).await
     }
 
     async fn unplug_disk(&self, id: &str, disk_id: &str) -> Result<()> {
@@ -357,6 +362,16 @@ impl Hypervisor for QemuHypervisor {
             slots.give_back(&slots::volume(disk_id));
             Ok(())
         })
+    }
+
+    async fn switch_disk(&self, id: &str, disk: &DiskPlan) -> Result<()> {
+        let Some(machine) = self.shared.running(id) else { return Ok(()) };
+        machine.switch_disk(disk, self.shared.disk_access().await).await
+    }
+
+    async fn grow_disk(&self, id: &str, disk: &DiskPlan, bytes: u64) -> Result<bool> {
+        let Some(machine) = self.shared.running(id) else { return Ok(false) };
+        machine.grow_disk(disk, bytes).await
     }
 
     async fn interrupt(&self, id: &str) -> Result<()> {

@@ -15,7 +15,8 @@ const GIB: u64 = super::GIB;
 /// A running machine's disk is as large as the plan says afterwards, unless it is larger. QEMU itself makes it so: it
 /// runs confined, and the disk's metadata is a stranger's.
 pub(super) async fn grow(machine: &Machine, vm: &VmPlan) -> Result<()> {
-    let wanted = vm.root.size_gib.saturating_mul(GIB);
+    let Some(root) = &vm.root else { return Ok(()) };
+    let wanted = root.size_gib.saturating_mul(GIB);
     if wanted <= virtual_size(&machine.files.disk())? {
         return Ok(());
     }
@@ -26,11 +27,12 @@ pub(super) async fn grow(machine: &Machine, vm: &VmPlan) -> Result<()> {
 
 /// Keeps the disk as it is now if the plan's is another size.
 pub(super) async fn keep(vm: &VmPlan, files: &VmFiles) -> Result<()> {
+    let Some(root) = &vm.root else { return Ok(()) };
     if files.kept_disk().exists() {
         return Ok(());
     }
     let (disk, kept) = (files.disk(), files.kept_disk());
-    let (now, wanted) = (virtual_size(&disk)?, vm.root.size_gib.saturating_mul(GIB));
+    let (now, wanted) = (virtual_size(&disk)?, root.size_gib.saturating_mul(GIB));
     if wanted != 0 && wanted < now {
         return Err(Error::Refused("Unable to resize disk down.".into()));
     }

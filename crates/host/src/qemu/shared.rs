@@ -13,8 +13,9 @@ use super::options::Options;
 use super::paths::{self, VmFiles};
 use super::record::{Record, Users};
 use super::slots::Slots;
+use super::volume::Access;
 use super::{GIB, argv, blank, drive, launch};
-use crate::files::{ImageInfo, create_overlay, inspect_image, remove};
+use crate::files::{self, ImageInfo, create_overlay, inspect_image, remove};
 use crate::ledger::Thing;
 use crate::plan::VmPlan;
 use crate::probe::{self, Verdict};
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     /// Of QEMU, as `--version` prints it.
     pub(super) version: String,
     pub(super) verdict: OnceCell<Verdict>,
+    /// Whether QEMU's tools can use the kernel's newest way to read and write files.
+    pub(super) io_uring: OnceCell<bool>,
     pub(super) running: Mutex<HashMap<String, Arc<Machine>>>,
     pub(super) groups: Arc<Groups>,
     pub(super) users: Mutex<Users>,
@@ -48,6 +51,12 @@ impl Shared {
         let memory = self.options.data_dir.join("accelerator.json");
         let Options { accelerator, binary, .. } = &self.options;
         self.verdict.get_or_init(|| probe::decide(*accelerator, &memory, binary, &self.version, user)).await
+    }
+
+    /// How files of disks are best used here; a file's own file system has a say, too.
+    pub(super) async fn disk_access(&self) -> Access {
+        let io_uring = *self.io_uring.get_or_init(|| files::io_uring_works(&self.vms)).await;
+        Access { io_uring, no_flush: self.options.unsafe_disk_cache, ..Access::default() }
     }
 
     pub(super) fn running(self: &Arc<Self>, id: &str) -> Option<Arc<Machine>> {
@@ -134,18 +143,26 @@ impl Shared {
                 .write(&files)
                 .inspect_err(|_| lock(&self.users).give_back(user))?;
         }
-        if !files.disk().exists() {
-            link_image(&vm.root.image, &files.image()).await?;
-            let image = self.inspect(&files.image(), &vm.root.image_format).await?;
-            let bytes = disk_size(image.virtual_size, vm.root.size_gib)?;
-            create_overlay(&files.disk(), &files.image(), &vm.root.image_format, bytes).await?;
+        match &vm.root {
+            Some(root) if !files.disk().exists() => {
+                link_image(&root.image, &files.image()).await?;
+                let image = self.inspect(&files.image(), &root.image_format).await?;
+                let bytes = disk_size(image.virtual_size, root.size_gib)?;
+                create_overlay(&files.disk(), &files.image(), &root.image_format, bytes).await?;
+            }
+            None if vm.disks.is_empty() => {
+                return Err(Error::Refused("there is nothing to boot from".into()));
+            }
+            _ => {}
         }
         match &vm.rescue {
             Some(rescue) if !files.rescue_disk().exists() => {
                 // The image that the server was made from may be deleted by now, but for our own name of it.
                 let disk = &rescue.disk;
-                let same = disk.image == vm.root.image;
-                let source = if same { launch::image_of(vm, &files) } else { disk.image.clone() };
+                let source = match &vm.root {
+                    Some(root) if disk.image == root.image => launch::image_of(root, &files),
+                    _ => disk.image.clone(),
+                };
                 link_image(&source, &files.rescue_image()).await?;
                 let image = self.inspect(&files.rescue_image(), &disk.image_format).await?;
                 let bytes = disk_size(image.virtual_size, disk.size_gib)?;

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::blank::{self, Blank};
-use crate::plan::{RescuePlace, VmPlan};
+use crate::plan::{Bus, RescuePlace, VmPlan};
 use crate::{Error, Result};
 
 /// Empty ports for network cards and volumes that come while the machine runs.
 const SPARE_PORTS: usize = 8;
+
+/// The disk that a machine has of an image.
+pub(super) const ROOT: &str = "disk-root";
 
 /// The rescue disk, or the controller that it is plugged in to.
 pub(super) const RESCUE: &str = "disk-rescue";
@@ -40,11 +43,17 @@ pub(super) fn devices(vm: &VmPlan) -> Vec<String> {
     let first = (rescue == Some(RescuePlace::First)).then_some(RESCUE);
     let last = matches!(rescue, Some(RescuePlace::Last(_))).then_some(RESCUE);
     let config = vm.config_drive.is_some().then_some("disk-config");
-    let mut devices: Vec<String> = first.into_iter().chain(["disk-root"]).map(str::to_owned).collect();
+    let root = vm.root.is_some().then_some(ROOT);
+    // One that is plugged in to the machine's own controller needs no port.
+    let volumes: Vec<_> =
+        vm.disks.iter().map(|disk| (disk.bus != Bus::Sata).then(|| volume(&disk.id))).collect();
+    let (boot, volumes) = volumes.split_at(vm.disks.len().min(usize::from(vm.root.is_none())));
+    let mut devices: Vec<String> = first.into_iter().chain(root).map(str::to_owned).collect();
+    devices.extend(boot.iter().flatten().cloned());
     devices.extend(blank::of(vm).map(|(blank, _)| disk(blank)));
     devices.extend(config.into_iter().chain(["rng", "serial"]).map(str::to_owned));
     devices.extend(vm.nics.iter().map(|n| nic(&n.port_id)));
-    devices.extend(vm.disks.iter().map(|d| volume(&d.id)));
+    devices.extend(volumes.iter().flatten().cloned());
     devices.extend(last.map(str::to_owned));
     devices
 }

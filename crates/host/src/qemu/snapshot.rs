@@ -13,6 +13,7 @@ use super::agent;
 use super::launch::image_of;
 use super::machine::Machine;
 use super::paths::VmFiles;
+use crate::driver::no_root;
 use crate::files::{self, flatten};
 use crate::plan::VmPlan;
 use crate::process::file_error;
@@ -25,8 +26,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Of a stopped machine.
 pub(super) async fn offline(vm: &VmPlan, files: &VmFiles, to: &Utf8Path) -> Result<DiskImage> {
-    let image = image_of(vm, files);
-    let bytes = flatten(&files.disk(), &image, &vm.root.image_format, to).await?;
+    let root = vm.root.as_ref().ok_or_else(no_root)?;
+    let image = image_of(root, files);
+    let bytes = flatten(&files.disk(), &image, &root.image_format, to).await?;
     Ok(DiskImage { format: "qcow2".into(), virtual_size: bytes })
 }
 

@@ -5,8 +5,10 @@ use camino::Utf8Path;
 use super::argv::{self, Inherited, Settings};
 use super::shared::disk_size;
 use super::slots::{self, Slots};
+use super::volume::{self, Access};
 use super::*;
-use crate::plan::{Bus, DiskPlan, Drive, NicPlan, RescuePlan, RootDisk};
+use crate::LayerFormat;
+use crate::plan::{Bus, DiskLayer, DiskLimits, DiskPlan, Drive, NicPlan, RescuePlan, RootDisk};
 use crate::probe::Accelerator;
 
 const ID: &str = "6f1f2b0e-52a7-4a2b-9d0f-0a63b6c4a001";
@@ -17,7 +19,7 @@ fn plan() -> VmPlan {
         name: "web, one".into(),
         vcpus: 2,
         memory_mib: 3072,
-        root: RootDisk { image: "/images/a".into(), image_format: "qcow2".into(), size_gib: 20 },
+        root: Some(RootDisk { image: "/images/a".into(), image_format: "qcow2".into(), size_gib: 20 }),
         nics: vec![NicPlan {
             port_id: "aaaaaaaa-52a7-4a2b-9d0f-0a63b6c4a002".into(),
             network_id: "bbbbbbbb-52a7-4a2b-9d0f-0a63b6c4a003".into(),
@@ -35,8 +37,7 @@ fn inherited() -> Inherited {
         serial: 11,
         agent: 12,
         console: 13,
-        disk: 14,
-        image: 15,
+        root: Some((14, 15)),
         rescue: None,
         blank: Vec::new(),
         config_drive: Some(16),
@@ -48,6 +49,19 @@ fn inherited() -> Inherited {
 
 fn slots(vm: &VmPlan) -> Slots {
     Slots::default().arrange(&slots::devices(vm), false)
+}
+
+/// Of files with these names.
+fn disk_of(files: &[&str]) -> DiskPlan {
+    let layer = |name: &&str| DiskLayer {
+        file: format!("/volumes/{name}").into(),
+        format: LayerFormat::parse(name.split_once('.').unwrap().1).unwrap(),
+    };
+    DiskPlan {
+        id: "cccccccc-52a7-4a2b-9d0f-0a63b6c4a004".into(),
+        layers: files.iter().map(layer).collect(),
+        ..DiskPlan::default()
+    }
 }
 
 /// One option and its value a line.
@@ -69,7 +83,7 @@ fn the_command_line_of_a_small_machine_on_kvm() {
     vm.vcpus = 1;
     vm.nics.clear();
     vm.config_drive = None;
-    vm.root.image_format = "raw".into();
+    vm.root.as_mut().unwrap().image_format = "raw".into();
     let inherited = Inherited { config_drive: None, taps: Vec::new(), ..inherited() };
     let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: true };
     insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
@@ -80,18 +94,104 @@ fn the_command_line_of_a_machine_in_rescue_that_goes_on() {
     let mut vm = plan();
     let image = RootDisk { image: "/images/rescue".into(), image_format: "raw".into(), size_gib: 0 };
     vm.rescue = Some(RescuePlan { disk: image, place: RescuePlace::First });
-    let id = "cccccccc-52a7-4a2b-9d0f-0a63b6c4a004".into();
-    vm.disks = vec![DiskPlan { id, file: "/volumes/c".into(), format: "raw".into(), read_only: true }];
+    vm.disks = vec![DiskPlan { read_only: true, ..disk_of(&["c.raw"]) }];
     (vm.ephemeral_mib, vm.swap_mib) = (1024, 64);
     let inherited = Inherited {
         rescue: Some((20, 21)),
-        volumes: vec![22],
+        volumes: vec![vec![(22, Access::default())]],
         state: Some(23),
         blank: vec![24, 25],
         ..inherited()
     };
     let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
     insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
+}
+
+const WRITTEN: Access = Access { direct: true, io_uring: true, no_flush: false, writable: true };
+const READ: Access = Access { direct: false, writable: false, ..WRITTEN };
+
+#[test]
+fn the_command_line_of_a_machine_that_boots_from_a_volume() {
+    let boot = DiskPlan {
+        limits: DiskLimits { read_iops: Some(100), total_bytes: Some(1 << 20), ..DiskLimits::default() },
+        ..disk_of(&[
+            "dddddddd-52a7-4a2b-9d0f-0a63b6c4a005.raw",
+            "eeeeeeee-52a7-4a2b-9d0f-0a63b6c4a006.qcow2",
+            "ffffffff-52a7-4a2b-9d0f-0a63b6c4a007.qcow2",
+        ])
+    };
+    let id = "bbbbbbbb-52a7-4a2b-9d0f-0a63b6c4a008".to_owned();
+    let shared = DiskPlan { id, shared: true, ..disk_of(&["b.raw"]) };
+    let vm = VmPlan { root: None, disks: vec![boot, shared], config_drive: None, ..plan() };
+    let inherited = Inherited {
+        root: None,
+        config_drive: None,
+        volumes: vec![vec![(20, READ), (21, READ), (22, WRITTEN)], vec![(23, WRITTEN)]],
+        ..inherited()
+    };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    let line = argv::arguments(&vm, &inherited, settings, &slots(&vm));
+    let of_volumes =
+        |pair: &String| ["fdset/", "-blockdev", "volume-", "throttle"].iter().any(|text| pair.contains(text));
+    let line: Vec<String> = line.chunks(2).map(|pair| pair.join(" ")).filter(of_volumes).collect();
+    insta::assert_snapshot!(line.join("\n"));
+}
+
+#[test]
+fn a_boot_volume_is_the_first_disk_and_makes_way_for_rescue() {
+    let vm = VmPlan { root: None, disks: vec![disk_of(&["a.raw"])], ..plan() };
+    let first = format!("volume-{}", vm.disks[0].id);
+    assert_eq!(slots(&vm).of(&first), Some(0));
+    let disk = RootDisk { image: "/images/rescue".into(), image_format: "raw".into(), size_gib: 0 };
+    let rescued = VmPlan { rescue: Some(RescuePlan { disk, place: RescuePlace::First }), ..vm.clone() };
+    let inherited =
+        Inherited { root: None, rescue: Some((20, 21)), volumes: vec![vec![(22, WRITTEN)]], ..inherited() };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    let line = argv::arguments(&rescued, &inherited, settings, &slots(&rescued));
+    let boots: Vec<_> = line.iter().filter(|argument| argument.contains("bootindex")).collect();
+    assert_eq!(boots, ["virtio-blk-pci,bus=port0,id=disk-rescue,drive=rescue,serial=rescue,bootindex=1"]);
+    assert_eq!(slots(&rescued).of(&first), Some(1));
+}
+
+#[test]
+fn a_volume_sits_on_the_bus_that_is_asked_for() {
+    let on = |bus| {
+        let disk = DiskPlan { bus, ..disk_of(&["a.raw"]) };
+        volume::devices(&disk, 5, 1, false).iter().map(volume::shown).collect::<Vec<_>>()
+    };
+    let name = "volume-cccccccc-52a7-4a2b-9d0f-0a63b6c4a004";
+    let drive = "drive=vcccccccc52a7-a,serial=cccccccc-52a7-4a2b-9d0f-0a63b6c4a004";
+    assert_eq!(
+        on(Bus::Scsi),
+        [
+            format!("virtio-scsi-pci,bus=port5,id={name}"),
+            format!("scsi-hd,bus={name}.0,id=disk-{name},{drive}")
+        ]
+    );
+    assert_eq!(
+        on(Bus::Usb),
+        [
+            format!("qemu-xhci,bus=port5,id={name}"),
+            format!("usb-bot,bus={name}.0,id=usb-{name}"),
+            format!("scsi-hd,bus=usb-{name}.0,id=disk-{name},{drive}"),
+        ]
+    );
+    assert_eq!(on(Bus::Sata), [format!("ide-hd,bus=ide.2,id={name},{drive}")]);
+}
+
+#[test]
+fn what_one_machine_alone_can_write_is_refused_to_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = Utf8Path::from_path(dir.path()).unwrap();
+    let mut disk = DiskPlan { shared: true, ..disk_of(&["a.raw"]) };
+    disk.layers[0].file = dir.join("a.raw");
+    std::fs::write(dir.join("a.raw"), [0; 512]).unwrap();
+    assert_eq!(volume::open(&disk, Access::default()).unwrap().len(), 1);
+    disk.layers.push(DiskLayer { file: dir.join("b.qcow2"), format: LayerFormat::Qcow2 });
+    let error = volume::open(&disk, Access::default()).unwrap_err().to_string();
+    assert!(error.contains("only one can write"), "{error}");
+    disk.layers = vec![];
+    assert!(volume::open(&disk, Access::default()).is_err());
 }
 
 #[test]

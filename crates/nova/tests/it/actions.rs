@@ -98,7 +98,7 @@ async fn a_resize_is_confirmed_or_reverted() {
             (&json!("resized"), &json!(1))
         );
         let plan = cloud.hypervisor.plan(&id).unwrap();
-        assert_eq!((plan.vcpus, plan.memory_mib, plan.root.size_gib), (2, 2048, 4));
+        assert_eq!((plan.vcpus, plan.memory_mib, plan.root.unwrap().size_gib), (2, 2048, 4));
         // Both flavors are held until the owner decides.
         let held = cloud.placement.usage().await.unwrap();
         assert_eq!((held.vcpus, held.memory_mib), (small.vcpus + 2, small.memory_mib + 2048));
@@ -225,7 +225,7 @@ async fn in_rescue_and_out_of_it() {
     demo.wait(&id, "RESCUE").await;
     let plan = cloud.hypervisor.plan(&id).unwrap();
     let rescue = plan.rescue.unwrap();
-    assert_eq!((rescue.disk.image, rescue.place), (plan.root.image, RescuePlace::First));
+    assert_eq!((rescue.disk.image, rescue.place), (plan.root.unwrap().image, RescuePlace::First));
     let told = demo.action(&id, json!({"rescue": null})).await.fault(409, "conflictingRequest");
     assert_eq!(told, format!("Cannot 'rescue' instance {id} while it is in vm_state rescued"));
     demo.action(&id, json!({"unrescue": null})).await.expect(202);
@@ -303,7 +303,15 @@ async fn off_the_host_onto_the_shelf_and_back() {
     assert_eq!(cloud.placement.usage().await.unwrap(), held);
     assert_eq!(images(&cloud).await.len(), 1, "the shelf is empty");
     assert!(
-        cloud.hypervisor.plan(&id).unwrap().root.image.as_str().ends_with(shelf[1]["id"].as_str().unwrap())
+        cloud
+            .hypervisor
+            .plan(&id)
+            .unwrap()
+            .root
+            .unwrap()
+            .image
+            .as_str()
+            .ends_with(shelf[1]["id"].as_str().unwrap())
     );
 
     // No room: it stays where it is. Deleted: its image goes as well.

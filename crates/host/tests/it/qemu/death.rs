@@ -47,7 +47,11 @@ async fn daemon() {
         name: "test".into(),
         vcpus: 1,
         memory_mib: 64,
-        root: host::plan::RootDisk { image: house.join("image"), image_format: "raw".into(), size_gib: 1 },
+        root: Some(host::plan::RootDisk {
+            image: house.join("image"),
+            image_format: "raw".into(),
+            size_gib: 1,
+        }),
         nics: Vec::new(),
         ..host::plan::VmPlan::default()
     };

@@ -30,7 +30,7 @@ async fn starter() {
 
 fn machine(house: &House, size_gib: u64) -> VmPlan {
     let mut vm = house.vm();
-    vm.root.size_gib = size_gib;
+    vm.root.as_mut().unwrap().size_gib = size_gib;
     vm
 }
 

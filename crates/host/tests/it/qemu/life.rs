@@ -16,7 +16,7 @@ async fn from_nothing_to_running_and_back() {
     host.prepare(&vm).await.unwrap();
     println!("inspection, overlay and config drive: {:?}", start.elapsed());
     assert_eq!(host.state(ID).await.unwrap(), VmState::Stopped);
-    let image = std::fs::read(&vm.root.image).unwrap();
+    let image = std::fs::read(house.path("image")).unwrap();
 
     let start = Instant::now();
     host.start(&vm).await.unwrap();
@@ -42,7 +42,7 @@ async fn from_nothing_to_running_and_back() {
     // The disk is still there, and the image was never written.
     host.start(&vm).await.unwrap();
     up(&host, 2).await;
-    assert_eq!(std::fs::read(&vm.root.image).unwrap(), image);
+    assert_eq!(std::fs::read(house.path("image")).unwrap(), image);
     assert_eq!(host.console_log(ID, Some(1)).await.unwrap(), "guest is up, start 2\r\n");
 
     let pid = house.pid();
@@ -142,10 +142,10 @@ async fn a_process_has_nothing_it_does_not_need() {
 async fn what_cannot_be_is_refused_in_a_sentence() {
     let Some(house) = House::new() else { return };
     let (host, mut vm) = (house.host().await, house.vm());
-    vm.root.image_format = "qcow2".into();
+    vm.root.as_mut().unwrap().image_format = "qcow2".into();
     let error = host.start(&vm).await.unwrap_err();
     assert_eq!(error.to_string(), "the image is declared as qcow2 but is not");
-    vm.root = RootDisk { image: house.path("nothing"), ..house.vm().root };
+    vm.root = Some(RootDisk { image: house.path("nothing"), ..house.vm().root.unwrap() });
     assert!(matches!(host.start(&vm).await, Err(Error::File { operation: "opening the image", .. })));
     vm.root = house.vm().root;
     vm.memory_mib = 1 << 40;

@@ -76,7 +76,7 @@ async fn linux_boots_reads_its_config_drive_speaks_on_its_tap_and_obeys_the_powe
     let host = QemuHypervisor::new(house.options(), taps).await.unwrap();
     let mut vm = house.vm();
     vm.memory_mib = 128;
-    vm.root = RootDisk { image, image_format: "qcow2".into(), size_gib: 1 };
+    vm.root = Some(RootDisk { image, image_format: "qcow2".into(), size_gib: 1 });
     vm.nics = vec![NicPlan {
         port_id: PORT.into(),
         network_id: ID.into(),

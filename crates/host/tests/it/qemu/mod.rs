@@ -8,6 +8,7 @@ mod kills;
 mod life;
 mod limits;
 mod linux;
+mod volumes;
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -94,7 +95,7 @@ impl House {
             name: "test".into(),
             vcpus: 1,
             memory_mib: 64,
-            root: RootDisk { image: self.path("image"), image_format: "raw".into(), size_gib: 1 },
+            root: Some(RootDisk { image: self.path("image"), image_format: "raw".into(), size_gib: 1 }),
             nics: Vec::new(),
             config_drive: Some([("openstack/latest/meta_data.json".to_owned(), b"{}".to_vec())].into()),
             ..VmPlan::default()

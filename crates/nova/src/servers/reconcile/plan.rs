@@ -21,11 +21,11 @@ pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str,
         name: server.name.clone(),
         vcpus: u32::try_from(flavor.vcpus).unwrap_or(u32::MAX),
         memory_mib: u64::try_from(flavor.memory_mib).unwrap_or(0),
-        root: RootDisk {
+        root: Some(RootDisk {
             image: Utf8PathBuf::from(spec.image_file.clone().unwrap_or_default()),
             image_format: spec.image_format.clone().unwrap_or_default(),
             size_gib: u64::try_from(flavor.root_gib).unwrap_or(0),
-        },
+        }),
         ephemeral_mib: u64::try_from(flavor.ephemeral_gib).unwrap_or(0).saturating_mul(1024),
         swap_mib: u64::try_from(flavor.swap_mib).unwrap_or(0),
         rescue: rescue(server, spec),
