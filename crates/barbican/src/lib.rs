@@ -17,7 +17,7 @@
 //!                                 └── encrypted under the key file (vault.rs), which is not in the database
 //! ```
 //!
-//! Calls no other service.
+//! Calls no other service; those that use secrets call [`reading`].
 
 pub mod access;
 pub mod acls;
@@ -28,6 +28,7 @@ pub mod discovery;
 pub mod metadata;
 pub mod orders;
 pub mod quotas;
+pub mod reading;
 mod refs;
 pub mod secret_stores;
 pub mod secrets;

@@ -136,7 +136,12 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         },
     );
     drivers.network.serve_metadata(nova.clone());
-    let octavia = octavia::Octavia::new(db.clone(), neutron.clone(), drivers.balancers.clone());
+    let octavia = octavia::Octavia::new(
+        db.clone(),
+        neutron.clone(),
+        barbican.clone(),
+        drivers.balancers.clone(),
+    );
 
     let url = config.public_url();
     let endpoint =

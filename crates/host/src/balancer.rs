@@ -1,7 +1,9 @@
 //! What services want of this machine's load balancers, and what it tells of them: plain data and the trait of drivers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -48,6 +50,8 @@ pub struct VipPlan {
 pub enum ListenerProtocol {
     Tcp,
     Http,
+    /// HTTP inside TLS that ends here.
+    TerminatedHttps,
     /// Passed through: what is inside is the members' business.
     Https,
     Udp,
@@ -75,6 +79,54 @@ pub struct ListenerPlan {
     pub allowed: Vec<IpNet>,
     /// By position. Those that are down are absent.
     pub policies: Vec<PolicyPlan>,
+    /// Of those that end it.
+    pub tls: Option<TlsPlan>,
+}
+
+/// Certificates, keys, authorities: what is in it is shown nowhere.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pem(Arc<str>);
+
+impl Pem {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Pem(text.into())
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pem(..)")
+    }
+}
+
+/// How TLS is spoken, by listeners to clients and by pools to members.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsPlan {
+    /// With their keys. A listener shows the first to whoever asks for none of the others' names; a pool has one at most.
+    pub certificates: Vec<Pem>,
+    /// Who must have signed what the other side shows.
+    pub authority: Option<Pem>,
+    pub revoked: Option<Pem>,
+    pub verify: Verify,
+    /// In OpenSSL's words; empty: as HAProxy would.
+    pub ciphers: String,
+    /// `TLSv1.2` and so on; empty: all.
+    pub versions: Vec<String>,
+    pub alpn: Vec<String>,
+    /// Value of `Strict-Transport-Security`.
+    pub strict: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verify {
+    #[default]
+    None,
+    Optional,
+    Required,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,8 +193,8 @@ pub struct PoolPlan {
     pub protocol: PoolProtocol,
     pub algorithm: Algorithm,
     pub persistence: Option<Persistence>,
-    /// Members are spoken to over TLS; nobody asks who they are.
-    pub tls: bool,
+    /// Members are spoken to over TLS.
+    pub tls: Option<TlsPlan>,
     pub monitor: Option<MonitorPlan>,
     pub members: Vec<MemberPlan>,
     /// Of the listener that it is the pool of; pools of none have the defaults.

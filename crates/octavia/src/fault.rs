@@ -53,3 +53,14 @@ pub fn certificate(refs: &[&str]) -> Error {
 pub fn policy() -> Error {
     Error::forbidden("Policy does not allow this request to be performed.")
 }
+
+pub fn pkcs12(error: &str) -> Error {
+    Error::bad_request(format!(
+        "The PKCS12 bundle is unreadable. Please check the PKCS12 bundle validity. In addition, make sure it does not \
+         require a pass phrase. Error: {error}"
+    ))
+}
+
+pub fn nameless() -> Error {
+    Error::bad_request("No CN or DNSName(s) found in certificate. The certificate is invalid.")
+}

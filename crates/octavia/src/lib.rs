@@ -15,11 +15,13 @@
 //! | [`tree`] | what all nodes have alike: rows, locks, views, lists |
 //! | [`flavors`] | flavors, availability zones and their profiles |
 //! | [`quotas`], [`providers`], [`discovery`] | what goes with the resources |
+//! | [`certificates`] | what listeners and pools show, from the key manager |
 //! | [`plane`] | from rows to this machine and back |
 //! | [`request`] | bodies and lists in Octavia's manner |
 //!
-//! It calls neutron: for the port of the VIP and for what a subnet is.
+//! It calls neutron for the port of the VIP and for what a subnet is, and barbican for certificates.
 
+pub mod certificates;
 pub mod discovery;
 mod fault;
 pub mod flavors;
@@ -35,11 +37,13 @@ pub mod pools;
 pub mod providers;
 pub mod quotas;
 pub mod request;
+mod tls;
 pub mod tree;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use certificates::load::Certificates;
 use db::Migration;
 use plane::reconcile::Balancers;
 use reconcile::{Options, Status, Waker};
@@ -70,10 +74,12 @@ pub const MIGRATIONS: &[Migration] = &[
 pub struct Octavia {
     db: Arc<db::Db>,
     neutron: Arc<neutron::Neutron>,
+    barbican: Arc<barbican::Barbican>,
     host: Arc<dyn host::LoadBalancers>,
     balancers: Waker,
-    /// Load balancers that were made real since the start: looks at them need not apply their networks again.
-    real: Mutex<HashSet<String>>,
+    /// Load balancers that were made real since the start, with the certificates that they got: looks at them need
+    /// not apply their networks again, nor ask for those.
+    real: Mutex<HashMap<String, Arc<Certificates>>>,
     answers: Answers<db::Reads>,
 }
 
@@ -81,11 +87,13 @@ impl Octavia {
     pub fn new(
         db: Arc<db::Db>,
         neutron: Arc<neutron::Neutron>,
+        barbican: Arc<barbican::Barbican>,
         host: Arc<dyn host::LoadBalancers>,
     ) -> Arc<Self> {
         Arc::new(Octavia {
             db,
             neutron,
+            barbican,
             host,
             balancers: Waker::new(),
             real: Mutex::default(),
@@ -110,9 +118,14 @@ impl Octavia {
         Router::new().fallback_service(routes.map_request(plain_version))
     }
 
-    fn real(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn real(&self) -> MutexGuard<'_, HashMap<String, Arc<Certificates>>> {
         // Nothing that can panic runs under this lock.
         self.real.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of a load balancer that was made real since the start.
+    fn certificates(&self, id: &str) -> Option<Arc<Certificates>> {
+        self.real().get(id).cloned()
     }
 
     /// Starts the reconciler.

@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("neutron", &["base", "db", "host", "reconcile", "web"]),
     ("cinder", &["base", "db", "host", "reconcile", "web", "glance"]),
     ("nova", &["base", "db", "host", "reconcile", "web", "placement", "glance", "neutron"]),
-    ("octavia", &["base", "db", "host", "reconcile", "web", "neutron"]),
+    ("octavia", &["base", "db", "host", "reconcile", "web", "barbican", "neutron"]),
     ("testkit", &["base", "cumulet", "host", "web"]),
     ("acceptance", &["testkit"]),
     ("xtask", &[]),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use super::tls;
 use crate::balancer::{
     Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
     Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch,
@@ -95,7 +96,8 @@ fn at(address: IpAddr, port: u16) -> String {
 }
 
 fn speaks_http(protocol: ListenerProtocol) -> bool {
-    matches!(protocol, ListenerProtocol::Http | ListenerProtocol::Prometheus)
+    use ListenerProtocol::{Http, Prometheus, TerminatedHttps};
+    matches!(protocol, Http | TerminatedHttps | Prometheus)
 }
 
 /// What a pool speaks is decided by who leads to it: connections of a TCP listener are never looked into.
@@ -113,7 +115,8 @@ fn mode_of(plan: &BalancerPlan, pool: &PoolPlan) -> &'static str {
 fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most: u32) {
     line(out, 0, &format!("frontend {}", listener.id));
     for address in &plan.vip.addresses {
-        line(out, 1, &format!("bind {}", at(address.addr(), listener.port)));
+        let tls = listener.tls.as_ref().map(tls::of_listener).unwrap_or_default();
+        line(out, 1, &format!("bind {}{tls}", at(address.addr(), listener.port)));
     }
     let http = speaks_http(listener.protocol);
     line(out, 1, if http { "mode http" } else { "mode tcp" });
@@ -129,7 +132,10 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
         line(out, 1, &format!("tcp-request inspect-delay {}", listener.timeout_inspect));
     }
     if http {
-        headers(out, &listener.insert_headers);
+        headers(out, &listener.insert_headers, listener.tls.is_some());
+        if let Some(value) = listener.tls.as_ref().and_then(|tls| tls.strict.as_deref()) {
+            line(out, 1, &format!("http-response set-header Strict-Transport-Security {}", word(value)));
+        }
         policies(out, &listener.policies);
     }
     if let Some(pool) = &listener.default_pool {
@@ -137,15 +143,24 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
     }
 }
 
-fn headers(out: &mut String, names: &[String]) {
+fn headers(out: &mut String, names: &[String], is_tls: bool) {
     for name in names {
-        match name.as_str() {
-            "X-Forwarded-For" => line(out, 1, "option forwardfor"),
-            "X-Forwarded-Port" => line(out, 1, "http-request set-header X-Forwarded-Port %[dst_port]"),
-            "X-Forwarded-Proto" => line(out, 1, "http-request set-header X-Forwarded-Proto http"),
+        let value = match name.as_str() {
+            "X-Forwarded-For" => {
+                line(out, 1, "option forwardfor");
+                continue;
+            }
+            "X-Forwarded-Port" => "%[dst_port]",
+            "X-Forwarded-Proto" if is_tls => "https",
+            "X-Forwarded-Proto" => "http",
+            name if is_tls => match tls::header(name) {
+                Some(value) => value,
+                None => continue,
+            },
             // Those that speak of TLS.
-            _ => {}
-        }
+            _ => continue,
+        };
+        line(out, 1, &format!("http-request set-header {name} {value}"));
     }
 }
 
@@ -193,7 +208,9 @@ fn condition(rule: &RuleMatch) -> String {
         "FILE_TYPE" => format!("path -m end -- .{value}"),
         "HEADER" => format!("req.hdr({}) -m {how} -- {value}", word(&rule.key)),
         "COOKIE" => format!("req.cook({}) -m {how} -- {value}", word(&rule.key)),
-        // Of TLS that ends here, which none does.
+        "SSL_CONN_HAS_CERT" => "ssl_c_used".to_owned(),
+        "SSL_VERIFY_RESULT" => format!("ssl_c_verify {}", word(&rule.value)),
+        "SSL_DN_FIELD" => format!("ssl_c_s_dn({}) -m {how} -- {value}", word(&rule.key)),
         _ => "always_false".to_owned(),
     };
     format!("{not}{{ {test} }}")
@@ -281,8 +298,8 @@ fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str) -> String {
         PoolProtocol::ProxyV2 => text.push_str(" send-proxy-v2"),
         _ => {}
     }
-    if pool.tls {
-        text.push_str(" ssl verify none");
+    if let Some(tls) = &pool.tls {
+        text.push_str(&tls::of_pool(tls));
     }
     if let Some(monitor) = &pool.monitor {
         let _ = write!(text, " check inter {}s fall {} rise {}", monitor.delay, monitor.fall, monitor.rise);
@@ -292,7 +309,7 @@ fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str) -> String {
         if let Some(port) = member.monitor_port {
             let _ = write!(text, " port {port}");
         }
-        if monitor.kind == MonitorKind::Https && !pool.tls {
+        if monitor.kind == MonitorKind::Https && pool.tls.is_none() {
             text.push_str(" check-ssl verify none");
         }
     }

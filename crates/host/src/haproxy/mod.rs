@@ -13,6 +13,7 @@ mod rules;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -207,10 +208,18 @@ impl LoadBalancers for HaproxyBalancers {
         }
         let now = self.connect(plan, &namespace, known).await?;
         self.applied().insert(plan.id.clone(), now);
+        let plan = plan.clone();
         netns::inside(&namespace, move || match text {
             Some(text) if process::runs(&directory, &text) => Ok(()),
-            Some(text) => process::start(&directory, &text),
-            None => process::stop(&directory),
+            Some(text) => {
+                tls::write(&directory, &plan)?;
+                process::start(&directory, &text)?;
+                tls::tidy(&directory, &plan)
+            }
+            None => {
+                process::stop(&directory)?;
+                tls::tidy(&directory, &plan)
+            }
         })
         .await
     }

@@ -12,6 +12,7 @@ fn plan() -> BalancerPlan {
         timeout_connect: 5_000,
         timeout_server: 50_000,
         timeout_inspect: 0,
+        tls: None,
         allowed: vec!["10.0.0.0/24".parse().unwrap()],
         policies: vec![
             PolicyPlan {
@@ -96,7 +97,7 @@ fn plan() -> BalancerPlan {
         protocol: PoolProtocol::Http,
         algorithm: Algorithm::RoundRobin,
         persistence: Some(Persistence::HttpCookie),
-        tls: false,
+        tls: None,
         monitor: Some(monitor.clone()),
         members: vec![member("one", 8), member("two", 9)],
         timeout_connect: 5_000,
@@ -107,7 +108,7 @@ fn plan() -> BalancerPlan {
         algorithm: Algorithm::SourceIp,
         persistence: Some(Persistence::AppCookie("JSESSIONID".into())),
         monitor: None,
-        tls: true,
+        tls: Some(TlsPlan::default()),
         ..pool.clone()
     };
     let c = PoolPlan {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
+use crate::certificates::judge::{self, Verdict};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, Target, target};
 use crate::tree::{Node, Noun, Tree, pages, store};
@@ -59,13 +60,15 @@ async fn create(
     let given = created(ATTRS, member(&body, NOUN.member())?)?;
     refuse(&given, &["default_pool", "l7policies"])?;
     let balancer = require(&given, "loadbalancer_id")?.to_owned();
+    let certificates = judge::listener(&app, &ctx, None, &given).await?;
     let made: Result<Map<String, Value>> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
         fields.remove("loadbalancer_id");
         rules::tidy(&mut fields);
+        rules::fill_tls(given.text("protocol"), &mut fields);
         let Target { tree, node: root } = target(tx, &ctx, Noun::LoadBalancer, &balancer).await?;
         let pool = default_pool(&tree, given.text("protocol"), &mut fields)?;
-        rules::create(&tree, providers::of(&root)?, &given)?;
+        rules::create(&tree, providers::of(&root)?, &given, &certificates)?;
         let mut node = Node::new(NOUN, &root.project_id, &root.id, &root.id, fields);
         node.pool_id = pool.unwrap_or_default();
         change::begin(tx, &tree, NOUN, &node.id, &root.id).await?;
@@ -82,17 +85,20 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
+    let before = store::visible(&mut *app.db.read().await?, &ctx, NOUN, &id).await?;
+    let certificates = judge::listener(&app, &ctx, Some(&before.fields), &given).await?;
     let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
         let target = target(tx, &ctx, NOUN, &id).await?;
         let mut node = target.node.clone();
         let protocol = node.text("protocol").to_owned();
-        rules::check(&target.tree, &protocol, &given)?;
+        rules::update(&target.tree, &node, &given, &certificates)?;
         if let Some(pool) = default_pool(&target.tree, &protocol, &mut fields)? {
             node.pool_id = pool;
         }
         rules::tidy(&mut fields);
         node.fields.extend(fields);
+        rules::fill_tls(&protocol, &mut node.fields);
         change::update(tx, &ctx, &target, node.clone()).await?;
         let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
         Ok((node.balancer_id, view))
@@ -125,6 +131,7 @@ pub async fn create_whole(
         fields.remove(name);
     }
     rules::tidy(&mut fields);
+    rules::fill_tls(given.text("protocol"), &mut fields);
     let tree = store::tree(tx, &root.id).await?;
     let protocol = given.text("protocol");
     let pool = match given.get("default_pool").and_then(Value::as_object) {
@@ -136,7 +143,8 @@ pub async fn create_whole(
         rules::check_has_children(protocol)?;
         rules::check_protocols(protocol, found.text("protocol"))?;
     }
-    rules::create(&tree, providers::of(root)?, given)?;
+    // The certificates of the whole were judged before it was begun.
+    rules::create(&tree, providers::of(root)?, given, &Verdict::default())?;
     let mut node = Node::new(NOUN, &root.project_id, &root.id, &root.id, fields);
     node.pool_id = pool;
     change::create(tx, ctx, &node).await?;

@@ -6,10 +6,11 @@ use base::{Error, Result};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::fault;
+use crate::certificates::judge::Verdict;
 use crate::providers::Provider;
 use crate::request::{Fields, Look};
 use crate::tree::{Node, Noun, Tree};
+use crate::{fault, tls};
 
 const HEADERS: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
 /// They speak of a client's certificate.
@@ -68,44 +69,115 @@ pub fn tidy(fields: &mut Fields) {
     }
 }
 
-/// Of a new one: `given` is all of it.
-pub fn create(tree: &Tree, provider: Provider, given: &Fields) -> Result<()> {
+/// TLS ends at it.
+pub fn ends_tls(protocol: &str, fields: &Fields) -> bool {
+    protocol == "TERMINATED_HTTPS" || protocol == "PROMETHEUS" && has_certificates(fields)
+}
+
+fn has_certificates(fields: &Fields) -> bool {
+    let names = ["default_tls_container_ref", "sni_container_refs", "client_ca_tls_container_ref"];
+    names.iter().any(|name| fields.is_set(name))
+}
+
+/// How TLS is spoken where the body does not say. What speaks none says none.
+pub fn fill_tls(protocol: &str, fields: &mut Fields) {
+    if ends_tls(protocol, fields) {
+        tls::fill(fields);
+    }
+}
+
+/// Of a new one: `given` is all of it. `certificates`: what was found of its references.
+pub fn create(tree: &Tree, provider: Provider, given: &Fields, certificates: &Verdict) -> Result<()> {
     let protocol = given.text("protocol");
     let port = given.number("protocol_port").unwrap_or_default();
-    check(tree, protocol, given)?;
-    if protocol == "TERMINATED_HTTPS" {
-        return Err(fault::disabled("protocol", protocol));
+    check(protocol, given)?;
+    let has_own = given.is_set("default_tls_container_ref") || given.is_set("sni_container_refs");
+    if given.is_set("client_ca_tls_container_ref") && !has_own {
+        return Err(fault::invalid(
+            "An SNI or default certificate container reference must be provided with a client CA container reference.",
+        ));
     }
+    if ends_tls(protocol, given) && !has_own {
+        return Err(fault::invalid(format!(
+            "An SNI or default certificate container reference must be provided for {protocol} protocol listeners."
+        )));
+    }
+    check_client(given, given)?;
+    certificates.check()?;
     provider.check_protocol(protocol)?;
-    if (given.flag("hsts_include_subdomains") || given.flag("hsts_preload")) && !given.is_set("hsts_max_age")
-    {
+    let same = |other: &&Node| {
+        other.fields.number("protocol_port") == Some(port)
+            && transport(other.text("protocol")) == transport(protocol)
+    };
+    if let Some(other) = tree.of(Noun::Listener).find(same) {
+        return Err(Error::conflict(format!(
+            "Another Listener on this Load Balancer is already using protocol {} and protocol_port {port}",
+            other.text("protocol")
+        )));
+    }
+    check_networks(tree, given)?;
+    if ends_tls(protocol, given) {
+        tls::check(given)?;
+    }
+    let more = given.flag("hsts_include_subdomains") || given.flag("hsts_preload");
+    if more && !given.is_set("hsts_max_age") {
         return Err(fault::invalid(
             "HSTS configuration options hsts_include_subdomains and hsts_preload only make sense if \
              hsts_max_age is set as well.",
         ));
     }
-    let same = |other: &&Node| {
-        other.fields.number("protocol_port") == Some(port)
-            && transport(other.text("protocol")) == transport(protocol)
-    };
-    match tree.of(Noun::Listener).find(same) {
-        Some(other) => Err(Error::conflict(format!(
-            "Another Listener on this Load Balancer is already using protocol {} and protocol_port {port}",
-            other.text("protocol")
-        ))),
-        None => Ok(()),
+    check_strict(protocol, given)
+}
+
+/// Of one that is there.
+pub fn update(tree: &Tree, before: &Node, given: &Fields, certificates: &Verdict) -> Result<()> {
+    let protocol = before.text("protocol");
+    check(protocol, given)?;
+    check_client(&before.fields, given)?;
+    certificates.check()?;
+    check_networks(tree, given)?;
+    tls::check(given)?;
+    let more = given.flag("hsts_include_subdomains") || given.flag("hsts_preload");
+    if more && !before.fields.is_set("hsts_max_age") && !given.is_set("hsts_max_age") {
+        return Err(fault::invalid(
+            "Cannot enable hsts_include_subdomains or hsts_preload if hsts_max_age was not set as well.",
+        ));
     }
+    check_strict(protocol, given)
+}
+
+fn check_strict(protocol: &str, given: &Fields) -> Result<()> {
+    if given.number("hsts_max_age").is_some() && protocol != "TERMINATED_HTTPS" {
+        return Err(fault::invalid(
+            "The HSTS feature can only be used for listeners using the TERMINATED_HTTPS protocol.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whom clients must be known to. `before`: where what is not given is looked for.
+fn check_client(before: &Fields, given: &Fields) -> Result<()> {
+    let has_authority = [before, given].iter().any(|fields| fields.is_set("client_ca_tls_container_ref"));
+    let asked = given.text("client_authentication");
+    if !matches!(asked, "" | "NONE") && !has_authority {
+        return Err(fault::invalid(format!(
+            "Client authentication setting {asked} requires a client CA container reference."
+        )));
+    }
+    if given.is_set("client_crl_container_ref") && !has_authority {
+        return Err(fault::invalid(
+            "A client authentication CA reference is required to specify a client authentication revocation list.",
+        ));
+    }
+    Ok(())
 }
 
 /// What holds for creates and updates alike.
-pub fn check(tree: &Tree, protocol: &str, given: &Fields) -> Result<()> {
+fn check(protocol: &str, given: &Fields) -> Result<()> {
     if let Some(headers) = given.get("insert_headers").and_then(Value::as_object).filter(|h| !h.is_empty()) {
         check_headers(protocol, headers)?;
     }
-    let mut refs: Vec<&str> = given.list("sni_container_refs").iter().filter_map(Value::as_str).collect();
-    refs.extend(Some(given.text("default_tls_container_ref")).filter(|one| !one.is_empty()));
-    refs.extend(Some(given.text("client_ca_tls_container_ref")).filter(|one| !one.is_empty()));
-    if !refs.is_empty() && protocol != "TERMINATED_HTTPS" {
+    if has_certificates(given) && !ends_tls(protocol, given) {
         return Err(fault::invalid(match transport(protocol) {
             "TCP" => {
                 format!("Certificate container references are not allowed on {protocol} protocol listeners.")
@@ -113,23 +185,7 @@ pub fn check(tree: &Tree, protocol: &str, given: &Fields) -> Result<()> {
             _ => format!("{protocol} protocol listener does not support TLS."),
         }));
     }
-    if !matches!(given.text("client_authentication"), "" | "NONE") {
-        return Err(fault::invalid(format!(
-            "Client authentication setting {} requires a client CA container reference.",
-            given.text("client_authentication")
-        )));
-    }
-    if given.is_set("client_crl_container_ref") {
-        return Err(fault::invalid(
-            "A client authentication CA reference is required to specify a client authentication revocation list.",
-        ));
-    }
-    if given.number("hsts_max_age").is_some() && protocol != "TERMINATED_HTTPS" {
-        return Err(fault::invalid(
-            "The HSTS feature can only be used for listeners using the TERMINATED_HTTPS protocol.",
-        ));
-    }
-    check_networks(tree, given)
+    Ok(())
 }
 
 fn check_headers(protocol: &str, headers: &serde_json::Map<String, Value>) -> Result<()> {
@@ -152,6 +208,7 @@ fn check_headers(protocol: &str, headers: &serde_json::Map<String, Value>) -> Re
     }
     let tls: Vec<&str> = names.into_iter().filter(is_tls).collect();
     match tls.as_slice() {
+        _ if protocol == "TERMINATED_HTTPS" => Ok(()),
         [] => Ok(()),
         _ => Err(fault::invalid_option(&listed(&tls), &format!("{protocol} protocol listener."))),
     }
@@ -188,7 +245,9 @@ mod tests {
     fn refusal(body: &Value) -> Option<String> {
         let fields = created(ATTRS, body).map_err(|e| e.message);
         match fields {
-            Ok(fields) => create(&tree(), Provider::Haproxy, &fields).err().map(|e| e.message),
+            Ok(fields) => {
+                create(&tree(), Provider::Haproxy, &fields, &Verdict::default()).err().map(|e| e.message)
+            }
             Err(message) => Some(message),
         }
     }
@@ -196,13 +255,13 @@ mod tests {
     #[test]
     fn what_a_listener_may_not_be() {
         assert_eq!(refusal(&json!({"protocol": "HTTP", "protocol_port": 80})), None);
-        let disabled = "The selected protocol is not allowed in this deployment: TERMINATED_HTTPS";
+        let without = "Validation failure: An SNI or default certificate container reference must be provided for TERMINATED_HTTPS protocol listeners.";
         let network = "Validation failure: CIDR 2001:db8::/64 IP version incompatible with all VIPs ['10.0.0.5'] IP version.";
         let header = "insert-headers is not a valid option for a TCP protocol listener.";
         let other = "['X-Other'] is not a valid option for insert_headers";
         let refs = "Validation failure: Certificate container references are not allowed on HTTP protocol listeners.";
         for (more, words) in [
-            (json!({"protocol": "TERMINATED_HTTPS"}), disabled),
+            (json!({"protocol": "TERMINATED_HTTPS"}), without),
             (json!({"allowed_cidrs": ["2001:db8::/64"]}), network),
             (json!({"protocol": "TCP", "insert_headers": {"X-Forwarded-For": "true"}}), header),
             (json!({"insert_headers": {"X-Other": "true"}}), other),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, vip, whole};
+use crate::certificates::judge;
 use crate::request::{Fields, Look, created, member, updated};
 use crate::tree::{ACTIVE, ERROR, Node, Noun, PENDING_DELETE, PENDING_UPDATE, pages, store, view};
 use crate::{Octavia, fault, flavors, plane, policy, providers, quotas};
@@ -67,6 +68,7 @@ async fn create(
     let body = member(&body, NOUN.member())?;
     let given = created(ATTRS, body)?;
     let owner = owner(&ctx, body)?;
+    judge::whole(&app, &ctx, &given).await?.check()?;
     let made: Result<(String, Value, Wakes)> =
         db::write!(app.db, |tx| create_all(&app, tx, &ctx, owner, given.clone()).await);
     let (id, view, wakes) = made?;

@@ -17,7 +17,9 @@ pub async fn counters(app: &Octavia, balancer_id: &str) -> Result<BTreeMap<Strin
     let Some(port) = app.neutron.port_for_metadata(root.text("vip_port_id")).await? else {
         return Ok(BTreeMap::new());
     };
-    let plan = plan::balancer(&tree, root, &port);
+    // What counts is what listens, by id.
+    let known = app.certificates(&root.id).unwrap_or_default();
+    let plan = plan::balancer(&tree, root, &port, &known);
     Ok(app.host.observe(&plan).await.map_err(Error::internal)?.counters)
 }
 
@@ -66,7 +68,16 @@ pub fn statuses(tree: &Tree, plan: &BalancerPlan, seen: &BalancerView) -> BTreeM
     }
     for listener in tree.of(Noun::Listener) {
         let served = plan.listeners.iter().any(|one| one.id == listener.id);
-        statuses.insert(listener.id.clone(), if served { ONLINE } else { OFFLINE });
+        // Its certificate is gone.
+        let lacks = !served && listener.is_up() && tree.root().is_some_and(Node::is_up);
+        statuses.insert(
+            listener.id.clone(),
+            match served {
+                true => ONLINE,
+                false if lacks => ERROR,
+                false => OFFLINE,
+            },
+        );
     }
     for node in tree.nodes.iter().filter(|n| matches!(n.noun, Noun::L7Policy | Noun::L7Rule)) {
         statuses.insert(node.id.clone(), if node.is_up() { ONLINE } else { OFFLINE });

@@ -4,21 +4,22 @@ use std::net::IpAddr;
 
 use host::balancer::{
     Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
-    Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch, VipPlan,
+    Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch, TlsPlan, Verify, VipPlan,
 };
 use ipnet::IpNet;
 use neutron::PortView;
 use serde_json::Value;
 
+use crate::certificates::load::{self, Certificates};
 use crate::listeners::{TIMEOUT_CONNECT, TIMEOUT_MEMBER};
-use crate::request::Look;
+use crate::request::{Fields, Look};
 use crate::tree::{Node, Noun, PENDING_DELETE, Tree};
 
-/// `port`: the VIP's.
-pub fn balancer(tree: &Tree, root: &Node, port: &PortView) -> BalancerPlan {
+/// `port`: the VIP's. Listeners whose certificates cannot be read are left out.
+pub fn balancer(tree: &Tree, root: &Node, port: &PortView, known: &Certificates) -> BalancerPlan {
     let up = |node: &&Node| node.is_up() && node.provisioning != PENDING_DELETE;
-    let listeners: Vec<ListenerPlan> = match root.is_up() {
-        true => tree.of(Noun::Listener).filter(up).filter_map(|node| listener(tree, node)).collect(),
+    let mut listeners: Vec<ListenerPlan> = match root.is_up() {
+        true => tree.of(Noun::Listener).filter(up).filter_map(|node| listener(tree, node, known)).collect(),
         false => Vec::new(),
     };
     let used = |pool: &&Node| {
@@ -27,7 +28,13 @@ pub fn balancer(tree: &Tree, root: &Node, port: &PortView) -> BalancerPlan {
                 || listener.policies.iter().any(|p| p.action == PolicyAction::ToPool(pool.id.clone()))
         })
     };
-    let pools = tree.of(Noun::Pool).filter(up).filter(used).filter_map(|node| pool(tree, node)).collect();
+    let pools: Vec<PoolPlan> =
+        tree.of(Noun::Pool).filter(up).filter(used).filter_map(|node| pool(tree, node, known)).collect();
+    let there = |id: &String| pools.iter().any(|pool| pool.id == *id);
+    for listener in &mut listeners {
+        listener.default_pool.take_if(|id| !there(id));
+        listener.policies.retain(|one| !matches!(&one.action, PolicyAction::ToPool(id) if !there(id)));
+    }
     BalancerPlan { id: root.id.clone(), vip: vip(root, port), listeners, pools }
 }
 
@@ -56,7 +63,7 @@ fn vip(root: &Node, port: &PortView) -> VipPlan {
     }
 }
 
-fn listener(tree: &Tree, node: &Node) -> Option<ListenerPlan> {
+fn listener(tree: &Tree, node: &Node, known: &Certificates) -> Option<ListenerPlan> {
     let fields = &node.fields;
     let milliseconds =
         |name: &str| fields.number(name).and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
@@ -68,6 +75,7 @@ fn listener(tree: &Tree, node: &Node) -> Option<ListenerPlan> {
         id: node.id.clone(),
         protocol: match fields.text("protocol") {
             "HTTP" => ListenerProtocol::Http,
+            "TERMINATED_HTTPS" => ListenerProtocol::TerminatedHttps,
             "HTTPS" => ListenerProtocol::Https,
             "TCP" => ListenerProtocol::Tcp,
             "UDP" => ListenerProtocol::Udp,
@@ -95,6 +103,53 @@ fn listener(tree: &Tree, node: &Node) -> Option<ListenerPlan> {
             .filter(|policy| policy.is_up() && policy.provisioning != PENDING_DELETE)
             .filter_map(|node| policy(tree, node))
             .collect(),
+        tls: match load::bundles(fields).as_slice() {
+            [] => None,
+            _ => Some(listener_tls(fields, known)?),
+        },
+    })
+}
+
+fn listener_tls(fields: &Fields, known: &Certificates) -> Option<TlsPlan> {
+    let verify = match fields.text("client_authentication") {
+        "OPTIONAL" => Verify::Optional,
+        "MANDATORY" => Verify::Required,
+        _ => Verify::None,
+    };
+    let names = ["client_ca_tls_container_ref", "client_crl_container_ref"];
+    let strict = fields.number("hsts_max_age").map(|age| {
+        let more = [("hsts_include_subdomains", "; includeSubDomains"), ("hsts_preload", "; preload")];
+        let more: String =
+            more.into_iter().filter(|(name, _)| fields.flag(name)).map(|(_, words)| words).collect();
+        format!("max-age={age}{more}")
+    });
+    Some(TlsPlan { verify, strict, ..tls(fields, names, known)? })
+}
+
+fn pool_tls(fields: &Fields, known: &Certificates) -> Option<TlsPlan> {
+    let tls = tls(fields, ["ca_tls_container_ref", "crl_container_ref"], known)?;
+    let verify = if tls.authority.is_some() { Verify::Required } else { Verify::None };
+    Some(TlsPlan { verify, ..tls })
+}
+
+/// None: something of it cannot be read.
+fn tls(fields: &Fields, [authority, revoked]: [&str; 2], known: &Certificates) -> Option<TlsPlan> {
+    let one = |name: &str| match fields.text(name) {
+        "" => Some(None),
+        reference => known.get(reference).cloned().map(Some),
+    };
+    let strings = |name: &str| load::texts(fields.list(name)).map(ToOwned::to_owned).collect();
+    Some(TlsPlan {
+        certificates: load::bundles(fields)
+            .into_iter()
+            .map(|reference| known.get(reference).cloned())
+            .collect::<Option<_>>()?,
+        authority: one(authority)?,
+        revoked: one(revoked)?,
+        ciphers: fields.text("tls_ciphers").into(),
+        versions: strings("tls_versions"),
+        alpn: strings("alpn_protocols"),
+        ..TlsPlan::default()
     })
 }
 
@@ -130,7 +185,7 @@ fn policy(tree: &Tree, node: &Node) -> Option<PolicyPlan> {
     (!rules.is_empty()).then(|| PolicyPlan { id: node.id.clone(), action, rules })
 }
 
-fn pool(tree: &Tree, node: &Node) -> Option<PoolPlan> {
+fn pool(tree: &Tree, node: &Node, known: &Certificates) -> Option<PoolPlan> {
     let fields = &node.fields;
     let timeout = |name: &str, usual: i64| {
         let own = tree.listeners_of(&node.id).into_iter().find_map(|listener| listener.fields.number(name));
@@ -162,7 +217,10 @@ fn pool(tree: &Tree, node: &Node) -> Option<PoolPlan> {
             "APP_COOKIE" => Some(Persistence::AppCookie(p.text("cookie_name").into())),
             _ => None,
         }),
-        tls: fields.flag("tls_enabled"),
+        tls: match fields.flag("tls_enabled") {
+            true => Some(pool_tls(fields, known)?),
+            false => None,
+        },
         monitor: tree
             .monitor_of(&node.id)
             .filter(|node| node.is_up() && node.provisioning != PENDING_DELETE)

@@ -13,6 +13,7 @@ use reconcile::{Failure, Outcome, Reconciler};
 
 use super::{observe, plan};
 use crate::Octavia;
+use crate::certificates::load::{self, Certificates};
 use crate::load_balancers::OWN_PORT;
 use crate::request::Look;
 use crate::tree::{ACTIVE, ERROR, Node, PENDING_DELETE, Tree, store};
@@ -70,8 +71,13 @@ impl Octavia {
     async fn make_real(&self, tree: &Tree, root: &Node) -> Result<Outcome, Failure> {
         let pending = tree.nodes.iter().any(|node| node.provisioning != ACTIVE);
         // Otherwise it is only looked at.
-        let anew = pending || !self.real().contains(&root.id);
-        let plan = match self.apply(root, tree, anew).await {
+        let known = self.certificates(&root.id).filter(|_| !pending);
+        let anew = known.is_none();
+        let known = match known {
+            Some(known) => known,
+            None => Arc::new(load::all(self, &mut *self.db.read().await?, tree).await?),
+        };
+        let plan = match self.apply(root, tree, &known, anew).await {
             Ok(plan) => plan,
             Err(failure) => {
                 self.real().remove(&root.id);
@@ -90,21 +96,27 @@ impl Octavia {
         if anew {
             let port = [root.text("vip_port_id").to_owned()];
             self.neutron.set_port_status(&port, true).await?;
-            self.real().insert(root.id.clone());
+            self.real().insert(root.id.clone(), known);
         }
         self.look(tree, &plan).await?;
         let watched = plan.pools.iter().any(|pool| pool.monitor.is_some());
         Ok(if watched { Outcome::Again(LOOK) } else { Outcome::Done })
     }
 
-    async fn apply(&self, root: &Node, tree: &Tree, anew: bool) -> Result<BalancerPlan, Failure> {
+    async fn apply(
+        &self,
+        root: &Node,
+        tree: &Tree,
+        known: &Certificates,
+        anew: bool,
+    ) -> Result<BalancerPlan, Failure> {
         let port = root.text("vip_port_id");
         let port = self
             .neutron
             .port_for_metadata(port)
             .await?
             .ok_or_else(|| Error::not_found(format!("The VIP's port {port} is gone.")))?;
-        let plan = plan::balancer(tree, root, &port);
+        let plan = plan::balancer(tree, root, &port, known);
         if anew {
             self.neutron.ensure_plugged(&[port.network_id]).await?;
         }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
+use crate::certificates::judge::{self, Verdict};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, target};
 use crate::tree::{Node, Noun, PENDING_UPDATE, pages, store};
@@ -58,8 +59,10 @@ async fn create(
         ("", listener) => (Noun::Listener, listener),
         (balancer, _) => (Noun::LoadBalancer, balancer),
     };
+    let certificates = judge::pool(&app, &ctx, None, &given).await?;
     let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
+        rules::fill_tls(&mut fields);
         for name in ["loadbalancer_id", "listener_id"] {
             fields.remove(name);
         }
@@ -73,7 +76,7 @@ async fn create(
             listeners::rules::check_has_children(listener.text("protocol"))?;
             listeners::rules::check_protocols(listener.text("protocol"), protocol)?;
         }
-        rules::check(protocol, &given)?;
+        rules::create(protocol, &given, &certificates)?;
         let provider = providers::of(root)?;
         provider.check_protocol(protocol)?;
         provider.check_algorithm(given.text("lb_algorithm"))?;
@@ -105,6 +108,8 @@ async fn update(
     if given.get("lb_algorithm").is_some_and(Value::is_null) {
         return Err(fault::invalid_option("None", "lb_algorithm").into());
     }
+    let before = store::visible(&mut *app.db.read().await?, &ctx, NOUN, &id).await?;
+    let certificates = judge::pool(&app, &ctx, Some(&before.fields), &given).await?;
     let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
         let mut given = given.clone();
         let target = target(tx, &ctx, NOUN, &id).await?;
@@ -116,11 +121,12 @@ async fn update(
         {
             persistence.insert("type".into(), kind);
         }
-        rules::check(node.text("protocol"), &given)?;
+        rules::update(&node.fields, &given, &certificates)?;
         if let Some(root) = target.tree.root() {
             providers::of(root)?.check_algorithm(given.text("lb_algorithm"))?;
         }
         node.fields.extend(given);
+        rules::fill_tls(&mut node.fields);
         change::update(tx, &ctx, &target, node.clone()).await?;
         let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
         Ok((node.balancer_id, view))
@@ -154,7 +160,9 @@ pub async fn create_whole(
             )));
         }
     }
-    rules::check(protocol, given)?;
+    // The certificates of the whole were judged before it was begun.
+    rules::create(protocol, given, &Verdict::default())?;
+    rules::fill_tls(&mut fields);
     let provider = providers::of(root)?;
     provider.check_protocol(protocol)?;
     provider.check_algorithm(given.text("lb_algorithm"))?;

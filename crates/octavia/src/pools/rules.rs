@@ -3,28 +3,51 @@
 use base::Result;
 use serde_json::Value;
 
-use crate::fault;
+use crate::certificates::judge::Verdict;
 use crate::request::{Fields, Look};
+use crate::{fault, tls};
 
 fn is_datagram(protocol: &str) -> bool {
     matches!(protocol, "UDP" | "SCTP")
 }
 
-/// `given`: what a create or an update says.
-pub fn check(protocol: &str, given: &Fields) -> Result<()> {
-    if let Some(persistence) = given.get("session_persistence").and_then(Value::as_object) {
-        check_persistence(protocol, persistence)?;
-    }
+/// Of a new one.
+pub fn create(protocol: &str, given: &Fields, certificates: &Verdict) -> Result<()> {
+    check(protocol, given)?;
     if given.is_set("crl_container_ref") && !given.is_set("ca_tls_container_ref") {
         return Err(fault::invalid("A CA certificate reference is required to specify a revocation list."));
     }
-    // Nobody is asked for certificates yet.
-    let refs: Vec<&str> = ["tls_container_ref", "ca_tls_container_ref"]
-        .into_iter()
-        .map(|name| given.text(name))
-        .filter(|one| !one.is_empty())
-        .collect();
-    if refs.is_empty() { Ok(()) } else { Err(fault::certificate(&refs)) }
+    certificates.check()?;
+    if given.flag("tls_enabled") { tls::check(given) } else { Ok(()) }
+}
+
+/// Of one that is there.
+pub fn update(before: &Fields, given: &Fields, certificates: &Verdict) -> Result<()> {
+    check(before.text("protocol"), given)?;
+    let is_there =
+        |name: &str| if given.contains_key(name) { given.is_set(name) } else { before.is_set(name) };
+    if is_there("crl_container_ref") && !is_there("ca_tls_container_ref") {
+        return Err(fault::invalid(match before.is_set("ca_tls_container_ref") {
+            true => "A CA reference cannot be removed when a certificate revocation list is present.",
+            false => "A CA reference is required to specify a certificate revocation list.",
+        }));
+    }
+    certificates.check()?;
+    tls::check(given)
+}
+
+fn check(protocol: &str, given: &Fields) -> Result<()> {
+    match given.get("session_persistence").and_then(Value::as_object) {
+        Some(persistence) => check_persistence(protocol, persistence),
+        None => Ok(()),
+    }
+}
+
+/// How TLS is spoken to members, where the body does not say.
+pub fn fill_tls(fields: &mut Fields) {
+    if fields.flag("tls_enabled") {
+        tls::fill(fields);
+    }
 }
 
 fn check_persistence(protocol: &str, persistence: &Fields) -> Result<()> {

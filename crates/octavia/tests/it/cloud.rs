@@ -47,6 +47,7 @@ pub struct Cloud {
     pub host: Arc<FakeLoadBalancers>,
     router: web::Router,
     network: web::Router,
+    secrets: web::Router,
     _dir: tempfile::TempDir,
 }
 
@@ -81,7 +82,7 @@ impl Cloud {
         let dir = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::from_path_buf(dir.path().join("c.db")).unwrap();
         let db = Arc::new(db::Db::open_file(&path).await.unwrap());
-        db.migrate(&[neutron::MIGRATIONS, octavia::MIGRATIONS]).await.unwrap();
+        db.migrate(&[barbican::MIGRATIONS, neutron::MIGRATIONS, octavia::MIGRATIONS]).await.unwrap();
         let config = neutron::Config {
             host: "box".into(),
             external_gateway_hosts: true,
@@ -93,10 +94,12 @@ impl Cloud {
         let neutron = neutron::Neutron::new(db.clone(), networks, config);
         neutron.start().await;
         let host = Arc::new(FakeLoadBalancers::new(Duration::ZERO));
-        let app = Octavia::new(db, neutron.clone(), host.clone());
+        let keys = Utf8PathBuf::from_path_buf(dir.path().join("secrets.key")).unwrap();
+        let barbican = barbican::Barbican::new(db.clone(), &keys).unwrap();
+        let app = Octavia::new(db, neutron.clone(), barbican.clone(), host.clone());
         let gate: web::Gate = Arc::new(FakeGate);
-        let (router, network) = (app.router(gate.clone()), neutron.router(gate));
-        Cloud { app, host, router, network, _dir: dir }
+        let (router, network) = (app.router(gate.clone()), neutron.router(gate.clone()));
+        Cloud { app, host, router, network, secrets: barbican.router(gate), _dir: dir }
     }
 
     async fn send(
@@ -111,6 +114,7 @@ impl Cloud {
             .uri(path)
             .header("x-auth-token", token)
             .header("host", "cloud.example:5000")
+            .header("content-type", "application/json")
             .body(body.map_or_else(web::axum::body::Body::empty, |b| b.to_string().into()))
             .unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
@@ -147,6 +151,19 @@ impl Cloud {
 
     pub async fn neutron(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         Self::send(&self.network, "alice", method, &format!("/v2.0/{path}"), body).await
+    }
+
+    /// In the key manager: what a POST of a noun made is referred to by.
+    pub async fn keep(&self, token: &str, noun: &str, body: Value) -> String {
+        let path = format!("/v1/{noun}s");
+        let made = Self::send(&self.secrets, token, "POST", &path, Some(body)).await.ok(201);
+        made[format!("{noun}_ref")].as_str().unwrap().to_owned()
+    }
+
+    pub async fn drop_secret(&self, token: &str, reference: &str) {
+        let (_, id) = reference.rsplit_once('/').unwrap();
+        let answer = Self::send(&self.secrets, token, "DELETE", &format!("/v1/secrets/{id}"), None).await;
+        assert_eq!(answer.status, 204);
     }
 
     /// A subnet 10.0.0.0/24 of alice's: (network, subnet).

@@ -59,6 +59,7 @@ fn plan(vip: VipPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
         timeout_inspect: 0,
         allowed: allowed.iter().map(|text| text.parse().unwrap()).collect(),
         policies: vec![],
+        tls: None,
     };
     let member = |last: &u8| MemberPlan {
         id: uuid(&format!("m{last}")),
@@ -86,7 +87,7 @@ fn plan(vip: VipPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
         protocol: PoolProtocol::Tcp,
         algorithm: Algorithm::RoundRobin,
         persistence: None,
-        tls: false,
+        tls: None,
         monitor: Some(monitor),
         members: members.iter().map(member).collect(),
         timeout_connect: 2_000,
@@ -103,6 +104,14 @@ async fn who(guest: &Guest) -> Option<String> {
     Some(String::from_utf8_lossy(&name).into_owned())
 }
 
+/// HAProxy has given root away when it enters its jail.
+fn balancers(directory: &tempfile::TempDir) -> (HaproxyBalancers, camino::Utf8PathBuf) {
+    let path = camino::Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
+    std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let options = Options { prefix: "test".into(), directory: path.clone(), ledger: None };
+    (HaproxyBalancers::new(options).unwrap(), path)
+}
+
 #[test]
 fn servers_answer_in_turn_and_a_change_ends_no_connection() {
     if !have("haproxy", "haproxy") {
@@ -110,13 +119,7 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
     }
     Sandbox::run(async |sandbox| {
         let directory = tempfile::tempdir().unwrap();
-        let path = camino::Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
-        // HAProxy has given root away when it enters its jail.
-        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
-        let balancers =
-            HaproxyBalancers::new(Options { prefix: "test".into(), directory: path.clone(), ledger: None })
-                .unwrap();
+        let (balancers, path) = balancers(&directory);
         let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
         // The VIP's link is its driver's own.
         let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
@@ -189,5 +192,135 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
         assert!(again.list().await.unwrap().is_empty());
         assert!(!std::path::Path::new("/run/netns/test-b-").join(&both.id).exists());
         assert!(!talks(&mut long), "nothing of it runs");
+    });
+}
+
+/// A certificate of its own signature with its key.
+fn certificate(name: &str) -> Pem {
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", &format!("/CN={name}"), "-addext", &format!("subjectAltName=DNS:{name}")])
+        .args(["-keyout", "-", "-out", "-"])
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    Pem::new(String::from_utf8(made.stdout).unwrap())
+}
+
+/// What `openssl s_client` says of a call.
+async fn tls(guest: &Guest, more: &'static [&'static str]) -> String {
+    let said = guest.inside(move || {
+        let mut client = std::process::Command::new("openssl")
+            .args(["s_client", "-connect", "10.0.0.5:443", "-ign_eof"])
+            .args(more)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        // Who is refused may be gone before it has asked.
+        let _ = client.stdin.take().unwrap().write_all(request.as_bytes());
+        Ok(String::from_utf8_lossy(&client.wait_with_output().unwrap().stdout).into_owned())
+    });
+    said.await
+}
+
+/// Answers each request with the request.
+fn echo(listener: TcpListener) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut request, mut buffer) = (String::new(), [0; 4096]);
+            while !request.contains("\r\n\r\n") {
+                match stream.read(&mut buffer) {
+                    Ok(length @ 1..) => request.push_str(&String::from_utf8_lossy(&buffer[..length])),
+                    _ => break,
+                }
+            }
+            let length = request.len();
+            let _ = write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n{request}");
+        }
+    });
+}
+
+#[test]
+fn tls_ends_at_the_load_balancer() {
+    if !have("haproxy", "haproxy") || !have("openssl", "openssl") {
+        return;
+    }
+    Sandbox::run(async |sandbox| {
+        let directory = tempfile::tempdir().unwrap();
+        let (balancers, path) = balancers(&directory);
+        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
+        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
+        let ports = vec![open("one", 11), open("client", 20), own.clone()];
+        let network = tenant("net", ports.clone());
+        sandbox.network.apply_network(&network).await.unwrap();
+        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
+        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        echo(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await);
+
+        let mut wanted = plan(vip(&network.id, &own), &[11], &[]);
+        let listener = &mut wanted.listeners[0];
+        listener.protocol = ListenerProtocol::TerminatedHttps;
+        listener.port = 443;
+        listener.insert_headers =
+            vec!["X-Forwarded-Proto".into(), "X-Forwarded-For".into(), "X-SSL-Client-Has-Cert".into()];
+        let ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256";
+        let usual = TlsPlan {
+            certificates: vec![certificate("a.example"), certificate("b.example")],
+            ciphers: ciphers.into(),
+            versions: vec!["TLSv1.2".into(), "TLSv1.3".into()],
+            alpn: vec!["http/1.1".into()],
+            strict: Some("max-age=60; preload".into()),
+            ..TlsPlan::default()
+        };
+        listener.tls = Some(usual.clone());
+        balancers.apply(&wanted).await.unwrap();
+
+        let said = tls(&client, &[]).await;
+        for words in [
+            "subject=CN = a.example",
+            "X-Forwarded-Proto: https",
+            "x-forwarded-for: 10.0.0.20",
+            "max-age=60; preload",
+        ] {
+            assert!(said.to_lowercase().contains(&words.to_lowercase()), "{words} in {said}");
+        }
+        assert!(tls(&client, &["-servername", "b.example"]).await.contains("subject=CN = b.example"));
+        assert!(!tls(&client, &["-tls1_1"]).await.contains("X-Forwarded-Proto"));
+
+        // Keys are root's alone, and what is not used any more is gone.
+        let below = path.join(&wanted.id).join("tls");
+        let files = || std::fs::read_dir(&below).unwrap().map(Result::unwrap);
+        assert_eq!(files().count(), 2);
+        for file in files() {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let authority = certificate("signer.example");
+        wanted.listeners[0].tls = Some(TlsPlan {
+            certificates: vec![certificate("c.example")],
+            authority: Some(authority),
+            verify: Verify::Required,
+            ..usual
+        });
+        balancers.apply(&wanted).await.unwrap();
+        assert_eq!(files().count(), 2);
+        let said = tls(&client, &[]).await;
+        assert!(said.contains("subject=CN = c.example") && !said.contains("X-Forwarded-Proto"), "{said}");
+        balancers.remove(&wanted.id).await.unwrap();
+        assert!(!below.exists());
     });
 }
