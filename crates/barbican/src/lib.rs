@@ -43,8 +43,13 @@ use web::{Gate, Router, Routes, Service, Style};
 
 pub use vault::Vault;
 
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "barbican/0001_secrets", sql: include_str!("../migrations/0001_secrets.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "barbican/0001_secrets", sql: include_str!("../migrations/0001_secrets.sql") },
+    Migration {
+        name: "barbican/0002_orders_of_pairs",
+        sql: include_str!("../migrations/0002_orders_of_pairs.sql"),
+    },
+];
 
 static SERVICE: Service = Service {
     name: "key-manager",

@@ -8,11 +8,14 @@ use rand::Rng;
 use serde_json::{Value, json};
 use web::{Caller, Origin, Params, Path, Result, Routes, State, no_content};
 
-use super::{Order, rules, store};
+use super::rules::Wanted;
+use super::{Made, Order, pair, rules, store};
 use crate::body::Body;
+use crate::containers::Container;
 use crate::refs::{self, Slice};
+use crate::secrets::Secret;
 use crate::secrets::api::located;
-use crate::{Barbican, quotas, secrets};
+use crate::{Barbican, containers, quotas, secrets};
 
 const LIST: Policy = Policy::new("orders:get", Rule::ProjectMember);
 const CREATE: Policy = Policy::new("orders:post", Rule::ProjectMember);
@@ -30,9 +33,13 @@ pub fn routes(routes: Routes<Arc<Barbican>>) -> Routes<Arc<Barbican>> {
 }
 
 fn view(origin: &Origin, order: &Order) -> Value {
+    let (key, made) = match &order.made {
+        Made::Secret(id) => ("secret_ref", refs::secret(origin, id)),
+        Made::Container(id) => ("container_ref", refs::container(origin, id)),
+    };
     json!({
         "order_ref": refs::order(origin, &order.id),
-        "secret_ref": refs::secret(origin, &order.secret_id),
+        (key): made,
         "type": order.kind,
         "meta": order.meta,
         "creator_id": order.creator_id,
@@ -58,18 +65,47 @@ async fn list(
 
 async fn create(State(app): State<Arc<Barbican>>, Caller(ctx): Caller, origin: Origin, body: Body) -> Result {
     let project = ctx.require_project()?;
-    let (order, secret, length) = rules::new(&ctx, project, &body.object()?)?;
-    let mut key = vec![0; length];
-    rand::rng().fill_bytes(&mut key);
+    let (order, wanted) = rules::new(&ctx, project, &body.object()?)?;
+    let made = Goods::of(wanted).await?;
     let written: Result<(), Error> = db::write!(app.db, |tx| {
         quotas::store::check(tx, project, "orders", "Order creation").await?;
-        let cipher = app.vault.encrypt(tx, project, &key).await?;
-        secrets::store::insert(tx, &ctx, &secret, Some(cipher)).await?;
+        for (secret, payload) in &made.secrets {
+            let cipher = app.vault.encrypt(tx, project, payload).await?;
+            secrets::store::insert(tx, &ctx, secret, Some(cipher)).await?;
+        }
+        if let Some(container) = &made.container {
+            containers::store::create(tx, &ctx, container).await?;
+        }
         store::insert(tx, &ctx, &order).await
     });
     written?;
     let url = refs::order(&origin, &order.id);
     Ok(located(web::json(202, &json!({"order_ref": url})), &url))
+}
+
+/// All that is written with an order.
+struct Goods {
+    secrets: Vec<(Secret, Vec<u8>)>,
+    container: Option<Container>,
+}
+
+impl Goods {
+    async fn of(wanted: Wanted) -> Result<Goods, Error> {
+        match wanted {
+            Wanted::Key { secret, bytes } => {
+                let mut key = vec![0; bytes];
+                rand::rng().fill_bytes(&mut key);
+                Ok(Goods { secrets: vec![(*secret, key)], container: None })
+            }
+            Wanted::Pair { size, container, private, public } => {
+                let pair = tokio::task::spawn_blocking(move || pair::generate(size)).await;
+                let pair = pair.map_err(Error::internal)??;
+                let secrets =
+                    vec![(*private, pair.private.into_bytes()), (*public, pair.public.into_bytes())];
+                Ok(Goods { secrets, container: Some(*container) })
+            }
+        }
+    }
 }
 
 async fn update() -> Result {

@@ -1,7 +1,7 @@
 use base::{Ctx, Result};
 use db::{AnyConnection, Event, Tx, json_text, sql};
 
-use super::{Order, rules};
+use super::{Made, Order, rules};
 use crate::refs::Slice;
 
 /// Of the project.
@@ -29,14 +29,19 @@ pub async fn list(conn: &mut AnyConnection, project: &str, slice: Slice) -> Resu
 }
 
 pub async fn insert(tx: &mut Tx, ctx: &Ctx, order: &Order) -> Result<()> {
-    sql("INSERT INTO secret_order (id, project_id, creator_id, type, meta, secret_id, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    let (secret, container) = match &order.made {
+        Made::Secret(id) => (id.as_str(), ""),
+        Made::Container(id) => ("", id.as_str()),
+    };
+    sql("INSERT INTO secret_order (id, project_id, creator_id, type, meta, secret_id, container_id, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
     .bind(&order.id)
     .bind(&order.project_id)
     .bind(&order.creator_id)
     .bind(&order.kind)
     .bind(json_text(&order.meta)?)
-    .bind(&order.secret_id)
+    .bind(secret)
+    .bind(container)
     .bind(order.created_at)
     .bind(order.updated_at)
     .run(tx)
@@ -45,7 +50,7 @@ pub async fn insert(tx: &mut Tx, ctx: &Ctx, order: &Order) -> Result<()> {
     Ok(())
 }
 
-/// Its secret stays.
+/// What came of it stays.
 pub async fn delete(tx: &mut Tx, ctx: &Ctx, order: &Order) -> Result<()> {
     sql("DELETE FROM secret_order WHERE id = $1").bind(&order.id).run(tx).await?;
     tx.event(Event::new("key-manager", "order.delete", &order.id, &order.project_id, ctx)).await?;

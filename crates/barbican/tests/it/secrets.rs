@@ -172,9 +172,44 @@ async fn a_key_is_ordered() {
     cloud.call(MEMBER, "PUT", "/v1/orders", json!({})).await.is(405);
     cloud.call(MEMBER, "DELETE", &order, Value::Null).await.is(204);
     cloud.get(MEMBER, &key).await.is(200);
-    let pair = json!({"type": "asymmetric", "meta": {"algorithm": "rsa", "bit_length": 2048}});
-    let refused = cloud.post(MEMBER, "/v1/orders", pair).await.is(400);
-    assert!(refused.description().contains("supported plugin not found"));
+}
+
+#[tokio::test]
+async fn a_pair_is_ordered_and_its_halves_fit() {
+    let cloud = Cloud::start().await;
+    let asked = |meta: Value| json!({"type": "asymmetric", "meta": meta});
+    let pair = asked(json!({"name": "pair", "algorithm": "RSA", "bit_length": 2048}));
+    let order = cloud.post(MEMBER, "/v1/orders", pair).await.is(202).path("order_ref");
+    let shown = cloud.get(MEMBER, &order).await.is(200);
+    assert_eq!((&shown.body["type"], &shown.body["secret_ref"]), (&json!("asymmetric"), &Value::Null));
+    let container = cloud.get(MEMBER, &shown.path("container_ref")).await.is(200).body;
+    assert_eq!((&container["type"], &container["name"]), (&json!("rsa"), &json!("pair")));
+    let mut files = Vec::new();
+    for (at, name) in ["private_key", "public_key"].into_iter().enumerate() {
+        let secret = &container["secret_refs"][at];
+        assert_eq!(secret["name"], name);
+        let path = secret["secret_ref"].as_str().unwrap().split_once("/key-manager").unwrap().1;
+        let payload = cloud.payload(MEMBER, path, BINARY).await.is(200).bytes;
+        let file = cloud.dir.join(name);
+        std::fs::write(&file, &payload).unwrap();
+        files.push(file);
+    }
+    let openssl = |arguments: &[&str]| {
+        let output = std::process::Command::new("openssl").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let public = openssl(&["pkey", "-in", files[0].as_str(), "-pubout"]);
+    assert_eq!(String::from_utf8(public).unwrap(), std::fs::read_to_string(&files[1]).unwrap());
+    for (meta, words) in [
+        (json!({"algorithm": "dsa", "bit_length": 2048}), "supported plugin not found"),
+        (json!({"algorithm": "rsa", "bit_length": 2040}), "supported plugin not found"),
+        (json!({"algorithm": "rsa", "bit_length": 2048, "passphrase": "x"}), "supported plugin not found"),
+        (json!({"bit_length": 2048}), "'algorithm' is required field for asymmetric key type order"),
+    ] {
+        let refused = cloud.post(MEMBER, "/v1/orders", asked(meta)).await.is(400);
+        assert!(refused.description().contains(words), "{}", refused.description());
+    }
 }
 
 #[tokio::test]
