@@ -14,7 +14,7 @@ use crate::Result;
 /// connection that the new plan still allows.
 #[async_trait]
 pub trait LoadBalancers: Send + Sync + 'static {
-    /// The network of the VIP must have been applied.
+    /// The networks of its ports must have been applied.
     async fn apply(&self, plan: &BalancerPlan) -> Result<()>;
     /// Nothing of it is left afterwards.
     async fn remove(&self, id: &str) -> Result<()>;
@@ -28,19 +28,21 @@ pub trait LoadBalancers: Send + Sync + 'static {
 pub struct BalancerPlan {
     /// UUID.
     pub id: String,
-    pub vip: VipPlan,
+    pub vip: LinkPlan,
+    /// Into the subnets of members that the VIP is not in.
+    pub legs: Vec<LinkPlan>,
     pub listeners: Vec<ListenerPlan>,
     pub pools: Vec<PoolPlan>,
 }
 
-/// The port that clients talk to: one link in a namespace of the load balancer's own, on the network's bridge.
+/// A port of the load balancer: a link in a namespace of its own, on the network's bridge. Clients talk to the VIP's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VipPlan {
+pub struct LinkPlan {
     pub port_id: String,
     pub network_id: String,
     pub mac: String,
     pub mtu: u32,
-    /// With the subnets' prefix lengths; the first one is the VIP itself.
+    /// With the subnets' prefix lengths; the first one of the VIP's is the VIP itself.
     pub addresses: Vec<IpNet>,
     /// (destination, next hop): the default route and the subnets' host routes.
     pub routes: Vec<(IpNet, IpAddr)>,

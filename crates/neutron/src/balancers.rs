@@ -13,7 +13,7 @@ use crate::plane::Wakes;
 use crate::ports::addresses::Wanted;
 use crate::ports::{self, LOAD_BALANCER, Port};
 use crate::subnets::Subnet;
-use crate::{Neutron, fault, networks, subnets};
+use crate::{Neutron, fault, networks, qos, subnets};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubnetBrief {
@@ -28,15 +28,17 @@ impl From<Subnet> for SubnetBrief {
     }
 }
 
-/// The port of a VIP that is to be made.
+/// A load balancer's port that is to be made: of its VIP, or a leg in a network of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VipPort<'a> {
+pub struct BalancerPort<'a> {
     pub balancer_id: &'a str,
     pub project_id: &'a str,
     pub network_id: &'a str,
-    pub subnet_id: &'a str,
-    /// None: any free one of the subnet.
-    pub address: Option<IpAddr>,
+    /// Subnets with the address that it is to have there; None: any free one.
+    pub addresses: &'a [(String, Option<IpAddr>)],
+    /// '' for none.
+    pub qos_policy_id: &'a str,
+    pub is_leg: bool,
 }
 
 impl Neutron {
@@ -66,23 +68,54 @@ impl Neutron {
         load::one(conn, full).await
     }
 
+    /// 404 for one that the caller may not use; '' is none.
+    pub async fn qos_in(&self, conn: &mut AnyConnection, ctx: &Ctx, policy_id: &str) -> Result<()> {
+        qos::store::usable(conn, ctx, policy_id).await
+    }
+
     /// Its place is this host. Its link is Octavia's own, so neither security groups nor anti-spoofing judge it.
-    pub async fn create_vip(&self, tx: &mut Tx, ctx: &Ctx, vip: &VipPort<'_>) -> Result<(PortView, Wakes)> {
+    pub async fn create_balancer_port(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        vip: &BalancerPort<'_>,
+    ) -> Result<(PortView, Wakes)> {
         let network = networks::store::visible(tx, ctx, vip.network_id).await?;
         let open = networks::store::is_open_to(tx, ctx, &network).await?;
         ports::rules::may_plug(open, vip.project_id)?;
-        if vip.address.is_some() && !open {
+        if vip.addresses.iter().any(|(_, address)| address.is_some()) && !open {
             return Err(fault::policy("create_port:fixed_ips:ip_address"));
         }
         let mac = ports::macs::free(tx, vip.network_id).await?;
         let device = device_of(vip.balancer_id);
         let mut port = Port::internal(vip.project_id, vip.network_id, LOAD_BALANCER, &device, mac);
-        port.standard.name = format!("octavia-{device}");
+        port.standard.name =
+            if vip.is_leg { format!("octavia-{device}-members") } else { format!("octavia-{device}") };
+        port.qos_policy_id = vip.qos_policy_id.into();
         port.port_security = network.port_security;
         port.binding_host.clone_from(&self.config.host);
-        let wanted = [Wanted { subnet_id: Some(vip.subnet_id.into()), ip_address: vip.address }];
+        let wanted: Vec<Wanted> = vip
+            .addresses
+            .iter()
+            .map(|(subnet, address)| Wanted { subnet_id: Some(subnet.clone()), ip_address: *address })
+            .collect();
         let (full, wakes) = ports::store::create(tx, ctx, port, Some(&wanted), Vec::new()).await?;
         Ok((load::one(tx, full).await?, wakes))
+    }
+
+    /// Limits what goes through a load balancer's port; '' is no limit.
+    pub async fn set_balancer_qos(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        port_id: &str,
+        policy_id: &str,
+    ) -> Result<Wakes> {
+        let (before, _) = ports::store::visible(tx, ctx, port_id).await?;
+        let mut after = before.clone();
+        after.port.qos_policy_id = policy_id.into();
+        after.port.standard.touch();
+        ports::store::update(tx, ctx, &before, &after).await
     }
 
     /// Gives an existing port to a load balancer.
@@ -92,11 +125,15 @@ impl Neutron {
         ctx: &Ctx,
         port_id: &str,
         balancer_id: &str,
+        qos_policy_id: &str,
     ) -> Result<(PortView, Wakes)> {
         let (before, _) = ports::store::visible(tx, ctx, port_id).await?;
         let mut after = before.clone();
         after.port.device_id = device_of(balancer_id);
         after.port.device_owner = LOAD_BALANCER.into();
+        if !qos_policy_id.is_empty() {
+            after.port.qos_policy_id = qos_policy_id.into();
+        }
         after.port.binding_host.clone_from(&self.config.host);
         after.port.attached_at = base::time::now();
         after.port.standard.touch();

@@ -59,7 +59,8 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
     for listener in &plan.listeners {
         frontend(out, plan, listener, most);
     }
-    let is_v6 = plan.vip.addresses.first().is_some_and(|vip| vip.addr().is_ipv6());
+    // Tables of IPv6 addresses take those of IPv4, too.
+    let is_v6 = plan.vip.addresses.iter().any(|vip| vip.addr().is_ipv6());
     for pool in &plan.pools {
         backend(out, pool, mode_of(plan, pool), is_v6);
     }

@@ -3,11 +3,13 @@
 //! ```text
 //!   load balancer's namespace          network's namespace
 //!   haproxy ═ lb-… ──────── veth ───── tap… ─ br0 ─ tap… ═ clients, members
-//!   VIP, routes, rules
+//!   VIP, routes, rules                 another network's namespace
+//!           ╘ lb-… ──────── veth ───── tap… ─ br0 ─ tap… ═ members there
 //! ```
 //! What is in its directory and in the kernel is all there is: a daemon that starts anew goes on from that.
 
 mod config;
+mod links;
 mod process;
 mod rules;
 mod stats;
@@ -16,25 +18,19 @@ mod tests;
 mod tls;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use ipnet::IpNet;
 
-use crate::balancer::{BalancerPlan, BalancerView, LoadBalancers, VipPlan};
+use crate::balancer::{BalancerPlan, BalancerView, LoadBalancers};
 use crate::ledger::{Ledger, Thing};
-use crate::link::netlink::Netlink;
-use crate::link::plan::{Observed, Wanted, WantedKind, WantedLink, parse_mac};
-use crate::link::{execute, observe};
-use crate::names::{self, NetnsName};
+use crate::names::NetnsName;
 use crate::network::delete_links;
-use crate::nft::{self, Loaded};
+use crate::nft::Loaded;
 use crate::process::file_error;
-use crate::{Error, Result, netns};
+use crate::{Result, netns};
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -93,90 +89,6 @@ impl HaproxyBalancers {
     fn forget(&self, thing: &Thing) -> Result<()> {
         self.options.ledger.as_ref().map_or(Ok(()), |ledger| ledger.forget(thing))
     }
-
-    /// The link, its addresses and routes. The other end is on the network's bridge afterwards.
-    async fn connect(&self, plan: &BalancerPlan, namespace: &NetnsName, known: Applied) -> Result<Applied> {
-        let network = NetnsName::network(&self.options.prefix, &plan.vip.network_id);
-        let file = open(&network, &plan.id)?;
-        let (vip, text, mut loaded) = (plan.vip.clone(), rules::render(plan), known.rules);
-        let loaded = netns::inside(namespace, move || {
-            sysctls()?;
-            nft::load(&text, &mut loaded)?;
-            let mut netlink = Netlink::open()?;
-            let observed = observe::observe(&mut netlink)?;
-            execute::reconcile(&mut netlink, &observed, &wanted(&vip), &|_| Ok(file.as_raw_fd()))?;
-            Ok(loaded)
-        })
-        .await?;
-        let vip = plan.vip.clone();
-        netns::inside(&network, move || {
-            let mut netlink = Netlink::open()?;
-            let observed = Observed { links: observe::observe_links(&mut netlink)?, routes: Vec::new() };
-            execute::reconcile(&mut netlink, &observed, &wanted_peer(&vip), &|link| {
-                Err(Error::Link(format!("{link} is not there: apply its load balancer again")))
-            })
-        })
-        .await?;
-        let link = names::balancer_link(&plan.vip.port_id);
-        netns::inside(namespace, move || Netlink::open()?.settle(&link)).await?;
-        Ok(Applied { plan: Some((plan.clone(), Instant::now())), rules: loaded })
-    }
-}
-
-fn open(network: &NetnsName, id: &str) -> Result<File> {
-    let path = network.path();
-    File::open(&path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::Link(format!(
-            "load balancer {id} needs network namespace {network}, which is not there: apply its network first"
-        )),
-        _ => Error::File { operation: "open", path, source },
-    })
-}
-
-fn wanted(vip: &VipPlan) -> Wanted {
-    let link = WantedLink {
-        name: names::balancer_link(&vip.port_id),
-        kind: WantedKind::Veth { peer: names::tap(&vip.port_id) },
-        mac: parse_mac(&vip.mac),
-        mtu: Some(vip.mtu),
-        bridge: None,
-        addresses: Some(vip.addresses.clone()),
-    };
-    let reachable = |hop: &std::net::IpAddr| vip.addresses.iter().any(|own: &IpNet| own.contains(hop));
-    let routes = vip.routes.iter().copied().filter(|(_, hop)| reachable(hop)).collect();
-    Wanted {
-        links: vec![link],
-        routes: Some(routes),
-        port_mtu: None,
-        ports: None,
-        ours: &[names::BALANCER_LINKS],
-    }
-}
-
-/// The end on the network's bridge. It has a machine's name, so that whatever looks after those looks after it.
-fn wanted_peer(vip: &VipPlan) -> Wanted {
-    let link = WantedLink {
-        name: names::tap(&vip.port_id),
-        kind: WantedKind::Present,
-        mac: None,
-        mtu: Some(vip.mtu),
-        bridge: Some(names::BRIDGE),
-        addresses: None,
-    };
-    Wanted { links: vec![link], routes: None, port_mtu: None, ports: None, ours: &[] }
-}
-
-fn sysctls() -> Result<()> {
-    netns::sysctl("net/ipv4/ip_forward", "0")?;
-    netns::sysctl("net/ipv4/ip_local_port_range", "1026 65535")?;
-    for interface in ["all", "default"] {
-        netns::sysctl(&format!("net/ipv4/conf/{interface}/promote_secondaries"), "1")?;
-        if std::path::Path::new("/proc/sys/net/ipv6").exists() {
-            netns::sysctl(&format!("net/ipv6/conf/{interface}/accept_ra"), "0")?;
-            netns::sysctl(&format!("net/ipv6/conf/{interface}/accept_dad"), "0")?;
-        }
-    }
-    Ok(())
 }
 
 #[async_trait]
@@ -199,14 +111,10 @@ impl LoadBalancers for HaproxyBalancers {
             // Of a namespace before it that lost its name, with all that ran in it.
             let old = directory.clone();
             netns::on_own_thread(move || process::stop(&old)).await?;
-            let peer = names::tap(&plan.vip.port_id);
-            netns::inside(&NetnsName::network(&self.options.prefix, &plan.vip.network_id), move || {
-                let mut netlink = Netlink::open()?;
-                netlink.index(&peer)?.map_or(Ok(()), |index| netlink.delete_link(index))
-            })
-            .await?;
+            links::cut(&self.options.prefix, plan).await?;
         }
-        let now = self.connect(plan, &namespace, known).await?;
+        let rules = links::connect(&self.options.prefix, plan, &namespace, known.rules).await?;
+        let now = Applied { plan: Some((plan.clone(), Instant::now())), rules };
         self.applied().insert(plan.id.clone(), now);
         let plan = plan.clone();
         netns::inside(&namespace, move || match text {

@@ -121,7 +121,8 @@ fn plan() -> BalancerPlan {
     };
     BalancerPlan {
         id: "3fa85f64-5717-4562-b3fc-2c963f66afa6".into(),
-        vip: VipPlan { addresses: vec!["10.0.0.5/24".parse().unwrap()], ..VipPlan::default() },
+        vip: LinkPlan { addresses: vec!["10.0.0.5/24".parse().unwrap()], ..LinkPlan::default() },
+        legs: vec![],
         listeners: vec![listener, tcp],
         pools: vec![pool, b, c],
     }

@@ -215,13 +215,17 @@ fn check_headers(protocol: &str, headers: &serde_json::Map<String, Value>) -> Re
 }
 
 fn check_networks(tree: &Tree, given: &Fields) -> Result<()> {
-    let vip = tree.root().map_or("", |root| root.text("vip_address"));
-    let is_v6 = matches!(vip.parse(), Ok(IpAddr::V6(_)));
+    let Some(root) = tree.root() else { return Ok(()) };
+    let others = root.fields.list("additional_vips").iter().filter_map(Value::as_object);
+    let mut vips = vec![root.text("vip_address")];
+    vips.extend(others.map(|vip| vip.text("ip_address")));
     for one in given.list("allowed_cidrs").iter().filter_map(Value::as_str) {
-        let other = matches!(one.parse(), Ok(IpNet::V6(_)));
-        if other != is_v6 {
+        let is_v6 = matches!(one.parse(), Ok(IpNet::V6(_)));
+        if !vips.iter().any(|vip| matches!(vip.parse(), Ok(IpAddr::V6(_))) == is_v6) {
+            let vips: Vec<String> = vips.iter().map(|vip| format!("'{vip}'")).collect();
             return Err(fault::invalid(format!(
-                "CIDR {one} IP version incompatible with all VIPs ['{vip}'] IP version."
+                "CIDR {one} IP version incompatible with all VIPs [{}] IP version.",
+                vips.join(", ")
             )));
         }
     }

@@ -97,9 +97,6 @@ async fn create_all(
     )?;
     fields.insert("provider".into(), provider.clone().into());
     providers::named(&provider)?;
-    if !fields.list("additional_vips").is_empty() {
-        return Err(fault::unsupported(&provider, "additional VIPs"));
-    }
     quotas::store::check(tx, owner, NOUN, 1).await?;
     let mut node = Node::new(NOUN, owner, "", "", fields);
     let wakes = vip::settle(app, tx, ctx, &mut node).await?;
@@ -122,20 +119,28 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
-    if given.is_set("vip_qos_policy_id") {
-        return Err(fault::invalid("VIP QoS policy is not allowed in this deployment.").into());
-    }
-    let done: Result<Map<String, Value>> = db::write!(app.db, |tx| {
+    let done: Result<(Map<String, Value>, Wakes)> = db::write!(app.db, |tx| {
         let mut node = store::owned(tx, &ctx, NOUN, &id).await?;
+        let policy = given.text("vip_qos_policy_id");
+        let limits = given.contains_key("vip_qos_policy_id") && policy != node.text("vip_qos_policy_id");
+        if limits {
+            vip::check_qos(&app, tx, &ctx, policy).await?;
+        }
         if node.provisioning != ACTIVE {
             return Err(pending(&node));
         }
         node.fields.extend(given.clone());
         node.provisioning = PENDING_UPDATE.into();
         store::update(tx, &ctx, &node).await?;
-        pages::fresh(tx, NOUN, &id, &id).await
+        let wakes = match limits {
+            true => app.neutron.set_balancer_qos(tx, &ctx, node.text("vip_port_id"), policy).await?,
+            false => Wakes::default(),
+        };
+        Ok((pages::fresh(tx, NOUN, &id, &id).await?, wakes))
     });
-    Ok(pages::done(&app, NOUN, 200, &id, &done?))
+    let (view, wakes) = done?;
+    app.neutron.wake_for(&wakes);
+    Ok(pages::done(&app, NOUN, 200, &id, &view))
 }
 
 async fn delete(

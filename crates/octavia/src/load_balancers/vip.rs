@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use base::{Ctx, Error, Result};
 use db::Tx;
-use neutron::balancers::VipPort;
+use neutron::PortView;
+use neutron::balancers::BalancerPort;
 use neutron::plane::Wakes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::OWN_PORT;
 use crate::request::Look;
@@ -29,9 +30,7 @@ pub async fn settle(app: &Octavia, tx: &mut Tx, ctx: &Ctx, node: &mut Node) -> R
     if port.is_empty() && network.is_empty() && subnet.is_empty() {
         return Err(fault::invalid("VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id."));
     }
-    if node.fields.is_set("vip_qos_policy_id") {
-        return Err(fault::invalid("VIP QoS policy is not allowed in this deployment."));
-    }
+    check_qos(app, tx, ctx, node.text("vip_qos_policy_id")).await?;
     if !port.is_empty() {
         return take(app, tx, ctx, node, &port, &subnet, address).await;
     }
@@ -42,25 +41,72 @@ pub async fn settle(app: &Octavia, tx: &mut Tx, ctx: &Ctx, node: &mut Node) -> R
         }
         _ => on_network(app, tx, ctx, network, subnet, address).await?,
     };
-    let wanted = VipPort {
+    let mut addresses = vec![(subnet.clone(), address)];
+    addresses.extend(more(app, tx, ctx, node, &network, &subnet).await?);
+    let wanted = BalancerPort {
         balancer_id: &node.id,
         project_id: &node.project_id,
         network_id: &network,
-        subnet_id: &subnet,
-        address,
+        addresses: &addresses,
+        qos_policy_id: node.text("vip_qos_policy_id"),
+        is_leg: false,
     };
-    let (view, wakes) = app.neutron.create_vip(tx, ctx, &wanted).await?;
-    let address = view.fixed_ips.first().map_or(Value::Null, |ip| ip.address.to_string().into());
-    write(node, &view.id, &network, &subnet, address, true);
+    let (view, wakes) = app.neutron.create_balancer_port(tx, ctx, &wanted).await?;
+    write(node, &view, &subnet, None, true)?;
     Ok(wakes)
 }
 
-fn write(node: &mut Node, port: &str, network: &str, subnet: &str, address: Value, own: bool) {
-    node.set("vip_port_id", port);
-    node.set("vip_network_id", network);
+/// A policy that the caller may use; '' is none.
+pub async fn check_qos(app: &Octavia, tx: &mut Tx, ctx: &Ctx, id: &str) -> Result<()> {
+    app.neutron.qos_in(tx, ctx, id).await.map_err(|error| missing("qos_policy", id, error))
+}
+
+/// Subnets and addresses of the VIPs besides the first: one a subnet, all in its network.
+async fn more(
+    app: &Octavia,
+    tx: &mut Tx,
+    ctx: &Ctx,
+    node: &Node,
+    network: &str,
+    first: &str,
+) -> Result<Vec<(String, Option<IpAddr>)>> {
+    let mut all: Vec<(String, Option<IpAddr>)> = Vec::new();
+    for one in node.fields.list("additional_vips").iter().filter_map(Value::as_object) {
+        let id = one.text("subnet_id");
+        if id == first || all.iter().any(|(known, _)| known == id) {
+            let words = "Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet.";
+            return Err(fault::invalid(words));
+        }
+        let found = app.neutron.subnet_in(tx, ctx, id).await;
+        let unknown = || fault::invalid(format!("Subnet {id} not found"));
+        let subnet = found.map_err(|error| if error.is_not_found() { unknown() } else { error })?;
+        if subnet.network_id != network {
+            return Err(fault::invalid("All VIP subnets must belong to the same network."));
+        }
+        all.push((id.to_owned(), one.text("ip_address").parse().ok()));
+    }
+    Ok(all)
+}
+
+/// `address`: which of the port's, where the subnet does not tell.
+fn write(node: &mut Node, port: &PortView, subnet: &str, address: Option<IpAddr>, own: bool) -> Result<()> {
+    let on = |subnet: &str| port.fixed_ips.iter().find(|ip| ip.subnet_id == subnet).map(|ip| ip.address);
+    let text = |address: Option<IpAddr>| address.map_or(Value::Null, |address| address.to_string().into());
+    let mut others = Vec::new();
+    for one in node.fields.list("additional_vips").iter().filter_map(Value::as_object) {
+        let subnet = one.text("subnet_id");
+        let address = on(subnet).ok_or_else(|| {
+            fault::invalid("No VIP address found on the specified VIP port within the specified subnet.")
+        })?;
+        others.push(json!({"subnet_id": subnet, "ip_address": address.to_string(), "port_id": port.id}));
+    }
+    node.set("additional_vips", others);
+    node.set("vip_port_id", port.id.clone());
+    node.set("vip_network_id", port.network_id.clone());
     node.set("vip_subnet_id", subnet);
-    node.set("vip_address", address);
+    node.set("vip_address", text(address.or_else(|| on(subnet))));
     node.set(OWN_PORT, own);
+    Ok(())
 }
 
 /// A subnet of the network: the given one, the one with the address, else the first of IPv4.
@@ -124,8 +170,10 @@ async fn take(
             .ok_or("No VIP address found on the specified VIP port within the specified subnet."),
     };
     let chosen = chosen.map_err(fault::invalid)?;
-    let (subnet, address) = (chosen.subnet_id.clone(), chosen.address.to_string());
-    write(node, port, &view.network_id, &subnet, address.into(), false);
-    let (_, wakes) = app.neutron.bind_vip(tx, ctx, port, &node.id).await?;
+    let (subnet, address) = (chosen.subnet_id.clone(), chosen.address);
+    more(app, tx, ctx, node, &view.network_id, &subnet).await?;
+    write(node, &view, &subnet, Some(address), false)?;
+    let policy = node.text("vip_qos_policy_id").to_owned();
+    let (_, wakes) = app.neutron.bind_vip(tx, ctx, port, &node.id, &policy).await?;
     Ok(wakes)
 }

@@ -6,6 +6,7 @@
 //!                    └──── every few seconds, while members are monitored ───┘ operating status
 //! ```
 
+pub mod legs;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;

@@ -19,7 +19,7 @@ pub async fn counters(app: &Octavia, balancer_id: &str) -> Result<BTreeMap<Strin
     };
     // What counts is what listens, by id.
     let known = app.certificates(&root.id).unwrap_or_default();
-    let plan = plan::balancer(&tree, root, &port, &known);
+    let plan = plan::balancer(&tree, root, &port, &[], &known);
     Ok(app.host.observe(&plan).await.map_err(Error::internal)?.counters)
 }
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use host::balancer::{
-    Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
-    Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch, TlsPlan, Verify, VipPlan,
+    Algorithm, BalancerPlan, LinkPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
+    Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch, TlsPlan, Verify,
 };
 use ipnet::IpNet;
 use neutron::PortView;
@@ -15,8 +15,14 @@ use crate::listeners::{TIMEOUT_CONNECT, TIMEOUT_MEMBER};
 use crate::request::{Fields, Look};
 use crate::tree::{Node, Noun, PENDING_DELETE, Tree};
 
-/// `port`: the VIP's. Listeners whose certificates cannot be read are left out.
-pub fn balancer(tree: &Tree, root: &Node, port: &PortView, known: &Certificates) -> BalancerPlan {
+/// `port`: the VIP's; `legs`: those in other subnets. Listeners whose certificates cannot be read are left out.
+pub fn balancer(
+    tree: &Tree,
+    root: &Node,
+    port: &PortView,
+    legs: &[PortView],
+    known: &Certificates,
+) -> BalancerPlan {
     let up = |node: &&Node| node.is_up() && node.provisioning != PENDING_DELETE;
     let mut listeners: Vec<ListenerPlan> = match root.is_up() {
         true => tree.of(Noun::Listener).filter(up).filter_map(|node| listener(tree, node, known)).collect(),
@@ -35,25 +41,30 @@ pub fn balancer(tree: &Tree, root: &Node, port: &PortView, known: &Certificates)
         listener.default_pool.take_if(|id| !there(id));
         listener.policies.retain(|one| !matches!(&one.action, PolicyAction::ToPool(id) if !there(id)));
     }
-    BalancerPlan { id: root.id.clone(), vip: vip(root, port), listeners, pools }
+    BalancerPlan {
+        id: root.id.clone(),
+        vip: link(port, root.text("vip_address").parse().ok(), true),
+        legs: legs.iter().map(|port| link(port, None, false)).collect(),
+        listeners,
+        pools,
+    }
 }
 
-fn vip(root: &Node, port: &PortView) -> VipPlan {
-    // The VIP itself comes first: connections to members begin there.
-    let own: Option<IpAddr> = root.text("vip_address").parse().ok();
+/// `first`: the address that connections to members begin at. `leads_on`: what is nowhere else is reached by it.
+fn link(port: &PortView, first: Option<IpAddr>, leads_on: bool) -> LinkPlan {
     let mut fixed: Vec<_> = port.fixed_ips.iter().collect();
-    fixed.sort_by_key(|ip| Some(ip.address) != own);
+    fixed.sort_by_key(|ip| Some(ip.address) != first);
     let mut routes = Vec::new();
     for ip in &fixed {
         let everywhere = if ip.address.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
-        let default = everywhere.parse::<IpNet>().ok().zip(ip.gateway);
+        let default = everywhere.parse::<IpNet>().ok().zip(ip.gateway).filter(|_| leads_on);
         for (destination, next_hop) in ip.routes.iter().copied().chain(default) {
             if !routes.iter().any(|(known, _)| *known == destination) {
                 routes.push((destination, next_hop));
             }
         }
     }
-    VipPlan {
+    LinkPlan {
         port_id: port.id.clone(),
         network_id: port.network_id.clone(),
         mac: port.mac.clone(),

@@ -11,7 +11,7 @@ use host::balancer::BalancerPlan;
 use neutron::plane::Wakes;
 use reconcile::{Failure, Outcome, Reconciler};
 
-use super::{observe, plan};
+use super::{legs, observe, plan};
 use crate::Octavia;
 use crate::certificates::load::{self, Certificates};
 use crate::load_balancers::OWN_PORT;
@@ -59,7 +59,10 @@ impl Octavia {
         let ctx = Ctx::internal("load-balancer");
         let done: Result<Wakes> = db::write!(self.db, |tx| {
             let own = root.fields.flag(OWN_PORT);
-            let wakes = self.neutron.release_vip(tx, &ctx, root.text("vip_port_id"), own).await?;
+            let mut wakes = self.neutron.release_vip(tx, &ctx, root.text("vip_port_id"), own).await?;
+            for leg in legs::ports(root).values() {
+                wakes.extend(self.neutron.release_vip(tx, &ctx, leg, true).await?);
+            }
             store::remove(tx, &tree.whole(&root.id)).await?;
             store::event(tx, &ctx, root, "loadbalancer.gone").await?;
             Ok(wakes)
@@ -78,7 +81,8 @@ impl Octavia {
             None => Arc::new(load::all(self, &mut *self.db.read().await?, tree).await?),
         };
         let plan = match self.apply(root, tree, &known, anew).await {
-            Ok(plan) => plan,
+            Ok(Some(plan)) => plan,
+            Ok(None) => return Ok(Outcome::Again(Duration::ZERO)),
             Err(failure) => {
                 self.real().remove(&root.id);
                 // It stays locked to its owner, who may delete it or have it made anew; so do we, again and again.
@@ -94,8 +98,10 @@ impl Octavia {
             }
         }
         if anew {
-            let port = [root.text("vip_port_id").to_owned()];
-            self.neutron.set_port_status(&port, true).await?;
+            self.unplug(tree, root).await?;
+            let mut ports = vec![root.text("vip_port_id").to_owned()];
+            ports.extend(plan.legs.iter().map(|leg| leg.port_id.clone()));
+            self.neutron.set_port_status(&ports, true).await?;
             self.real().insert(root.id.clone(), known);
         }
         self.look(tree, &plan).await?;
@@ -103,25 +109,30 @@ impl Octavia {
         Ok(if watched { Outcome::Again(LOOK) } else { Outcome::Done })
     }
 
+    /// None: it has got ports that it had not, and is to be looked at again.
     async fn apply(
         &self,
         root: &Node,
         tree: &Tree,
         known: &Certificates,
         anew: bool,
-    ) -> Result<BalancerPlan, Failure> {
+    ) -> Result<Option<BalancerPlan>, Failure> {
         let port = root.text("vip_port_id");
         let port = self
             .neutron
             .port_for_metadata(port)
             .await?
             .ok_or_else(|| Error::not_found(format!("The VIP's port {port} is gone.")))?;
-        let plan = plan::balancer(tree, root, &port, known);
+        if anew && self.plug(tree, root, &port).await? {
+            return Ok(None);
+        }
+        let legs = self.legs(tree, root).await?;
+        let plan = plan::balancer(tree, root, &port, &legs, known);
         if anew {
-            self.neutron.ensure_plugged(&[port.network_id]).await?;
+            self.neutron.ensure_plugged(&legs::networks(&port, &legs)).await?;
         }
         self.host.apply(&plan).await?;
-        Ok(plan)
+        Ok(Some(plan))
     }
 
     /// Writes the operating statuses that have changed.

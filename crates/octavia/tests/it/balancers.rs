@@ -241,3 +241,87 @@ async fn others_see_nothing_and_readers_change_nothing() {
     assert_eq!(cloud.call("admin", "PUT", &format!("{path}/failover"), None).await.status, 202);
     cloud.active(&lb).await;
 }
+
+#[tokio::test]
+async fn members_elsewhere_are_reached_by_a_leg() {
+    let cloud = Cloud::start().await;
+    let balancer = cloud.balancer().await;
+    let network = json!({"network": {"name": "back"}});
+    let network = id(&cloud.neutron("POST", "networks", Some(network)).await.ok(201)["network"]);
+    let subnet = json!({"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.9.0.0/24"}});
+    let subnet = id(&cloud.neutron("POST", "subnets", Some(subnet)).await.ok(201)["subnet"]);
+    let pool = json!({"loadbalancer_id": balancer, "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"});
+    let pool = id(&cloud.make(&balancer, "pools", "pool", pool).await);
+    let path = format!("pools/{pool}/members");
+    let member = json!({"address": "10.9.0.7", "protocol_port": 80, "subnet_id": subnet});
+    let member = id(&cloud.make(&balancer, &path, "member", member).await);
+    let ports = format!("ports?network_id={network}&device_owner=Octavia");
+    let ports =
+        async || cloud.neutron("GET", &ports, None).await.ok(200)["ports"].as_array().unwrap().clone();
+    let leg = ports().await[0].clone();
+    assert_eq!((&leg["device_owner"], &leg["status"]), (&json!("Octavia"), &json!("ACTIVE")));
+    assert_eq!(leg["device_id"], format!("lb-{balancer}"));
+    let legs = cloud.host.plan(&balancer).unwrap().legs;
+    assert_eq!((legs.len(), legs[0].network_id.as_str()), (1, network.as_str()));
+    // What is beyond is not reached by it.
+    assert!(legs[0].routes.is_empty(), "{:?}", legs[0].routes);
+    assert!(cloud.get(&format!("loadbalancers/{balancer}")).await["loadbalancer"].get("_legs").is_none());
+    cloud.delete(&format!("{path}/{member}")).await.ok(204);
+    cloud.active(&balancer).await;
+    for _ in 0..200 {
+        if ports().await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(ports().await.len(), 0);
+    assert!(cloud.host.plan(&balancer).unwrap().legs.is_empty());
+    // It goes with the load balancer, too.
+    let member = json!({"address": "10.9.0.7", "protocol_port": 80, "subnet_id": subnet});
+    cloud.make(&balancer, &path, "member", member).await;
+    assert_eq!(ports().await.len(), 1);
+    cloud.delete(&format!("loadbalancers/{balancer}?cascade=true")).await.ok(204);
+    for _ in 0..200 {
+        if ports().await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("a leg is left");
+}
+
+#[tokio::test]
+async fn a_vip_has_more_addresses_and_a_limit() {
+    let cloud = Cloud::start().await;
+    let (network, subnet) = cloud.subnet().await;
+    let other = json!({"subnet": {"network_id": network, "ip_version": 6, "cidr": "2001:db8::/64"}});
+    let other = id(&cloud.neutron("POST", "subnets", Some(other)).await.ok(201)["subnet"]);
+    let twice = "Validation failure: Duplicate VIP subnet(s) specified. Only one IP can be bound per subnet.";
+    let body = |second: &str| json!({"loadbalancer": {"vip_subnet_id": subnet, "additional_vips": [{"subnet_id": second}]}});
+    cloud.post("loadbalancers", body(&subnet)).await.refused(400, twice);
+    let made = cloud.post("loadbalancers", body(&other)).await.ok(201)["loadbalancer"].clone();
+    let balancer = id(&made);
+    let second = made["additional_vips"][0].clone();
+    assert_eq!((&second["subnet_id"], &second["port_id"]), (&json!(other), &made["vip_port_id"]));
+    cloud.active(&balancer).await;
+    let plan = cloud.host.plan(&balancer).unwrap();
+    let addresses: Vec<String> = plan.vip.addresses.iter().map(|one| one.addr().to_string()).collect();
+    assert_eq!(addresses, [made["vip_address"].as_str().unwrap(), second["ip_address"].as_str().unwrap()]);
+    // Both families may be allowed.
+    let listener = json!({"loadbalancer_id": balancer, "protocol": "TCP", "protocol_port": 80,
+                          "allowed_cidrs": ["10.0.0.0/8", "2001:db8::/32"]});
+    cloud.make(&balancer, "listeners", "listener", listener).await;
+
+    let path = format!("loadbalancers/{balancer}");
+    let none = base::id::uuid();
+    let change = json!({"loadbalancer": {"vip_qos_policy_id": none}});
+    cloud.put(&path, change).await.refused(400, &format!("qos_policy {none} not found."));
+    let policy = json!({"policy": {"name": "slow", "shared": true}});
+    let policy = cloud.neutron_as("admin", "POST", "qos/policies", Some(policy)).await.ok(201);
+    let policy = id(&policy["policy"]);
+    let change = json!({"loadbalancer": {"vip_qos_policy_id": policy}});
+    cloud.put(&path, change).await.ok(200);
+    let port = format!("ports/{}", made["vip_port_id"].as_str().unwrap());
+    assert_eq!(cloud.neutron("GET", &port, None).await.ok(200)["port"]["qos_policy_id"], policy);
+    cloud.active(&balancer).await;
+}

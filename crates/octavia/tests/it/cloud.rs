@@ -95,7 +95,7 @@ impl Cloud {
         neutron.start().await;
         let host = Arc::new(FakeLoadBalancers::new(Duration::ZERO));
         let keys = Utf8PathBuf::from_path_buf(dir.path().join("secrets.key")).unwrap();
-        let barbican = barbican::Barbican::new(db.clone(), &keys).unwrap();
+        let barbican = barbican::Barbican::open(db.clone(), &keys).await.unwrap();
         let app = Octavia::new(db, neutron.clone(), barbican.clone(), host.clone());
         let gate: web::Gate = Arc::new(FakeGate);
         let (router, network) = (app.router(gate.clone()), neutron.router(gate.clone()));
@@ -150,7 +150,11 @@ impl Cloud {
     }
 
     pub async fn neutron(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        Self::send(&self.network, "alice", method, &format!("/v2.0/{path}"), body).await
+        self.neutron_as("alice", method, path, body).await
+    }
+
+    pub async fn neutron_as(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        Self::send(&self.network, token, method, &format!("/v2.0/{path}"), body).await
     }
 
     /// In the key manager: what a POST of a noun made is referred to by.

@@ -34,8 +34,8 @@ fn server(listener: TcpListener, name: &'static str) {
     });
 }
 
-fn vip(network: &str, port: &PortPlan) -> VipPlan {
-    VipPlan {
+fn vip(network: &str, port: &PortPlan) -> LinkPlan {
+    LinkPlan {
         port_id: port.id.clone(),
         network_id: network.into(),
         mac: port.mac.clone(),
@@ -45,7 +45,7 @@ fn vip(network: &str, port: &PortPlan) -> VipPlan {
     }
 }
 
-fn plan(vip: VipPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
+fn plan(vip: LinkPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
     let listener = ListenerPlan {
         id: uuid("listener"),
         protocol: ListenerProtocol::Tcp,
@@ -93,7 +93,7 @@ fn plan(vip: VipPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
         timeout_connect: 2_000,
         timeout_server: 50_000,
     };
-    BalancerPlan { id: uuid("balancer"), vip, listeners: vec![listener], pools: vec![pool] }
+    BalancerPlan { id: uuid("balancer"), vip, legs: vec![], listeners: vec![listener], pools: vec![pool] }
 }
 
 /// What the server says that answers.
@@ -192,6 +192,45 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
         assert!(again.list().await.unwrap().is_empty());
         assert!(!std::path::Path::new("/run/netns/test-b-").join(&both.id).exists());
         assert!(!talks(&mut long), "nothing of it runs");
+    });
+}
+
+#[test]
+fn members_of_another_network_are_reached_by_a_leg() {
+    if !have("haproxy", "haproxy") {
+        return;
+    }
+    Sandbox::run(async |sandbox| {
+        let directory = tempfile::tempdir().unwrap();
+        let (balancers, _) = balancers(&directory);
+        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
+        let bare = |name, last| PortPlan { port_security: false, rules: [].into(), ..port(name, last) };
+        let (front, back) = ([open("client", 20), bare("vip", 5)], [open("one", 11), bare("leg", 6)]);
+        let networks = [tenant("net", front.to_vec()), tenant("back", back.to_vec())];
+        for network in &networks {
+            sandbox.network.apply_network(network).await.unwrap();
+        }
+        let client = Guest::start(&sandbox.network, &networks[0], &front[0]).await;
+        let one = Guest::start(&sandbox.network, &networks[1], &back[0]).await;
+        server(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await, "one");
+        // Both networks have the same addresses here: the client's half is the VIP's, the member's is the leg's.
+        let mut with = plan(vip(&networks[0].id, &front[1]), &[11], &[]);
+        with.vip.addresses = vec!["10.0.0.5/32".parse().unwrap()];
+        with.pools[0].monitor = None;
+        with.legs = vec![LinkPlan {
+            addresses: vec!["10.0.0.6/28".parse().unwrap()],
+            ..vip(&networks[1].id, &back[1])
+        }];
+        with.vip.addresses.push("10.0.0.30/28".parse().unwrap());
+        balancers.apply(&with).await.unwrap();
+        assert_eq!(who(&client).await.as_deref(), Some("one"));
+        // Without the leg there is no way.
+        let without = BalancerPlan { legs: vec![], ..with.clone() };
+        balancers.apply(&without).await.unwrap();
+        assert_eq!(who(&client).await, None);
+        balancers.apply(&with).await.unwrap();
+        assert_eq!(who(&client).await.as_deref(), Some("one"));
+        balancers.remove(&with.id).await.unwrap();
     });
 }
 
