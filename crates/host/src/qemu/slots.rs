@@ -10,7 +10,7 @@ use crate::plan::{Bus, RescuePlace, VmPlan};
 use crate::{Error, Result};
 
 /// Empty ports for network cards and volumes that come while the machine runs.
-const SPARE_PORTS: usize = 8;
+const SPARE_PORTS: usize = 16;
 
 /// The disk that a machine has of an image.
 pub(super) const ROOT: &str = "disk-root";
@@ -111,14 +111,14 @@ mod tests {
     #[test]
     fn devices_keep_their_ports() {
         let first = Slots::default().arrange(&names(&["a", "b", "c"]), false);
-        assert_eq!((first.of("a"), first.of("c"), first.count), (Some(0), Some(2), 11));
+        assert_eq!((first.of("a"), first.of("c"), first.count), (Some(0), Some(2), 3 + SPARE_PORTS));
         let mut running = first.clone();
         assert_eq!(running.take("d").unwrap(), 3);
         running.give_back("b");
         assert_eq!((running.take("d").unwrap(), running.take("e").unwrap()), (3, 1));
         let again = running.arrange(&names(&["a", "d", "x"]), false);
         assert_eq!((again.of("d"), again.of("x"), again.of("c")), (Some(3), Some(1), None));
-        assert_eq!(running.arrange(&names(&["a", "d"]), true).count, 11);
+        assert_eq!(running.arrange(&names(&["a", "d"]), true).count, 3 + SPARE_PORTS);
     }
 
     #[test]

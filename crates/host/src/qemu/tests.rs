@@ -161,11 +161,12 @@ fn a_volume_sits_on_the_bus_that_is_asked_for() {
     };
     let name = "volume-cccccccc-52a7-4a2b-9d0f-0a63b6c4a004";
     let drive = "drive=vcccccccc52a7-a,serial=cccccccc-52a7-4a2b-9d0f-0a63b6c4a004";
+    let scsi = format!("{drive},device_id=cccccccc-52a7-4a2b-9d0f-0a63b6c4a004");
     assert_eq!(
         on(Bus::Scsi),
         [
             format!("virtio-scsi-pci,bus=port5,id={name}"),
-            format!("scsi-hd,bus={name}.0,id=disk-{name},{drive}")
+            format!("scsi-hd,bus={name}.0,id=disk-{name},{scsi}")
         ]
     );
     assert_eq!(
@@ -173,7 +174,7 @@ fn a_volume_sits_on_the_bus_that_is_asked_for() {
         [
             format!("qemu-xhci,bus=port5,id={name}"),
             format!("usb-bot,bus={name}.0,id=usb-{name}"),
-            format!("scsi-hd,bus=usb-{name}.0,id=disk-{name},{drive}"),
+            format!("scsi-hd,bus=usb-{name}.0,id=disk-{name},{scsi}"),
         ]
     );
     assert_eq!(on(Bus::Sata), [format!("ide-hd,bus=ide.2,id={name},{drive}")]);

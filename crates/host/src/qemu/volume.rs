@@ -178,6 +178,10 @@ pub(super) fn devices(disk: &DiskPlan, port: usize, sata: usize, boots: bool) ->
         device["driver"] = json!(driver);
         device["id"] = json!(id);
         device["bus"] = json!(bus);
+        if driver == "scsi-hd" {
+            // Else the serial number would be it, and could not be as long.
+            device["device_id"] = json!(disk.id);
+        }
         device
     };
     match disk.bus {
@@ -199,7 +203,7 @@ pub(super) fn devices(disk: &DiskPlan, port: usize, sata: usize, boots: bool) ->
 /// A device as the command line takes it from all versions of QEMU.
 pub(super) fn shown(device: &Value) -> String {
     let mut text = device["driver"].as_str().unwrap_or_default().to_owned();
-    for key in ["bus", "id", "drive", "serial", "share-rw", "bootindex"] {
+    for key in ["bus", "id", "drive", "serial", "device_id", "share-rw", "bootindex"] {
         match &device[key] {
             Value::Null => {}
             Value::String(value) => text += &format!(",{key}={value}"),

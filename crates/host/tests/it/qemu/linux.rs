@@ -18,6 +18,16 @@ use super::{House, ID, until};
 const SECOND: &str = "8c1c2d3e-52a7-4a2b-9d0f-0a63b6c4a002";
 const PORT: &str = "7b1c2d3e-52a7-4a2b-9d0f-0a63b6c4a002";
 
+/// None, said aloud, when it has not been built here.
+pub fn tiny_image() -> Option<Utf8PathBuf> {
+    let home = Utf8PathBuf::from(std::env::var("HOME").unwrap());
+    let image = home.join(".cache/cumulet/images/tiny.qcow2").canonicalize_utf8().ok();
+    if image.is_none() {
+        eprintln!("SKIPPED: the tiny image has not been built here");
+    }
+    image
+}
+
 /// A namespace with a bridge, gone with this value.
 struct Cable {
     namespace: NetnsName,
@@ -62,11 +72,7 @@ impl TapSource for Taps {
 #[tokio::test]
 async fn linux_boots_reads_its_config_drive_speaks_on_its_tap_and_obeys_the_power_button() {
     let Some(house) = House::new() else { return };
-    let home = Utf8PathBuf::from(std::env::var("HOME").unwrap());
-    let Ok(image) = home.join(".cache/cumulet/images/tiny.qcow2").canonicalize_utf8() else {
-        eprintln!("SKIPPED: the tiny image has not been built here");
-        return;
-    };
+    let Some(image) = tiny_image() else { return };
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED: taps need root");
         return;

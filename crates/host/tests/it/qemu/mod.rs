@@ -9,6 +9,7 @@ mod life;
 mod limits;
 mod linux;
 mod volumes;
+mod volumes_linux;
 
 use std::io::Write;
 use std::os::fd::OwnedFd;

@@ -6,14 +6,14 @@ use host::{Error, Hypervisor, LayerFormat, VmState};
 
 use super::{House, ID, guest, is_alive, up};
 
-const VOLUME: &str = "9d1c2d3e-52a7-4a2b-9d0f-0a63b6c4a009";
+pub const VOLUME: &str = "9d1c2d3e-52a7-4a2b-9d0f-0a63b6c4a009";
 
-fn layer(file: Utf8PathBuf) -> DiskLayer {
+pub fn layer(file: Utf8PathBuf) -> DiskLayer {
     let format = LayerFormat::parse(file.extension().unwrap()).unwrap();
     DiskLayer { file, format }
 }
 
-fn qcow2(path: &Utf8PathBuf, bytes: u64) {
+pub fn qcow2(path: &Utf8PathBuf, bytes: u64) {
     let status = std::process::Command::new("qemu-img")
         .args(["create", "-q", "-f", "qcow2", path.as_str(), &bytes.to_string()])
         .status();
@@ -22,9 +22,13 @@ fn qcow2(path: &Utf8PathBuf, bytes: u64) {
 
 /// A volume of `count` layers, the lowest of which a guest can boot.
 fn volume(house: &House, count: usize) -> DiskPlan {
+    named(house, "layer", count)
+}
+
+fn named(house: &House, name: &str, count: usize) -> DiskPlan {
     let names = (0..count).map(|at| match at {
-        0 => "layer0.raw".to_owned(),
-        _ => format!("layer{at}.qcow2"),
+        0 => format!("{name}0.raw"),
+        _ => format!("{name}{at}.qcow2"),
     });
     let layers: Vec<_> = names.map(|name| layer(house.path(&name))).collect();
     guest::write_image(&layers[0].file);
@@ -136,4 +140,34 @@ async fn a_disk_grows_under_a_running_machine_and_goes_without_a_trace() {
         host.reboot(&vm, true).await.unwrap();
         assert!(!host.grow_disk(ID, &disk, 8 << 20).await.unwrap());
     }
+}
+
+#[tokio::test]
+async fn two_machines_write_one_disk_if_it_is_said_to_be_for_several() {
+    let Some(house) = House::new() else { return };
+    let host = house.host().await;
+    let second = ID.replace("a001", "a002");
+    let shared = DiskPlan { shared: true, ..volume(&house, 1) };
+    let vm = |id: &str, disk: &DiskPlan| VmPlan { id: id.into(), disks: vec![disk.clone()], ..house.vm() };
+    host.start(&vm(ID, &shared)).await.unwrap();
+    host.start(&vm(&second, &shared)).await.unwrap();
+    for id in [ID, &second] {
+        assert!(host.grow_disk(id, &shared, 8 << 20).await.unwrap());
+    }
+    assert_eq!(std::fs::metadata(&shared.layers[0].file).unwrap().len(), 8 << 20);
+    host.stop(&second, None).await.unwrap();
+
+    // One that is not shared is locked, whoever asks for it.
+    let own = DiskPlan { id: VOLUME.replace("9d", "8d"), ..named(&house, "own", 2) };
+    host.plug_disk(ID, &own).await.unwrap();
+    assert!(host.start(&vm(&second, &own)).await.is_err());
+    host.start(&VmPlan { id: second.clone(), ..house.vm() }).await.unwrap();
+    assert!(host.plug_disk(&second, &own).await.is_err());
+    // What is below may be below several.
+    let clone = DiskLayer { file: house.path("clone.qcow2"), format: LayerFormat::Qcow2 };
+    qcow2(&clone.file, 1 << 20);
+    let clone =
+        DiskPlan { id: VOLUME.replace("9d", "7d"), layers: vec![own.layers[0].clone(), clone], ..own };
+    host.plug_disk(&second, &clone).await.unwrap();
+    host.plug_disk(ID, &clone).await.unwrap_err();
 }
