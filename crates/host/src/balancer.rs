@@ -83,6 +83,8 @@ pub struct ListenerPlan {
     pub policies: Vec<PolicyPlan>,
     /// Of those that end it.
     pub tls: Option<TlsPlan>,
+    /// The kernel passes packets on by itself, and HAProxy never sees them: UDP, SCTP, and TCP where that is asked for.
+    pub forwarded: bool,
 }
 
 /// Certificates, keys, authorities: what is in it is shown nowhere.
@@ -195,6 +197,10 @@ pub struct PoolPlan {
     pub protocol: PoolProtocol,
     pub algorithm: Algorithm,
     pub persistence: Option<Persistence>,
+    /// What of a source's address counts, where packets are forwarded; None: all of it.
+    pub granularity: Option<IpAddr>,
+    /// As its listeners.
+    pub forwarded: bool,
     /// Members are spoken to over TLS.
     pub tls: Option<TlsPlan>,
     pub monitor: Option<MonitorPlan>,
@@ -264,7 +270,7 @@ pub enum Health {
     Draining,
 }
 
-/// Since its process began.
+/// Since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     pub bytes_in: u64,

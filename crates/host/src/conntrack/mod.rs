@@ -28,14 +28,28 @@ pub fn sweep_router(plan: &RouterPlan) -> Result<usize> {
     sweep(|entry| judge::router_allows(plan, entry))
 }
 
-fn sweep(allows: impl Fn(&Entry) -> bool) -> Result<usize> {
+/// All that the calling thread's namespace knows.
+pub fn list() -> Result<Vec<Entry>> {
+    listed(&Nfnetlink::open()?)
+}
+
+/// Forgets those that are doomed.
+pub fn forget(is_doomed: impl Fn(&Entry) -> bool) -> Result<usize> {
+    sweep(|entry| !is_doomed(entry))
+}
+
+fn listed(netlink: &Nfnetlink) -> Result<Vec<Entry>> {
     const BOTH_FAMILIES: u8 = 0;
-    let netlink = Nfnetlink::open()?;
     let listed = netlink
         .dump(nfnetlink::CONNTRACK_GET, BOTH_FAMILIES)
         .map_err(|error| Error::Link(format!("cannot list connections: {error}")))?;
+    Ok(listed.iter().filter_map(|bytes| Entry::parse(bytes)).collect())
+}
+
+fn sweep(allows: impl Fn(&Entry) -> bool) -> Result<usize> {
+    let netlink = Nfnetlink::open()?;
     let mut forgotten = 0;
-    for entry in listed.iter().filter_map(|bytes| Entry::parse(bytes)).filter(|entry| !allows(entry)) {
+    for entry in listed(&netlink)?.into_iter().filter(|entry| !allows(entry)) {
         match netlink.act(nfnetlink::CONNTRACK_DELETE, entry.family(), &entry.key) {
             Ok(()) => forgotten += 1,
             // It ended by itself.

@@ -26,9 +26,8 @@ const PATIENCE: &str = "1h";
 /// `most`: connections that the machine bears. None: there is nothing to listen on.
 #[must_use]
 pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String> {
-    if plan.listeners.is_empty() {
-        return None;
-    }
+    let mut listeners = plan.listeners.iter().filter(|listener| !listener.forwarded).peekable();
+    listeners.peek()?;
     let mut text = String::new();
     let out = &mut text;
     line(out, 0, "global");
@@ -56,12 +55,12 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
     }
     line(out, 0, &format!("peers {PEER}"));
     line(out, 1, &format!("peer {PEER} 127.0.0.1:{PEER_PORT}"));
-    for listener in &plan.listeners {
+    for listener in listeners {
         frontend(out, plan, listener, most);
     }
     // Tables of IPv6 addresses take those of IPv4, too.
     let is_v6 = plan.vip.addresses.iter().any(|vip| vip.addr().is_ipv6());
-    for pool in &plan.pools {
+    for pool in plan.pools.iter().filter(|pool| !pool.forwarded) {
         backend(out, pool, mode_of(plan, pool), is_v6);
     }
     Some(text)
@@ -248,12 +247,17 @@ fn backend(out: &mut String, pool: &PoolPlan, mode: &str, is_v6: bool) {
         // TCP has no cookies.
         Some(_) => {}
     }
-    if let Some(monitor) = &pool.monitor {
+    if let Some(monitor) = checked_here(pool) {
         checks(out, monitor);
     }
     for member in &pool.members {
         line(out, 1, &server(pool, member, mode));
     }
+}
+
+/// Pings take rights that HAProxy has given away: they are our own.
+fn checked_here(pool: &PoolPlan) -> Option<&MonitorPlan> {
+    pool.monitor.as_ref().filter(|monitor| monitor.kind != MonitorKind::Ping)
 }
 
 fn checks(out: &mut String, monitor: &MonitorPlan) {
@@ -302,7 +306,7 @@ fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str) -> String {
     if let Some(tls) = &pool.tls {
         text.push_str(&tls::of_pool(tls));
     }
-    if let Some(monitor) = &pool.monitor {
+    if let Some(monitor) = checked_here(pool) {
         let _ = write!(text, " check inter {}s fall {} rise {}", monitor.delay, monitor.fall, monitor.rise);
         if let Some(address) = member.monitor_address {
             let _ = write!(text, " addr {address}");

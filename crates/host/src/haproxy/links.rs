@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
 
-use super::rules;
+use super::enforced::Enforced;
 use crate::balancer::{BalancerPlan, LinkPlan};
 use crate::link::netlink::Netlink;
 use crate::link::plan::{Observed, Wanted, WantedKind, WantedLink, parse_mac};
 use crate::link::{execute, observe};
 use crate::names::{self, NetnsName};
-use crate::nft::{self, Loaded};
 use crate::{Error, Result, netns};
 
 fn all(plan: &BalancerPlan) -> impl Iterator<Item = &LinkPlan> {
@@ -25,8 +25,8 @@ pub async fn connect(
     prefix: &str,
     plan: &BalancerPlan,
     namespace: &NetnsName,
-    mut loaded: Option<Loaded>,
-) -> Result<Option<Loaded>> {
+    enforced: &Arc<Mutex<Enforced>>,
+) -> Result<()> {
     let mut networks: BTreeMap<NetnsName, Vec<LinkPlan>> = BTreeMap::new();
     let mut files = HashMap::new();
     for link in all(plan) {
@@ -34,17 +34,17 @@ pub async fn connect(
         files.insert(names::balancer_link(&link.port_id), open(&network, &plan.id)?);
         networks.entry(network).or_default().push(link.clone());
     }
-    let (text, links) = (rules::render(plan), wanted(plan));
-    let loaded = netns::inside(namespace, move || {
-        sysctls()?;
-        nft::load(&text, &mut loaded)?;
+    let (enforced, plan_of_rules, links) = (enforced.clone(), plan.clone(), wanted(plan));
+    netns::inside(namespace, move || {
+        sysctls(plan_of_rules.listeners.iter().any(|listener| listener.forwarded))?;
+        enforced.lock().unwrap_or_else(PoisonError::into_inner).apply(&plan_of_rules)?;
         let mut netlink = Netlink::open()?;
         let observed = observe::observe(&mut netlink)?;
         execute::reconcile(&mut netlink, &observed, &links, &|link| {
             let file = files.get(link).ok_or_else(|| Error::Link(format!("{link} leads nowhere")))?;
             Ok(file.as_raw_fd())
         })?;
-        Ok(loaded)
+        Ok(())
     })
     .await?;
     for (network, links) in networks {
@@ -62,8 +62,7 @@ pub async fn connect(
         let mut netlink = Netlink::open()?;
         own.iter().try_for_each(|link| netlink.settle(link))
     })
-    .await?;
-    Ok(loaded)
+    .await
 }
 
 /// Takes ends off the networks' bridges that are left of a namespace which has lost its name.
@@ -125,12 +124,18 @@ fn peers(links: &[LinkPlan]) -> Wanted {
     Wanted { links: links.collect(), routes: None, port_mtu: None, ports: None, ours: &[] }
 }
 
-fn sysctls() -> Result<()> {
-    netns::sysctl("net/ipv4/ip_forward", "0")?;
+fn sysctls(forwards: bool) -> Result<()> {
+    let forwards = if forwards { "1" } else { "0" };
+    netns::sysctl("net/ipv4/ip_forward", forwards)?;
+    // For the pings of root's own.
+    netns::sysctl("net/ipv4/ping_group_range", "0 0")?;
     netns::sysctl("net/ipv4/ip_local_port_range", "1026 65535")?;
     // Two links may be on one bridge: each answers for its own addresses.
     netns::sysctl("net/ipv4/conf/all/arp_ignore", "1")?;
     netns::sysctl("net/ipv4/conf/all/arp_announce", "2")?;
+    if std::path::Path::new("/proc/sys/net/ipv6").exists() {
+        netns::sysctl("net/ipv6/conf/all/forwarding", forwards)?;
+    }
     for interface in ["all", "default"] {
         netns::sysctl(&format!("net/ipv4/conf/{interface}/promote_secondaries"), "1")?;
         if std::path::Path::new("/proc/sys/net/ipv6").exists() {

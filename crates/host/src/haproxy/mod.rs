@@ -8,14 +8,19 @@
 //! ```
 //! What is in its directory and in the kernel is all there is: a daemon that starts anew goes on from that.
 
+mod checks;
 mod config;
+mod enforced;
+mod forward;
 mod links;
+mod probe;
 mod process;
 mod rules;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod totals;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,11 +29,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 
+use self::checks::Checks;
+use self::enforced::Enforced;
 use crate::balancer::{BalancerPlan, BalancerView, LoadBalancers};
 use crate::ledger::{Ledger, Thing};
 use crate::names::NetnsName;
 use crate::network::delete_links;
-use crate::nft::Loaded;
 use crate::process::file_error;
 use crate::{Result, netns};
 
@@ -52,7 +58,8 @@ pub struct HaproxyBalancers {
 struct Applied {
     /// What was applied, and when it was looked at link by link.
     plan: Option<(BalancerPlan, Instant)>,
-    rules: Option<Loaded>,
+    rules: Arc<Mutex<Enforced>>,
+    checks: Arc<Checks>,
 }
 
 /// An equal plan is believed to be in force for so long, if HAProxy runs. Then it is looked at again.
@@ -108,32 +115,23 @@ impl LoadBalancers for HaproxyBalancers {
         std::fs::create_dir_all(&directory).map_err(|error| file_error("making", &directory, error))?;
         if netns::create(&namespace, &plan.id).await? {
             known = Applied::default();
+            self.applied().remove(&plan.id);
             // Of a namespace before it that lost its name, with all that ran in it.
             let old = directory.clone();
             netns::on_own_thread(move || process::stop(&old)).await?;
             links::cut(&self.options.prefix, plan).await?;
         }
-        let rules = links::connect(&self.options.prefix, plan, &namespace, known.rules).await?;
-        let now = Applied { plan: Some((plan.clone(), Instant::now())), rules };
+        links::connect(&self.options.prefix, plan, &namespace, &known.rules).await?;
+        serve(plan, &namespace, &directory, text).await?;
+        let checks = checks::renew(known.checks, plan, &namespace, &directory, &known.rules).await?;
+        let now = Applied { plan: Some((plan.clone(), Instant::now())), rules: known.rules, checks };
         self.applied().insert(plan.id.clone(), now);
-        let plan = plan.clone();
-        netns::inside(&namespace, move || match text {
-            Some(text) if process::runs(&directory, &text) => Ok(()),
-            Some(text) => {
-                tls::write(&directory, &plan)?;
-                process::start(&directory, &text)?;
-                tls::tidy(&directory, &plan)
-            }
-            None => {
-                process::stop(&directory)?;
-                tls::tidy(&directory, &plan)
-            }
-        })
-        .await
+        Ok(())
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
         let (directory, namespace) = (self.directory(id), self.namespace(id));
+        self.applied().remove(id);
         if directory.exists() {
             let old = directory.clone();
             netns::on_own_thread(move || process::stop(&old)).await?;
@@ -148,17 +146,29 @@ impl LoadBalancers for HaproxyBalancers {
             }
             _ => {}
         }
-        self.applied().remove(id);
         self.forget(&Thing::Balancer { id: id.to_owned() })?;
         self.forget(&Thing::Netns { name: namespace.as_str().to_owned() })
     }
 
     async fn observe(&self, plan: &BalancerPlan) -> Result<BalancerView> {
-        if plan.listeners.is_empty() {
-            return Ok(BalancerView::default());
+        let mut view = BalancerView::default();
+        let known = self.applied().get(&plan.id).cloned().unwrap_or_default();
+        if plan.listeners.iter().any(|listener| !listener.forwarded) {
+            let directory = self.directory(&plan.id);
+            let said = netns::on_own_thread(move || {
+                let mut view = stats::read(&stats::ask(&directory, "show stat")?);
+                totals::add(&directory, &mut view);
+                Ok(view)
+            });
+            view = said.await?;
         }
-        let directory = self.directory(&plan.id);
-        netns::on_own_thread(move || Ok(stats::read(&stats::ask(&directory, "show stat")?))).await
+        if plan.listeners.iter().any(|listener| listener.forwarded) {
+            let (plan, namespace) = (plan.clone(), self.namespace(&plan.id));
+            let counted = netns::inside(&namespace, move || enforced::counters(&plan)).await?;
+            view.counters.extend(counted);
+        }
+        view.members.extend(known.checks.health());
+        Ok(view)
     }
 
     async fn list(&self) -> Result<Vec<String>> {
@@ -166,4 +176,28 @@ impl LoadBalancers for HaproxyBalancers {
         let entries = directory.read_dir_utf8().map_err(|error| file_error("listing", directory, error))?;
         Ok(entries.flatten().map(|entry| entry.file_name().to_owned()).collect())
     }
+}
+
+/// HAProxy, as the plan wants it. `text`: its configuration; None: nothing listens.
+async fn serve(
+    plan: &BalancerPlan,
+    namespace: &NetnsName,
+    directory: &Utf8Path,
+    text: Option<String>,
+) -> Result<()> {
+    let (plan, directory) = (plan.clone(), directory.to_owned());
+    netns::inside(namespace, move || match text {
+        Some(text) if process::runs(&directory, &text) => Ok(()),
+        Some(text) => {
+            tls::write(&directory, &plan)?;
+            process::start(&directory, &text)?;
+            tls::tidy(&directory, &plan)
+        }
+        None => {
+            process::stop(&directory)?;
+            totals::forget(&directory)?;
+            tls::tidy(&directory, &plan)
+        }
+    })
+    .await
 }

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::config::{JAIL, MOST, PEER, SERVERS, SOCKET};
-use super::stats;
+use super::{stats, totals};
 use crate::process::file_error;
 use crate::{Error, Result};
 
@@ -61,6 +61,7 @@ pub fn start(directory: &Utf8Path, config: &str) -> Result<()> {
     run(directory, &["-c", "-f", next.as_str()])?;
     std::fs::rename(&next, &path).map_err(|error| file_error("renaming", &next, error))?;
     let old = current(directory);
+    let line = old.and_then(|_| totals::line(directory));
     // Who was down is down for the new process as well, until a check says otherwise.
     let servers = old.and_then(|_| stats::ask(directory, "show servers state").ok());
     write(&directory.join(SERVERS), servers.as_deref().unwrap_or_default())?;
@@ -70,7 +71,8 @@ pub fn start(directory: &Utf8Path, config: &str) -> Result<()> {
     if let Some(number) = &number {
         arguments.extend(["-x", SOCKET, "-sf", number]);
     }
-    run(directory, &arguments)
+    run(directory, &arguments)?;
+    line.map_or(Ok(()), |line| totals::keep(directory, line))
 }
 
 fn run(directory: &Utf8Path, arguments: &[&str]) -> Result<()> {

@@ -5,34 +5,45 @@
 
 use std::net::IpAddr;
 
-use crate::balancer::BalancerPlan;
+use super::forward;
+use crate::balancer::{BalancerPlan, ListenerPlan};
 use crate::nft::TABLE;
 
+/// `down`: members that get nothing of what is forwarded.
 #[must_use]
-pub fn render(plan: &BalancerPlan) -> String {
+pub fn render(plan: &BalancerPlan, down: &forward::Down) -> String {
+    let forwarded = plan.listeners.iter().any(|listener| listener.forwarded);
+    // Counters outlive the rules.
+    let before = if forwarded { "flush" } else { "delete" };
     let mut text = format!(
-        "add table inet {TABLE}\ndelete table inet {TABLE}\ntable inet {TABLE} {{\n    chain input {{\n        \
+        "add table inet {TABLE}\n{before} table inet {TABLE}\ntable inet {TABLE} {{\n    chain input {{\n        \
          type filter hook input priority 0; policy accept;\n        iifname \"lo\" accept\n        \
          tcp flags & (fin | syn | rst | ack) != syn accept\n"
     );
-    for listener in &plan.listeners {
+    for listener in plan.listeners.iter().filter(|listener| !listener.forwarded) {
         let port = listener.port;
         if listener.allowed.is_empty() {
             text.push_str(&format!("        tcp dport {port} accept\n"));
         }
-        for (family, is_v6) in [("ip", false), ("ip6", true)] {
-            let sources: Vec<String> = listener
-                .allowed
-                .iter()
-                .filter(|source| matches!(source.addr(), IpAddr::V6(_)) == is_v6)
-                .map(ToString::to_string)
-                .collect();
-            // Networks may lie in each other, which elements of a set may not.
-            for source in sources {
-                text.push_str(&format!("        tcp dport {port} {family} saddr {source} accept\n"));
-            }
+        for source in [false, true].into_iter().flat_map(|is_v6| sources(listener, is_v6)) {
+            text.push_str(&format!("        tcp dport {port} {source} accept\n"));
         }
     }
-    text.push_str("        meta l4proto tcp drop\n    }\n}\n");
+    text.push_str("        meta l4proto tcp drop\n    }\n");
+    if forwarded {
+        forward::render(&mut text, plan, down);
+    }
+    text.push_str("}\n");
     text
+}
+
+/// Networks may lie in each other, which elements of a set may not: one condition each.
+pub fn sources(listener: &ListenerPlan, is_v6: bool) -> impl Iterator<Item = String> {
+    let family = if is_v6 { "ip6" } else { "ip" };
+    let fits = move |addr: IpAddr| matches!(addr, IpAddr::V6(_)) == is_v6;
+    listener
+        .allowed
+        .iter()
+        .filter(move |source| fits(source.addr()))
+        .map(move |source| format!("{family} saddr {source}"))
 }

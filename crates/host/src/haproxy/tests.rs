@@ -13,6 +13,7 @@ fn plan() -> BalancerPlan {
         timeout_server: 50_000,
         timeout_inspect: 0,
         tls: None,
+        forwarded: false,
         allowed: vec!["10.0.0.0/24".parse().unwrap()],
         policies: vec![
             PolicyPlan {
@@ -97,6 +98,8 @@ fn plan() -> BalancerPlan {
         protocol: PoolProtocol::Http,
         algorithm: Algorithm::RoundRobin,
         persistence: Some(Persistence::HttpCookie),
+        granularity: None,
+        forwarded: false,
         tls: None,
         monitor: Some(monitor.clone()),
         members: vec![member("one", 8), member("two", 9)],
@@ -135,7 +138,7 @@ fn configuration() {
 
 #[test]
 fn rules() {
-    insta::assert_snapshot!(super::rules::render(&plan()));
+    insta::assert_snapshot!(super::rules::render(&plan(), &Default::default()));
 }
 
 #[test]
@@ -166,4 +169,63 @@ fn what_haproxy_says_is_read() {
     assert_eq!(health("m2"), Some(Health::Down));
     assert_eq!(health("m3"), None);
     assert_eq!(health("m4"), Some(Health::Unknown));
+}
+
+#[test]
+fn forwarded() {
+    let mut plan = plan();
+    plan.listeners.truncate(1);
+    plan.pools.truncate(1);
+    let udp = ListenerPlan {
+        id: "0badcafe-5717-4562-b3fc-2c963f66afa6".into(),
+        protocol: ListenerProtocol::Udp,
+        port: 53,
+        forwarded: true,
+        ..plan.listeners[0].clone()
+    };
+    let sctp = ListenerPlan {
+        id: "1badcafe-5717-4562-b3fc-2c963f66afa6".into(),
+        protocol: ListenerProtocol::Sctp,
+        allowed: vec![],
+        connection_limit: None,
+        default_pool: Some("by-source".into()),
+        ..udp.clone()
+    };
+    plan.listeners.extend([udp, sctp]);
+    plan.vip.addresses.push("2001:db8::5/64".parse().unwrap());
+    plan.listeners[1].default_pool = Some("in-turn".into());
+    let member = |id: &str, address: &str, weight| MemberPlan {
+        id: id.into(),
+        address: address.parse().unwrap(),
+        weight,
+        backup: id == "spare",
+        ..plan.pools[0].members[0].clone()
+    };
+    let turn = PoolPlan {
+        id: "in-turn".into(),
+        protocol: PoolProtocol::Udp,
+        persistence: None,
+        forwarded: true,
+        members: vec![
+            member("a", "10.0.0.1", 2),
+            member("b", "10.0.0.2", 1),
+            member("c", "10.0.0.3", 1),
+            member("none", "10.0.0.4", 0),
+            member("six", "2001:db8::1", 1),
+            member("spare", "10.0.0.9", 1),
+        ],
+        ..plan.pools[0].clone()
+    };
+    let source = PoolPlan {
+        id: "by-source".into(),
+        persistence: Some(Persistence::SourceIp),
+        granularity: Some("255.255.255.0".parse().unwrap()),
+        ..turn.clone()
+    };
+    plan.pools.extend([turn, source]);
+    let down = [("in-turn", "b"), ("by-source", "a"), ("by-source", "b"), ("by-source", "c")];
+    let down = down.into_iter().map(|(pool, member)| (pool.to_owned(), member.to_owned())).collect();
+    insta::assert_snapshot!(super::rules::render(&plan, &down));
+    let text = super::config::render(&plan, "/data", 50_000).unwrap();
+    assert!(!text.contains("badcafe") && !text.contains("in-turn"), "{text}");
 }

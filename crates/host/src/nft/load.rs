@@ -1,8 +1,10 @@
 //! Loading a ruleset into the calling thread's namespace.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use super::TABLE;
 use crate::{Error, Result, nfnetlink};
 
 /// What this process loaded last into a namespace. It goes with the process: after a restart everything is loaded
@@ -51,6 +53,28 @@ pub(super) fn run(text: &str) -> Result<()> {
         return Ok(());
     }
     Err(command_error(output.status.to_string(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+/// Packets and bytes that named counters of our table have counted, in the calling thread's namespace.
+pub fn counters() -> Result<BTreeMap<String, (u64, u64)>> {
+    let output = Command::new("nft")
+        .args(["-j", "list", "counters", "table", "inet", TABLE])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| command_error(error.to_string(), String::new()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(command_error(output.status.to_string(), said));
+    }
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| command_error(error.to_string(), String::new()))?;
+    let all = listed["nftables"].as_array().into_iter().flatten().map(|one| &one["counter"]);
+    Ok(all
+        .filter_map(|one| {
+            let name = one["name"].as_str()?.to_owned();
+            Some((name, (one["packets"].as_u64()?, one["bytes"].as_u64()?)))
+        })
+        .collect())
 }
 
 fn command_error(status: String, stderr: String) -> Error {

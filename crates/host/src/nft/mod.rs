@@ -33,7 +33,7 @@ mod security_group;
 mod tests;
 
 pub use anti_spoof::link_local;
-pub use load::{Loaded, load};
+pub use load::{Loaded, counters, load};
 pub(crate) use security_group::effective_protocol;
 
 /// The table's name, in every family and namespace of the cloud.

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use base::Result;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
+use crate::providers::{self, Provider};
 use crate::request::{created, member, require, updated};
 use crate::tree::change::{self, Target, target};
+use crate::tree::pages::Changed;
 use crate::tree::{Node, Noun, pages};
 use crate::{Octavia, policy};
 
@@ -47,17 +49,16 @@ async fn create(
 ) -> web::Result {
     let given = created(ATTRS, member(&body, NOUN.member())?)?;
     let pool = require(&given, "pool_id")?.to_owned();
-    let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let made: Result<Changed> = db::write!(app.db, |tx| {
         let Target { tree, node: pool } = target(tx, &ctx, Noun::Pool, &pool).await?;
-        let fields = rules::create(&pool, &given)?;
+        let provider = tree.root().map_or(Ok(Provider::Haproxy), providers::of)?;
+        let fields = rules::create(&pool, provider, &given)?;
         let node = Node::new(NOUN, &pool.project_id, &pool.balancer_id, &pool.id, fields);
         change::begin(tx, &tree, NOUN, &node.id, &pool.id).await?;
         change::create(tx, &ctx, &node).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = made?;
-    Ok(pages::done(&app, NOUN, 201, &balancer, &view))
+    Ok(pages::done(&app, 201, &made?))
 }
 
 async fn update(
@@ -67,16 +68,14 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
-    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let done: Result<Changed> = db::write!(app.db, |tx| {
         let target = target(tx, &ctx, NOUN, &id).await?;
         let mut node = target.node.clone();
         node.fields = rules::update(&node, &given)?;
         change::update(tx, &ctx, &target, node.clone()).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = done?;
-    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+    Ok(pages::done(&app, 200, &done?))
 }
 
 async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {

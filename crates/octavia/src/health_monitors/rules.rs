@@ -4,6 +4,7 @@ use base::Result;
 use serde_json::Value;
 
 use crate::fault;
+use crate::providers::Provider;
 use crate::request::{Fields, Look};
 use crate::tree::Node;
 
@@ -12,14 +13,10 @@ fn speaks_http(kind: &str) -> bool {
 }
 
 /// A new one's fields, with what is usual for HTTP.
-pub fn create(pool: &Node, given: &Fields) -> Result<Fields> {
+pub fn create(pool: &Node, provider: Provider, given: &Fields) -> Result<Fields> {
     let mut fields = given.clone();
     fields.remove("pool_id");
     let kind = given.text("type").to_owned();
-    // It takes a program that may send raw packets, which the load balancer's process may not.
-    if kind == "PING" {
-        return Err(fault::disabled("type", "PING"));
-    }
     let protocol = pool.text("protocol");
     if matches!(protocol, "UDP" | "SCTP") {
         if !matches!(kind.as_str(), "UDP-CONNECT" | "SCTP" | "TCP" | "HTTP") {
@@ -31,6 +28,7 @@ pub fn create(pool: &Node, given: &Fields) -> Result<Fields> {
     } else if matches!(kind.as_str(), "UDP-CONNECT" | "SCTP") {
         return Err(fault::invalid(format!("The {kind} type is only supported for pools of type UDP/SCTP.")));
     }
+    provider.check_monitor(&kind)?;
     for (name, usual) in [("http_method", "GET"), ("url_path", "/"), ("expected_codes", "200")] {
         match (speaks_http(&kind), fields.is_set(name)) {
             (true, false) => drop(fields.insert(name.into(), usual.into())),
@@ -91,7 +89,7 @@ mod tests {
     fn http_has_its_usual_values_and_others_have_none() {
         let mut pool = Node::new(Noun::Pool, "p", "lb", "lb", Fields::new());
         pool.set("protocol", "HTTP");
-        let made = |body: Value| create(&pool, body.as_object().unwrap());
+        let made = |body: Value| create(&pool, Provider::Haproxy, body.as_object().unwrap());
         let http = made(json!({"type": "HTTP"})).unwrap();
         assert_eq!(
             (http.text("http_method"), http.text("url_path"), http.text("expected_codes")),
@@ -99,7 +97,6 @@ mod tests {
         );
         for refused in [
             json!({"type": "TCP", "url_path": "/"}),
-            json!({"type": "PING"}),
             json!({"type": "UDP-CONNECT"}),
             json!({"type": "HTTP", "domain_name": "example.org"}),
             json!({"type": "HTTP", "domain_name": "example.org", "http_version": 1.0}),

@@ -3,14 +3,15 @@ use std::sync::Arc;
 
 use base::{Ctx, Result};
 use db::Tx;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, LAST, rules};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, Target, target};
+use crate::tree::pages::Changed;
 use crate::tree::{Node, Noun, Tree, pages, store};
-use crate::{Octavia, fault, l7rules, listeners, policy};
+use crate::{Octavia, fault, l7rules, listeners, policy, providers};
 
 const NOUN: Noun = Noun::L7Policy;
 
@@ -76,11 +77,12 @@ async fn create(
     let given = created(ATTRS, member(&body, NOUN.member())?)?;
     refuse(&given, &["rules", "redirect_pool"])?;
     let listener = require(&given, "listener_id")?.to_owned();
-    let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let made: Result<Changed> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
         fields.remove("listener_id");
         let Target { tree, node: listener } = target(tx, &ctx, Noun::Listener, &listener).await?;
         listeners::rules::check_has_children(listener.text("protocol"))?;
+        tree.root().map_or(Ok(()), |root| providers::of(root)?.check_policy())?;
         let pool = pool_of(&tree, &listener, &mut fields)?;
         let mut has_pool = pool.is_some();
         rules::consistent(&mut fields, &mut has_pool)?;
@@ -90,11 +92,9 @@ async fn create(
         let position = place(tx, &tree, &listener.id, &node.id, given.number("position")).await?;
         node.set("position", position);
         change::create(tx, &ctx, &node).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = made?;
-    Ok(pages::done(&app, NOUN, 201, &balancer, &view))
+    Ok(pages::done(&app, 201, &made?))
 }
 
 async fn update(
@@ -104,7 +104,7 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
-    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let done: Result<Changed> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
         let target = target(tx, &ctx, NOUN, &id).await?;
         let mut node = target.node.clone();
@@ -123,11 +123,9 @@ async fn update(
         }
         node.fields.extend(fields);
         change::update(tx, &ctx, &target, node.clone()).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = done?;
-    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+    Ok(pages::done(&app, 200, &done?))
 }
 
 async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
@@ -159,6 +157,7 @@ pub async fn create_whole(
         None => given.text("redirect_pool_id").to_owned(),
     };
     let tree = store::tree(tx, &listener.balancer_id).await?;
+    tree.root().map_or(Ok(()), |root| providers::of(root)?.check_policy())?;
     if !id.is_empty() {
         let pool = tree.find(Noun::Pool, &id).map_err(|_| fault::no_such("Pool", &id))?;
         listeners::rules::check_protocols(listener.text("protocol"), pool.text("protocol"))?;

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use base::Result;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::request::{created, member, updated};
 use crate::tree::change::{self, Target, target};
+use crate::tree::pages::Changed;
 use crate::tree::{Node, Noun, pages};
 use crate::{Octavia, fault, policy};
 
@@ -48,18 +49,16 @@ async fn create(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = created(ATTRS, member(&body, NOUN.member())?)?;
-    let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let made: Result<Changed> = db::write!(app.db, |tx| {
         let Target { tree, node: policy } = target(tx, &ctx, Noun::L7Policy, &policy).await?;
         rules::check(&given)?;
         rules::check_count(&policy.id, tree.under(NOUN, &policy.id).count() + 1)?;
         let node = Node::new(NOUN, &policy.project_id, &policy.balancer_id, &policy.id, given.clone());
         change::begin(tx, &tree, NOUN, &node.id, &policy.id).await?;
         change::create(tx, &ctx, &node).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = made?;
-    Ok(pages::done(&app, NOUN, 201, &balancer, &view))
+    Ok(pages::done(&app, 201, &made?))
 }
 
 async fn update(
@@ -69,7 +68,7 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
-    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let done: Result<Changed> = db::write!(app.db, |tx| {
         let target = target(tx, &ctx, NOUN, &id).await?;
         if target.node.parent_id != policy {
             return Err(fault::not_found(NOUN.title(), &id));
@@ -78,11 +77,9 @@ async fn update(
         node.fields.extend(given.clone());
         rules::check(&node.fields)?;
         change::update(tx, &ctx, &target, node.clone()).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = done?;
-    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+    Ok(pages::done(&app, 200, &done?))
 }
 
 async fn delete(

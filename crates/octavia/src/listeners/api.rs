@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use base::Result;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::certificates::judge::{self, Verdict};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, Target, target};
+use crate::tree::pages::Changed;
 use crate::tree::{Node, Noun, Tree, pages, store};
 use crate::{Octavia, fault, plane, policy, providers};
 
@@ -61,7 +62,7 @@ async fn create(
     refuse(&given, &["default_pool", "l7policies"])?;
     let balancer = require(&given, "loadbalancer_id")?.to_owned();
     let certificates = judge::listener(&app, &ctx, None, &given).await?;
-    let made: Result<Map<String, Value>> = db::write!(app.db, |tx| {
+    let made: Result<Changed> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
         fields.remove("loadbalancer_id");
         rules::tidy(&mut fields);
@@ -73,9 +74,9 @@ async fn create(
         node.pool_id = pool.unwrap_or_default();
         change::begin(tx, &tree, NOUN, &node.id, &root.id).await?;
         change::create(tx, &ctx, &node).await?;
-        pages::fresh(tx, NOUN, &root.id, &node.id).await
+        pages::fresh(tx, &node).await
     });
-    Ok(pages::done(&app, NOUN, 201, &balancer, &made?))
+    Ok(pages::done(&app, 201, &made?))
 }
 
 async fn update(
@@ -87,7 +88,7 @@ async fn update(
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
     let before = store::visible(&mut *app.db.read().await?, &ctx, NOUN, &id).await?;
     let certificates = judge::listener(&app, &ctx, Some(&before.fields), &given).await?;
-    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let done: Result<Changed> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
         let target = target(tx, &ctx, NOUN, &id).await?;
         let mut node = target.node.clone();
@@ -100,11 +101,9 @@ async fn update(
         node.fields.extend(fields);
         rules::fill_tls(&protocol, &mut node.fields);
         change::update(tx, &ctx, &target, node.clone()).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = done?;
-    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+    Ok(pages::done(&app, 200, &done?))
 }
 
 async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {

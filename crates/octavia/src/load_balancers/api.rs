@@ -3,12 +3,13 @@ use std::sync::Arc;
 use base::{Ctx, Error, Result};
 use db::Tx;
 use neutron::plane::Wakes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, vip, whole};
 use crate::certificates::judge;
 use crate::request::{Fields, Look, created, member, updated};
+use crate::tree::pages::Changed;
 use crate::tree::{ACTIVE, ERROR, Node, Noun, PENDING_DELETE, PENDING_UPDATE, pages, store, view};
 use crate::{Octavia, fault, flavors, plane, policy, providers, quotas};
 
@@ -119,7 +120,7 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
-    let done: Result<(Map<String, Value>, Wakes)> = db::write!(app.db, |tx| {
+    let done: Result<(Changed, Wakes)> = db::write!(app.db, |tx| {
         let mut node = store::owned(tx, &ctx, NOUN, &id).await?;
         let policy = given.text("vip_qos_policy_id");
         let limits = given.contains_key("vip_qos_policy_id") && policy != node.text("vip_qos_policy_id");
@@ -136,11 +137,11 @@ async fn update(
             true => app.neutron.set_balancer_qos(tx, &ctx, node.text("vip_port_id"), policy).await?,
             false => Wakes::default(),
         };
-        Ok((pages::fresh(tx, NOUN, &id, &id).await?, wakes))
+        Ok((pages::fresh(tx, &node).await?, wakes))
     });
-    let (view, wakes) = done?;
+    let (changed, wakes) = done?;
     app.neutron.wake_for(&wakes);
-    Ok(pages::done(&app, NOUN, 200, &id, &view))
+    Ok(pages::done(&app, 200, &changed))
 }
 
 async fn delete(

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use base::{Ctx, Result};
 use db::{AnyConnection, Tx};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::request::{Fields, Look, created, member, updated};
 use crate::tree::change::{self, Target, target};
+use crate::tree::pages::Changed;
 use crate::tree::{Noun, PENDING_DELETE, PENDING_UPDATE, pages, store};
 use crate::{Octavia, fault, policy, quotas};
 
@@ -62,17 +63,15 @@ async fn create(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = created(ATTRS, member(&body, NOUN.member())?)?;
-    let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let made: Result<Changed> = db::write!(app.db, |tx| {
         let Target { tree, node: pool } = target(tx, &ctx, Noun::Pool, &pool).await?;
         check_subnet(&app, tx, &ctx, &given).await?;
         let node = rules::new(&pool, tree.monitor_of(&pool.id).is_some(), given.clone());
         change::begin(tx, &tree, NOUN, &node.id, &pool.id).await?;
         change::create(tx, &ctx, &node).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = made?;
-    Ok(pages::done(&app, NOUN, 201, &balancer, &view))
+    Ok(pages::done(&app, 201, &made?))
 }
 
 async fn update(
@@ -82,7 +81,7 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let given = updated(ATTRS, member(&body, NOUN.member())?)?;
-    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let done: Result<Changed> = db::write!(app.db, |tx| {
         let target = target(tx, &ctx, NOUN, &id).await?;
         if target.node.parent_id != pool {
             return Err(fault::not_found(NOUN.title(), &id));
@@ -90,11 +89,9 @@ async fn update(
         let mut node = target.node.clone();
         node.fields.extend(given.clone());
         change::update(tx, &ctx, &target, node.clone()).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = done?;
-    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+    Ok(pages::done(&app, 200, &done?))
 }
 
 async fn delete(

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::certificates::load::{self, Certificates};
 use crate::listeners::{TIMEOUT_CONNECT, TIMEOUT_MEMBER};
+use crate::providers;
 use crate::request::{Fields, Look};
 use crate::tree::{Node, Noun, PENDING_DELETE, Tree};
 
@@ -118,7 +119,13 @@ fn listener(tree: &Tree, node: &Node, known: &Certificates) -> Option<ListenerPl
             [] => None,
             _ => Some(listener_tls(fields, known)?),
         },
+        forwarded: is_forwarded(tree, fields),
     })
+}
+
+fn is_forwarded(tree: &Tree, fields: &Fields) -> bool {
+    let provider = tree.root().and_then(|root| providers::of(root).ok());
+    provider.is_some_and(|provider| provider.forwards(fields.text("protocol")))
 }
 
 fn listener_tls(fields: &Fields, known: &Certificates) -> Option<TlsPlan> {
@@ -228,6 +235,8 @@ fn pool(tree: &Tree, node: &Node, known: &Certificates) -> Option<PoolPlan> {
             "APP_COOKIE" => Some(Persistence::AppCookie(p.text("cookie_name").into())),
             _ => None,
         }),
+        granularity: persistence.and_then(|p| p.text("persistence_granularity").parse().ok()),
+        forwarded: is_forwarded(tree, fields),
         tls: match fields.flag("tls_enabled") {
             true => Some(pool_tls(fields, known)?),
             false => None,
@@ -265,6 +274,7 @@ fn monitor(node: &Node) -> Option<MonitorPlan> {
             "HTTP" => MonitorKind::Http,
             "HTTPS" => MonitorKind::Https,
             "TLS-HELLO" => MonitorKind::TlsHello,
+            "PING" => MonitorKind::Ping,
             "UDP-CONNECT" => MonitorKind::UdpConnect,
             "SCTP" => MonitorKind::Sctp,
             _ => return None,

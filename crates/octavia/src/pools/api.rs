@@ -2,13 +2,14 @@ use std::sync::Arc;
 
 use base::{Ctx, Error, Result};
 use db::Tx;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::certificates::judge::{self, Verdict};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, target};
+use crate::tree::pages::Changed;
 use crate::tree::{Node, Noun, PENDING_UPDATE, pages, store};
 use crate::{Octavia, fault, health_monitors, listeners, members, policy, providers};
 
@@ -60,7 +61,7 @@ async fn create(
         (balancer, _) => (Noun::LoadBalancer, balancer),
     };
     let certificates = judge::pool(&app, &ctx, None, &given).await?;
-    let made: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let made: Result<Changed> = db::write!(app.db, |tx| {
         let mut fields = given.clone();
         rules::fill_tls(&mut fields);
         for name in ["loadbalancer_id", "listener_id"] {
@@ -77,9 +78,7 @@ async fn create(
             listeners::rules::check_protocols(listener.text("protocol"), protocol)?;
         }
         rules::create(protocol, &given, &certificates)?;
-        let provider = providers::of(root)?;
-        provider.check_protocol(protocol)?;
-        provider.check_algorithm(given.text("lb_algorithm"))?;
+        providers::of(root)?.check_pool(protocol, &given)?;
         if listener.is_some_and(|listener| !listener.pool_id.is_empty()) {
             return Err(Error::conflict("This listener already has a default pool"));
         }
@@ -92,10 +91,9 @@ async fn create(
             listener.provisioning = PENDING_UPDATE.into();
             store::update(tx, &ctx, &listener).await?;
         }
-        Ok((root.id.clone(), pages::fresh(tx, NOUN, &root.id, &node.id).await?))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = made?;
-    Ok(pages::done(&app, NOUN, 201, &balancer, &view))
+    Ok(pages::done(&app, 201, &made?))
 }
 
 async fn update(
@@ -110,7 +108,7 @@ async fn update(
     }
     let before = store::visible(&mut *app.db.read().await?, &ctx, NOUN, &id).await?;
     let certificates = judge::pool(&app, &ctx, Some(&before.fields), &given).await?;
-    let done: Result<(String, Map<String, Value>)> = db::write!(app.db, |tx| {
+    let done: Result<Changed> = db::write!(app.db, |tx| {
         let mut given = given.clone();
         let target = target(tx, &ctx, NOUN, &id).await?;
         let mut node = target.node.clone();
@@ -123,16 +121,14 @@ async fn update(
         }
         rules::update(&node.fields, &given, &certificates)?;
         if let Some(root) = target.tree.root() {
-            providers::of(root)?.check_algorithm(given.text("lb_algorithm"))?;
+            providers::of(root)?.check_pool(node.text("protocol"), &given)?;
         }
         node.fields.extend(given);
         rules::fill_tls(&mut node.fields);
         change::update(tx, &ctx, &target, node.clone()).await?;
-        let view = pages::fresh(tx, NOUN, &node.balancer_id, &node.id).await?;
-        Ok((node.balancer_id, view))
+        pages::fresh(tx, &node).await
     });
-    let (balancer, view) = done?;
-    Ok(pages::done(&app, NOUN, 200, &balancer, &view))
+    Ok(pages::done(&app, 200, &done?))
 }
 
 async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
@@ -163,14 +159,12 @@ pub async fn create_whole(
     // The certificates of the whole were judged before it was begun.
     rules::create(protocol, given, &Verdict::default())?;
     rules::fill_tls(&mut fields);
-    let provider = providers::of(root)?;
-    provider.check_protocol(protocol)?;
-    provider.check_algorithm(given.text("lb_algorithm"))?;
+    providers::of(root)?.check_pool(protocol, given)?;
     let node = Node::new(NOUN, &root.project_id, &root.id, &root.id, fields);
     change::create(tx, ctx, &node).await?;
     let monitor = given.get("healthmonitor").and_then(Value::as_object);
     if let Some(monitor) = monitor {
-        let fields = health_monitors::rules::create(&node, monitor)?;
+        let fields = health_monitors::rules::create(&node, providers::of(root)?, monitor)?;
         let monitor = Node::new(Noun::HealthMonitor, &root.project_id, &root.id, &node.id, fields);
         change::create(tx, ctx, &monitor).await?;
     }

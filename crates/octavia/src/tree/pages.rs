@@ -123,22 +123,26 @@ pub async fn show(
     Ok(web::json(200, &json!({ noun.member(): view })))
 }
 
+/// What a change made of a node.
+#[derive(Debug)]
+pub struct Changed {
+    noun: Noun,
+    balancer_id: String,
+    view: Map<String, Value>,
+}
+
 /// The node as it is now in this transaction.
-pub async fn fresh(tx: &mut db::Tx, noun: Noun, balancer_id: &str, id: &str) -> Result<Map<String, Value>> {
+pub async fn fresh(tx: &mut db::Tx, node: &Node) -> Result<Changed> {
+    let Node { noun, id, balancer_id, .. } = node;
     let tree: Tree = store::tree(tx, balancer_id).await?;
-    Ok(view::one(tree.find(noun, id)?, &tree))
+    let view = view::one(tree.find(*noun, id)?, &tree);
+    Ok(Changed { noun: *noun, balancer_id: balancer_id.clone(), view })
 }
 
 /// Answers a change that is committed, and has the host follow it.
-pub fn done(
-    app: &Octavia,
-    noun: Noun,
-    status: u16,
-    balancer_id: &str,
-    view: &Map<String, Value>,
-) -> Response {
-    app.balancers.wake(balancer_id);
-    web::json(status, &json!({ noun.member(): view }))
+pub fn done(app: &Octavia, status: u16, changed: &Changed) -> Response {
+    app.balancers.wake(&changed.balancer_id);
+    web::json(status, &json!({ changed.noun.member(): changed.view }))
 }
 
 pub async fn delete(

@@ -27,9 +27,6 @@ async fn listeners_come_and_go() {
     let missing = "Invalid input for field/attribute protocol. Value: 'None'. Mandatory field missing.";
     let body = json!({"listener": {"protocol_port": 81, "loadbalancer_id": lb}});
     cloud.post("listeners", body).await.refused(400, missing);
-    let udp = json!({"listener": {"protocol": "UDP", "protocol_port": 80, "loadbalancer_id": lb}});
-    let answer = cloud.post("listeners", udp).await;
-    assert_eq!((answer.status, &answer.body["faultcode"]), (501, &json!("Server")));
 
     let change = json!({"listener": {"connection_limit": 5, "allowed_cidrs": ["10.0.0.0/8"]}});
     let changed = cloud.put(&path, change).await.ok(200)["listener"].clone();
@@ -177,4 +174,66 @@ async fn lists_are_filtered_sorted_and_paged() {
     call("sort=colour").await.refused(400, "Supplied sort key 'colour' is not valid.");
     call("marker=x").await.refused(400, "Supplied pagination marker 'x' is not valid.");
     call("limit=x").await.refused(400, "Supplied pagination limit 'x' is not valid.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn datagrams_are_passed_on_beside_http() {
+    let cloud = Cloud::start().await;
+    let lb = cloud.balancer().await;
+    let http = json!({"loadbalancer_id": lb, "protocol": "HTTP", "protocol_port": 53});
+    cloud.make(&lb, "listeners", "listener", http).await;
+    let udp = json!({"loadbalancer_id": lb, "protocol": "UDP", "protocol_port": 53});
+    let udp = id(&cloud.make(&lb, "listeners", "listener", udp).await);
+    let pool = json!({"listener_id": udp, "protocol": "UDP", "lb_algorithm": "SOURCE_IP_PORT",
+                      "session_persistence": {"type": "SOURCE_IP", "persistence_granularity": "255.255.255.0"}});
+    let pool = id(&cloud.make(&lb, "pools", "pool", pool).await);
+    let monitor = json!({"pool_id": pool, "type": "UDP-CONNECT", "delay": 5, "timeout": 2, "max_retries": 2});
+    cloud.make(&lb, "healthmonitors", "healthmonitor", monitor).await;
+    let plan = cloud.host.plan(&lb).unwrap();
+    assert_eq!(plan.listeners.iter().map(|one| one.forwarded).collect::<Vec<_>>(), [false, true]);
+    let pool = &plan.pools[0];
+    assert!(pool.forwarded && pool.monitor.is_some());
+    assert_eq!(pool.granularity, Some("255.255.255.0".parse().unwrap()));
+    // Ports of TCP are not hashed.
+    let pool = json!({"loadbalancer_id": lb, "protocol": "TCP", "lb_algorithm": "SOURCE_IP_PORT"});
+    let words = "Provider 'haproxy' does not support a requested option: lb_algorithm SOURCE_IP_PORT";
+    let answer = cloud.post("pools", json!({ "pool": pool })).await;
+    assert_eq!((answer.status, answer.body["faultstring"].as_str()), (501, Some(words)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_l4_looks_into_nothing() {
+    let cloud = Cloud::start().await;
+    let (_, subnet) = cloud.subnet().await;
+    let body = json!({"loadbalancer": {"vip_subnet_id": subnet, "provider": "l4"}});
+    let lb = id(&cloud.post("loadbalancers", body).await.ok(201)["loadbalancer"]);
+    cloud.active(&lb).await;
+    let refused = async |collection: &str, body: Value, words: &str| {
+        let answer = cloud.post(collection, body).await;
+        let words = format!("Provider 'l4' does not support a requested option: {words}");
+        assert_eq!((answer.status, answer.body["faultstring"].as_str()), (501, Some(words.as_str())));
+    };
+    let listener = |protocol: &str| json!({"loadbalancer_id": lb, "protocol": protocol, "protocol_port": 80});
+    refused("listeners", json!({"listener": listener("HTTP")}), "protocol HTTP").await;
+    let tcp = id(&cloud.make(&lb, "listeners", "listener", listener("TCP")).await);
+    let pool = |more: Value| {
+        let mut pool = json!({"listener_id": tcp, "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"});
+        pool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "pool": pool })
+    };
+    refused("pools", pool(json!({"protocol": "PROXY"})), "protocol PROXY").await;
+    let least = "lb_algorithm LEAST_CONNECTIONS";
+    refused("pools", pool(json!({"lb_algorithm": "LEAST_CONNECTIONS"})), least).await;
+    refused("pools", pool(json!({"tls_enabled": true})), "tls_enabled").await;
+    let made = pool(json!({"lb_algorithm": "SOURCE_IP_PORT"}))["pool"].clone();
+    let made = id(&cloud.make(&lb, "pools", "pool", made).await);
+    let policy = json!({"l7policy": {"listener_id": tcp, "action": "REJECT"}});
+    refused("l7policies", policy, "L7 policies").await;
+    let monitor =
+        |kind: &str| json!({"pool_id": made, "type": kind, "delay": 5, "timeout": 2, "max_retries": 2});
+    let hello = json!({"healthmonitor": monitor("TLS-HELLO")});
+    refused("healthmonitors", hello, "health monitor type TLS-HELLO").await;
+    cloud.make(&lb, "healthmonitors", "healthmonitor", monitor("PING")).await;
+    let plan = cloud.host.plan(&lb).unwrap();
+    assert!(plan.listeners[0].forwarded && plan.pools[0].forwarded);
 }

@@ -1,7 +1,7 @@
 //! A real load balancer on a real bridge.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use host::balancer::*;
@@ -60,6 +60,7 @@ fn plan(vip: LinkPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
         allowed: allowed.iter().map(|text| text.parse().unwrap()).collect(),
         policies: vec![],
         tls: None,
+        forwarded: false,
     };
     let member = |last: &u8| MemberPlan {
         id: uuid(&format!("m{last}")),
@@ -87,6 +88,8 @@ fn plan(vip: LinkPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
         protocol: PoolProtocol::Tcp,
         algorithm: Algorithm::RoundRobin,
         persistence: None,
+        granularity: None,
+        forwarded: false,
         tls: None,
         monitor: Some(monitor),
         members: members.iter().map(member).collect(),
@@ -178,7 +181,8 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
         assert_eq!(std::fs::read_to_string(path.join(&both.id).join("haproxy.pid")).unwrap(), pid);
         assert!(who(&client).await.is_some());
         let view = again.observe(&both).await.unwrap();
-        assert!(view.counters[&uuid("listener")].total_connections > 0);
+        // Of all processes that there have been.
+        assert!(view.counters[&uuid("listener")].total_connections > 200);
         assert_eq!(again.list().await.unwrap(), [both.id.as_str()]);
 
         // Who is not allowed is not answered.
@@ -231,6 +235,146 @@ fn members_of_another_network_are_reached_by_a_leg() {
         balancers.apply(&with).await.unwrap();
         assert_eq!(who(&client).await.as_deref(), Some("one"));
         balancers.remove(&with.id).await.unwrap();
+    });
+}
+
+/// Who answers a datagram to the VIP. `source`: from which port.
+async fn datagram(guest: &Guest, source: u16) -> Option<String> {
+    let said = guest.inside(move || {
+        let socket = UdpSocket::bind(("10.0.0.20", source)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+        let mut name = [0; 3];
+        let heard = socket.send_to(b"who", "10.0.0.5:53").and_then(|_| socket.recv(&mut name));
+        Ok(heard.is_ok().then(|| String::from_utf8_lossy(&name).into_owned()))
+    });
+    said.await
+}
+
+fn answers(socket: UdpSocket, name: &'static str) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = stop.clone();
+    socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    std::thread::spawn(move || {
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            if let Ok((_, from)) = socket.recv_from(&mut [0; 64]) {
+                let _ = socket.send_to(name.as_bytes(), from);
+            }
+        }
+    });
+    stop
+}
+
+/// Until the driver says so of the member.
+async fn until(balancers: &HaproxyBalancers, plan: &BalancerPlan, member: &str, health: Health) {
+    let key = (uuid("pool"), uuid(member));
+    for _ in 0..100 {
+        if balancers.observe(plan).await.unwrap().members.get(&key) == Some(&health) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{member} is never {health:?}: {:?}", balancers.observe(plan).await.unwrap());
+}
+
+#[test]
+fn the_kernel_passes_datagrams_on() {
+    Sandbox::run(async |sandbox| {
+        let directory = tempfile::tempdir().unwrap();
+        let (balancers, _) = balancers(&directory);
+        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
+        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
+        let ports = vec![open("one", 11), open("two", 12), open("client", 20), own.clone()];
+        let network = tenant("net", ports.clone());
+        sandbox.network.apply_network(&network).await.unwrap();
+        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
+        let two = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        let client = Guest::start(&sandbox.network, &network, &ports[2]).await;
+        answers(one.inside(|| Ok(UdpSocket::bind("10.0.0.11:53").unwrap())).await, "one");
+        let second = answers(two.inside(|| Ok(UdpSocket::bind("10.0.0.12:53").unwrap())).await, "two");
+
+        let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
+        wanted.listeners[0] = ListenerPlan {
+            protocol: ListenerProtocol::Udp,
+            port: 53,
+            forwarded: true,
+            ..wanted.listeners[0].clone()
+        };
+        wanted.pools[0].protocol = PoolProtocol::Udp;
+        wanted.pools[0].forwarded = true;
+        wanted.pools[0].members.iter_mut().for_each(|member| member.port = 53);
+        wanted.pools[0].monitor.as_mut().unwrap().kind = MonitorKind::UdpConnect;
+        balancers.apply(&wanted).await.unwrap();
+        until(&balancers, &wanted, "m12", Health::Up).await;
+        let mut said = Vec::new();
+        for source in 4000..4004 {
+            said.push(datagram(&client, source).await.expect("an answer"));
+        }
+        assert!(said.iter().filter(|name| *name == "one").count() == 2, "{said:?}");
+        // Who speaks from the same port speaks to the same member.
+        assert_eq!(datagram(&client, 4000).await.as_ref(), Some(&said[0]));
+        let counters = balancers.observe(&wanted).await.unwrap().counters[&uuid("listener")];
+        assert_eq!((counters.total_connections, counters.active_connections), (4, 4));
+        assert!(counters.bytes_in == counters.bytes_out && counters.bytes_in > 0, "{counters:?}");
+
+        // One that is gone gets nothing, and whom it has served is served by the other.
+        second.store(true, std::sync::atomic::Ordering::Relaxed);
+        until(&balancers, &wanted, "m12", Health::Down).await;
+        for source in 4000..4004 {
+            assert_eq!(datagram(&client, source).await.as_deref(), Some("one"));
+        }
+        // Counters outlive changes.
+        wanted.listeners[0].allowed = vec!["192.0.2.0/24".parse().unwrap()];
+        balancers.apply(&wanted).await.unwrap();
+        assert_eq!(datagram(&client, 5000).await, None);
+        let after = balancers.observe(&wanted).await.unwrap().counters[&uuid("listener")];
+        assert!(after.total_connections >= counters.total_connections, "{after:?}");
+        wanted.listeners[0].allowed.clear();
+        balancers.apply(&wanted).await.unwrap();
+
+        // The same source is the same slot, whatever its port.
+        answers(two.inside(|| Ok(UdpSocket::bind("10.0.0.12:53").unwrap())).await, "two");
+        until(&balancers, &wanted, "m12", Health::Up).await;
+        wanted.pools[0].persistence = Some(Persistence::SourceIp);
+        balancers.apply(&wanted).await.unwrap();
+        let first = datagram(&client, 6000).await.expect("an answer");
+        for source in 6001..6006 {
+            assert_eq!(datagram(&client, source).await.as_ref(), Some(&first));
+        }
+        balancers.remove(&wanted.id).await.unwrap();
+        assert_eq!(datagram(&client, 7000).await, None);
+    });
+}
+
+#[test]
+fn the_kernel_passes_connections_on_and_members_are_pinged() {
+    if !have("haproxy", "haproxy") {
+        return;
+    }
+    Sandbox::run(async |sandbox| {
+        let directory = tempfile::tempdir().unwrap();
+        let (balancers, _) = balancers(&directory);
+        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
+        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
+        let ports = vec![open("one", 11), open("client", 20), own.clone()];
+        let network = tenant("net", ports.clone());
+        sandbox.network.apply_network(&network).await.unwrap();
+        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
+        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        server(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await, "one");
+        for forwarded in [true, false] {
+            // Nobody has the second address.
+            let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
+            wanted.listeners[0].forwarded = forwarded;
+            wanted.pools[0].forwarded = forwarded;
+            wanted.pools[0].monitor.as_mut().unwrap().kind = MonitorKind::Ping;
+            balancers.apply(&wanted).await.unwrap();
+            until(&balancers, &wanted, "m11", Health::Up).await;
+            until(&balancers, &wanted, "m12", Health::Down).await;
+            for _ in 0..4 {
+                assert_eq!(who(&client).await.as_deref(), Some("one"), "forwarded: {forwarded}");
+            }
+        }
+        balancers.remove(&uuid("balancer")).await.unwrap();
     });
 }
 
