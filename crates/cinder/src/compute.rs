@@ -27,6 +27,8 @@ pub struct Disk {
     pub readonly: bool,
     /// From the lowest up to the one that is written. Each stands on the one before it, whatever its header says.
     pub layers: Vec<LayerPlan>,
+    /// Of the layers.
+    pub files: Vec<Utf8PathBuf>,
     /// Of the last layer.
     pub path: Utf8PathBuf,
 }
@@ -144,6 +146,7 @@ impl Cinder {
             multiattach: volume.multiattach,
             readonly: volume.readonly == Some(true),
             path: self.driver.path(id, format),
+            files: chain.iter().map(|layer| self.driver.path(&layer.id, layer.format)).collect(),
             layers: plans,
             volume_id: volume.id,
         })

@@ -125,6 +125,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         placement.clone(),
         glance.clone(),
         neutron.clone(),
+        cinder.clone(),
         drivers.hypervisor.clone(),
         nova::Config {
             host: config.host.clone(),
@@ -136,6 +137,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
         },
     );
     drivers.network.serve_metadata(nova.clone());
+    cinder.serve_guests(nova.clone());
     let octavia = octavia::Octavia::new(
         db.clone(),
         neutron.clone(),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`versions`] | `/` and `/v2.1` themselves |
 //! | [`servers`] | `/servers`, their actions, metadata, tags, interfaces; the reconciler `nova.servers` |
+//! | [`block_devices`] | `/servers/{id}/os-volume_attachments`, and which volumes a server boots with |
 //! | [`instance_actions`] | `/servers/{id}/os-instance-actions` |
 //! | [`flavors`] | `/flavors` |
 //! | [`consoles`] | `/servers/{id}/remote-consoles`, `/os-console-auth-tokens`, and `/console` of the binary |
@@ -22,15 +23,16 @@
 //! | [`baremetal_nodes`] | `/os-baremetal-nodes`, until 2.35 |
 //! | [`extensions`] | `/extensions` |
 //! | [`gone`] | what Nova once served: 410 |
-//! | [`floating_ips`], [`security_groups`], [`networks`], [`images`] | other services' things in Nova's oldest words |
+//! | [`floating_ips`], [`security_groups`], [`networks`], [`images`], [`volumes`] | other services' things in Nova's oldest words |
 //! | [`metadata`] | what guests read on 169.254.169.254 and on their config drive |
 //!
-//! The state machine of a server is drawn in [`servers`]. Calls Placement, Glance and Neutron, and the host through
+//! The state machine of a server is drawn in [`servers`]. Calls Placement, Glance, Neutron and Cinder, and the host through
 //! [`host::Hypervisor`].
 
 mod aggregates;
 mod assisted_volume_snapshots;
 mod baremetal_nodes;
+mod block_devices;
 mod consoles;
 mod extensions;
 mod external_events;
@@ -58,12 +60,14 @@ mod services;
 mod shares;
 mod usage;
 mod versions;
+mod volumes;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::Result;
+use cinder::Cinder;
 use db::{Db, Migration};
 use futures::StreamExt as _;
 use glance::Glance;
@@ -92,6 +96,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0022_guest_password.sql"),
     },
     Migration { name: "nova/0023_soft_deletion", sql: include_str!("../migrations/0023_soft_deletion.sql") },
+    Migration { name: "nova/0030_block_devices", sql: include_str!("../migrations/0030_block_devices.sql") },
 ];
 
 static SERVICE: Service = Service {
@@ -131,9 +136,11 @@ pub struct Nova {
     placement: Arc<Placement>,
     glance: Arc<Glance>,
     neutron: Arc<Neutron>,
-    /// The whole APIs of Neutron and Glance, for the calls that only pass on to them.
+    cinder: Arc<Cinder>,
+    /// The whole APIs of Neutron, Glance and Cinder, for the calls that only pass on to them.
     network_api: Loopback,
     image_api: Loopback,
+    volume_api: Loopback,
     hypervisor: Arc<dyn Hypervisor>,
     config: Config,
     waker: Waker,
@@ -142,6 +149,8 @@ pub struct Nova {
     looked_once: AtomicBool,
     /// Servers whose cards came or went when the last daemon died.
     half_plugged: Mutex<HashSet<String>>,
+    /// Who may say where a server's volumes are.
+    turns: block_devices::turns::Turns,
     /// Lists of servers.
     answers: web::Answers<db::Reads>,
     /// Turns at the host for new machines.
@@ -156,6 +165,7 @@ impl Nova {
         placement: Arc<Placement>,
         glance: Arc<Glance>,
         neutron: Arc<Neutron>,
+        cinder: Arc<Cinder>,
         hypervisor: Arc<dyn Hypervisor>,
         config: Config,
     ) -> Arc<Self> {
@@ -163,16 +173,19 @@ impl Nova {
         Arc::new(Nova {
             network_api: Loopback::new(|gate| neutron.router(gate)),
             image_api: Loopback::new(|gate| glance.router(gate)),
+            volume_api: Loopback::new(|gate| cinder.router(gate)),
             db,
             placement,
             glance,
             neutron,
+            cinder,
             hypervisor,
             config,
             waker: Waker::new(),
             boot_id: boot.trim().to_owned(),
             looked_once: AtomicBool::new(false),
             half_plugged: Mutex::default(),
+            turns: block_devices::turns::Turns::default(),
             answers: web::Answers::new(ANSWERS),
             starts: Semaphore::new(servers::reconcile::STARTS),
             waiting: Mutex::default(),

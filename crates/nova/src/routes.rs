@@ -7,6 +7,7 @@ use web::{Gate, Router, Routes};
 use crate::aggregates::{api as aggregates, policy as aggregate};
 use crate::assisted_volume_snapshots::{api as assisted_snapshots, policy as assisted_snapshot};
 use crate::baremetal_nodes::{api as baremetal_nodes, policy as baremetal_node};
+use crate::block_devices::{api as block_devices, policy as block_device};
 use crate::consoles::{api as consoles, policy as console};
 use crate::extensions::{api as extensions, policy as extension};
 use crate::external_events::{api as external_events, policy as external_event};
@@ -29,6 +30,7 @@ use crate::servers::{
 use crate::services::{api as services, policy as service};
 use crate::shares::{api as shares, policy as share};
 use crate::usage::{api as usage, audit_api as audit, policy as usages};
+use crate::volumes::{api as volumes, policy as volume, snapshots_api as snapshots};
 use crate::{Nova, SERVICE, quotas as limits, versions};
 
 pub(crate) fn routes(nova: Arc<Nova>, gate: Gate) -> Router {
@@ -92,7 +94,19 @@ fn server_parts(routes: All) -> All {
         .delete("/v2.1/servers/{id}/os-interface/{port}", &server::INTERFACE_DELETE, interfaces::detach)
         .get("/v2.1/servers/{id}/os-interface/{port}", &server::INTERFACES, interfaces::show)
         .get("/v2.1/servers/{id}/os-security-groups", &server::GROUPS, network::groups)
-        .get("/v2.1/servers/{id}/os-volume_attachments", &server::VOLUMES, network::volumes)
+        .get("/v2.1/servers/{id}/os-volume_attachments", &block_device::LIST, block_devices::list)
+        .post("/v2.1/servers/{id}/os-volume_attachments", &block_device::CREATE, block_devices::create)
+        .get("/v2.1/servers/{id}/os-volume_attachments/{volume}", &block_device::SHOW, block_devices::show)
+        .put(
+            "/v2.1/servers/{id}/os-volume_attachments/{volume}",
+            &block_device::CHANGE,
+            block_devices::update,
+        )
+        .delete(
+            "/v2.1/servers/{id}/os-volume_attachments/{volume}",
+            &block_device::DELETE,
+            block_devices::delete,
+        )
         .get("/v2.1/servers/{id}/os-instance-actions", &instance_action::LIST, instance_actions::list)
         .get(
             "/v2.1/servers/{id}/os-instance-actions/{request}",
@@ -198,6 +212,16 @@ fn proxies(routes: All) -> All {
         .get("/v2.1/os-networks/{id}", &network_policy::SHOW, networks::network)
         .get("/v2.1/os-tenant-networks", &network_policy::TENANT_LIST, networks::tenant_networks)
         .get("/v2.1/os-tenant-networks/{id}", &network_policy::TENANT_SHOW, networks::tenant_network)
+        .get("/v2.1/os-volumes", &volume::LIST, volumes::list)
+        .post("/v2.1/os-volumes", &volume::CREATE, volumes::create)
+        .get("/v2.1/os-volumes/detail", &volume::DETAIL, volumes::detail)
+        .get("/v2.1/os-volumes/{id}", &volume::SHOW, volumes::show)
+        .delete("/v2.1/os-volumes/{id}", &volume::DELETE, volumes::delete)
+        .get("/v2.1/os-snapshots", &volume::SNAPSHOTS, snapshots::list)
+        .post("/v2.1/os-snapshots", &volume::SNAPSHOT_CREATE, snapshots::create)
+        .get("/v2.1/os-snapshots/detail", &volume::SNAPSHOTS_DETAIL, snapshots::detail)
+        .get("/v2.1/os-snapshots/{id}", &volume::SNAPSHOT_SHOW, snapshots::show)
+        .delete("/v2.1/os-snapshots/{id}", &volume::SNAPSHOT_DELETE, snapshots::delete)
         .get("/v2.1/images", &image::READ, images::list)
         .get("/v2.1/images/detail", &image::READ, images::detail)
         .get("/v2.1/images/{id}", &image::READ, images::show)

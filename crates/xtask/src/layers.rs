@@ -23,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("glance", &["base", "db", "host", "reconcile", "web"]),
     ("neutron", &["base", "db", "host", "reconcile", "web"]),
     ("cinder", &["base", "db", "host", "reconcile", "web", "glance"]),
-    ("nova", &["base", "db", "host", "reconcile", "web", "placement", "glance", "neutron"]),
+    ("nova", &["base", "db", "host", "reconcile", "web", "placement", "glance", "neutron", "cinder"]),
     ("octavia", &["base", "db", "host", "reconcile", "web", "barbican", "neutron"]),
     ("testkit", &["base", "cumulet", "host", "web"]),
     ("acceptance", &["testkit"]),

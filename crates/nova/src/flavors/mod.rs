@@ -14,7 +14,7 @@ use crate::Nova;
 
 pub(crate) use rules::get;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flavor {
     pub id: String,
     pub name: String,

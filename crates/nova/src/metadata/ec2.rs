@@ -6,6 +6,7 @@ use host::MetadataAnswer;
 use serde_json::{Map, Value, json};
 
 use super::{Guest, text};
+use crate::block_devices::names;
 use crate::servers::view::security_groups;
 
 const VERSIONS: &[&str] = &[
@@ -96,8 +97,7 @@ fn tree(guest: &Guest<'_>, version: &str) -> Node {
         data.push(("instance-type", leaf(&*server.flavor.name)));
     }
     if since("2007-12-15") {
-        let devices = vec![("ami", leaf("vda")), ("root", leaf(crate::BOOT_DRIVE))];
-        data.push(("block-device-mapping", Node::Directory(devices)));
+        data.push(("block-device-mapping", Node::Directory(block_devices(guest))));
     }
     if since("2008-02-01") {
         data.push(("placement", Node::Directory(vec![("availability-zone", leaf(guest.zone))])));
@@ -110,6 +110,27 @@ fn tree(guest: &Guest<'_>, version: &str) -> Node {
         root.push(("user-data", Node::Leaf(content)));
     }
     Node::Directory(root)
+}
+
+/// As many as a server can have.
+const VOLUMES: [&str; names::MOST] = [
+    "ebs0", "ebs1", "ebs2", "ebs3", "ebs4", "ebs5", "ebs6", "ebs7", "ebs8", "ebs9", "ebs10", "ebs11",
+    "ebs12", "ebs13", "ebs14", "ebs15", "ebs16", "ebs17", "ebs18", "ebs19", "ebs20", "ebs21", "ebs22",
+    "ebs23", "ebs24", "ebs25",
+];
+
+/// EC2 has a name for each of a machine's disks; volumes are numbered in the order of theirs.
+fn block_devices(guest: &Guest<'_>) -> Vec<(&'static str, Node)> {
+    let flavor = &guest.server.flavor;
+    let mut devices = vec![("ami", leaf("vda")), ("root", leaf(crate::BOOT_DRIVE))];
+    let own = [("ephemeral0", flavor.ephemeral_gib > 0), ("swap", flavor.swap_mib > 0)];
+    for (n, (name, _)) in (1..).zip(own.iter().filter(|(_, there)| *there)) {
+        devices.push((*name, leaf(names::at(n))));
+    }
+    let mut volumes: Vec<&String> = guest.devices.iter().filter_map(|d| d.device_name.as_ref()).collect();
+    volumes.sort();
+    devices.extend(VOLUMES.into_iter().zip(volumes).map(|(n, name)| (n, leaf(&**name))));
+    devices
 }
 
 fn as_json(node: &Node) -> Value {

@@ -23,6 +23,7 @@ use db::Event;
 use host::{MetadataAnswer, MetadataCaller, MetadataPosted, MetadataSource};
 use neutron::PortView;
 
+use crate::block_devices::BlockDevice;
 use crate::servers::{Server, Spec, store};
 use crate::{Config, Nova};
 
@@ -32,6 +33,8 @@ pub(crate) struct Guest<'a> {
     pub spec: &'a Spec,
     /// In the order of the NICs.
     pub ports: &'a [PortView],
+    /// The server's volumes.
+    pub devices: &'a [BlockDevice],
     pub zone: &'a str,
     pub config: &'a Config,
 }
@@ -93,19 +96,28 @@ impl Nova {
         path: &str,
     ) -> base::Result<Option<MetadataAnswer>> {
         let Some(port) = self.neutron.port_for_metadata(&caller.port_id).await? else { return Ok(None) };
-        let (server, spec, zone) = {
+        let (server, spec, devices, zone) = {
             let mut conn = self.db.read().await?;
             let Some(server) = store::get(&mut conn, &port.device_id).await? else { return Ok(None) };
             if server.deleted_at.is_some() {
                 return Ok(None);
             }
-            (server, store::spec(&mut conn, &port.device_id).await?, self.zone(&mut conn).await?)
+            let devices = crate::block_devices::store::of_server(&mut conn, &server.id).await?;
+            (server, store::spec(&mut conn, &port.device_id).await?, devices, self.zone(&mut conn).await?)
         };
         let ports = self.ports(std::slice::from_ref(&server)).await?.remove(&server.id).unwrap_or_default();
         let ports = crate::servers::in_order(&spec, ports);
         // The password is for the drive alone: over the network anybody in the guest could read it.
         let spec = Spec { admin_pass: None, ..spec };
-        let guest = Guest { server: &server, spec: &spec, ports: &ports, zone: &zone, config: &self.config };
+        let devices: Vec<BlockDevice> = devices.into_iter().filter(BlockDevice::belongs_to_machine).collect();
+        let guest = Guest {
+            server: &server,
+            spec: &spec,
+            ports: &ports,
+            devices: &devices,
+            zone: &zone,
+            config: &self.config,
+        };
         Ok(guest.answer(path))
     }
 }

@@ -129,7 +129,7 @@ fn meta_data(guest: &Guest<'_>, version: &str) -> Value {
     Value::Object(out)
 }
 
-/// NICs that were given a tag.
+/// NICs and volumes that were given a tag.
 fn devices(guest: &Guest<'_>) -> Vec<Value> {
     let tagged = guest.spec.nics.iter().filter_map(|nic| {
         let (tag, id) = (nic.tag.as_ref()?, nic.port_id.as_ref()?);
@@ -138,7 +138,13 @@ fn devices(guest: &Guest<'_>) -> Vec<Value> {
             "type": "nic", "mac": port.mac, "tags": [tag], "bus": "none", "address": "none", "vf_trusted": false,
         }))
     });
-    tagged.collect()
+    let disks = guest.devices.iter().filter_map(|device| {
+        let tag = device.tag.as_ref()?;
+        Some(json!({
+            "type": "disk", "serial": device.volume_id, "bus": "none", "address": "none", "tags": [tag],
+        }))
+    });
+    tagged.chain(disks).collect()
 }
 
 pub(super) fn drive(guest: &Guest<'_>) -> BTreeMap<String, Vec<u8>> {

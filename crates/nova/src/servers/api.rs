@@ -11,6 +11,7 @@ use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
 
 use super::view::{self, Around, Ports, Shape, View};
 use super::{Server, TaskState, VmState, policy, rules, store};
+use crate::block_devices::store as devices;
 use crate::instance_actions::store as actions;
 use crate::links::Links;
 use crate::schema::{self, Field, Kind, PRINTABLE};
@@ -65,6 +66,8 @@ impl Nova {
         ctx: &Ctx,
         servers: &[Server],
     ) -> base::Result<Surroundings> {
+        let ids: Vec<&str> = servers.iter().map(|s| s.id.as_str()).collect();
+        let volumes = devices::shown(conn, &ids).await?;
         let mut user_data = HashMap::new();
         let mut host_status = "UP";
         if ctx.is_admin() {
@@ -78,7 +81,7 @@ impl Nova {
                 _ => "UP",
             };
         }
-        Ok(Surroundings { zone: self.zone(conn).await?, host_status, user_data })
+        Ok(Surroundings { zone: self.zone(conn).await?, host_status, user_data, volumes })
     }
 
     pub(crate) async fn one(
@@ -104,12 +107,14 @@ struct Surroundings {
     host_status: &'static str,
     /// By server, for admins.
     user_data: HashMap<String, String>,
+    volumes: devices::Volumes,
 }
 
 impl Surroundings {
     fn of<'a>(&'a self, server: &'a Server, ports: &'a Ports, host_id: &'a str, groups: bool) -> Around<'a> {
         Around {
             ports: ports.get(&server.id).map_or(&[], Vec::as_slice),
+            volumes: self.volumes.get(&server.id).map_or(&[], Vec::as_slice),
             user_data: self.user_data.get(&server.id).map(String::as_str),
             groups,
             zone: shown_zone(server, &self.zone),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  POST /servers                     (task_state)
-//!   BUILDING ── scheduling ──► networking ──► spawning ──► ACTIVE
+//!   BUILDING ── scheduling ──► networking ──► (block_device_mapping ──►) spawning ──► ACTIVE
 //!      └─ a step fails for good ──► ERROR ◄── any other task fails for good
 //!
 //!   ACTIVE ── powering-off ──► STOPPED ── powering-on ──► ACTIVE ── the guest powers itself off ──► STOPPED
@@ -62,6 +62,7 @@ pub(crate) struct Server {
     pub launch_index: i64,
     /// As it was when the server was made.
     pub flavor: Flavor,
+    /// None: the server boots from a volume.
     pub image_id: Option<String>,
     /// The image's own properties when the server was made of it: a JSON object, read only where it is shown.
     pub image_properties: String,
@@ -147,6 +148,7 @@ words! {
     TaskState {
         Scheduling = "scheduling",
         Networking = "networking",
+        BlockDeviceMapping = "block_device_mapping",
         Spawning = "spawning",
         PoweringOff = "powering-off",
         PoweringOn = "powering-on",
@@ -330,6 +332,9 @@ pub(crate) struct Snapshot {
     pub backup: Option<(String, i64)>,
 }
 
+/// What volumes of machines can be plugged in to.
+pub(crate) const BUSES: [&str; 5] = ["virtio", "scsi", "usb", "sata", "ide"];
+
 /// The ports as the request ordered its networks; later ones behind.
 pub(crate) fn in_order(spec: &Spec, mut ports: Vec<neutron::PortView>) -> Vec<neutron::PortView> {
     let place = |port: &neutron::PortView| {
@@ -423,6 +428,4 @@ pub(crate) mod policy {
     pub const FIXED_IP_REMOVE: Policy = Policy::new("os_compute_api:os-multinic:remove", Rule::ProjectMember);
     pub const TOPOLOGY: Policy = Policy::new("compute:server:topology:index", Rule::ProjectReader);
     pub const IPS: Policy = Policy::new("os_compute_api:ips:index", Rule::ProjectReader);
-    pub const VOLUMES: Policy =
-        Policy::new("os_compute_api:os-volumes-attachments:index", Rule::ProjectReader);
 }

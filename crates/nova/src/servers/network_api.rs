@@ -1,4 +1,4 @@
-//! `/v2.1/servers/{id}/ips`, `/os-security-groups`, and its volumes (there are none yet).
+//! `/v2.1/servers/{id}/ips`, `/os-security-groups` and `/topology`.
 
 use std::sync::Arc;
 
@@ -50,16 +50,6 @@ pub async fn topology(
     crate::query::since(&ctx, 78)?;
     store::find(&mut *nova.db.read().await?, &ctx, &id).await?;
     Ok(web::json(200, &json!({"nodes": [], "pagesize_kb": null})))
-}
-
-/// A server's disk is its image's copy: it has no volumes until there is a volume service.
-pub async fn volumes(
-    State(nova): State<Arc<Nova>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    store::find(&mut *nova.db.read().await?, &ctx, &id).await?;
-    Ok(web::json(200, &json!({"volumeAttachments": []})))
 }
 
 pub async fn groups(

@@ -17,6 +17,8 @@ use crate::links::Links;
 /// What the view of a server needs besides its row.
 pub(crate) struct Around<'a> {
     pub ports: &'a [PortView],
+    /// Volumes, and whether they are deleted with the server.
+    pub volumes: &'a [(String, bool)],
     /// For admins.
     pub user_data: Option<&'a str>,
     /// Whether group membership is shown (2.71, one server).
@@ -131,7 +133,8 @@ impl View<'_> {
         map.serialize_entry("OS-EXT-STS:power_state", &(server.power_state as i64))?;
         map.serialize_entry("OS-SRV-USG:launched_at", &micros(server.launched_at))?;
         map.serialize_entry("OS-SRV-USG:terminated_at", &micros(server.terminated_at))?;
-        map.serialize_entry::<_, [(); 0]>("os-extended-volumes:volumes_attached", &[])?;
+        let deleted = ctx.at_least(2, 3);
+        map.serialize_entry("os-extended-volumes:volumes_attached", &Volumes(around.volumes, deleted))?;
         let groups = security_groups(around.ports);
         if !groups.is_empty() {
             map.serialize_entry("security_groups", &Names(&groups))?;
@@ -207,6 +210,25 @@ impl Serialize for Image<'_> {
             map.serialize_entry("properties", object(&server.image_properties))?;
         }
         map.end()
+    }
+}
+
+/// The flag is told since 2.3.
+struct Volumes<'a>(&'a [(String, bool)], bool);
+
+impl Serialize for Volumes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Volume<'a> {
+            id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            delete_on_termination: Option<bool>,
+        }
+        serializer.collect_seq(
+            self.0
+                .iter()
+                .map(|(id, deleted)| Volume { id, delete_on_termination: self.1.then_some(*deleted) }),
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base::{Auth, Ctx, DomainRef, Error, ProjectRef, Scope, UserRef};
 use camino::Utf8PathBuf;
-use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions};
+use host::fake::{FakeHypervisor, FakeNetwork, FakeOptions, FakeVolumes};
 use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -103,9 +103,15 @@ impl Cloud {
     ) -> Cloud {
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
         let db = Arc::new(db::Db::open_file(&path.join("cloud.db")).await.unwrap());
-        db.migrate(&[glance::MIGRATIONS, placement::MIGRATIONS, neutron::MIGRATIONS, nova::MIGRATIONS])
-            .await
-            .unwrap();
+        db.migrate(&[
+            glance::MIGRATIONS,
+            cinder::MIGRATIONS,
+            placement::MIGRATIONS,
+            neutron::MIGRATIONS,
+            nova::MIGRATIONS,
+        ])
+        .await
+        .unwrap();
         let glance = glance::Glance::new(db.clone(), path.join("images")).await.unwrap();
         let placement = placement::Placement::new(db.clone());
         let provider = placement::Provider { uuid: PROVIDER.into(), name: "simulated".into() };
@@ -124,11 +130,21 @@ impl Cloud {
                 quotas: Vec::new(),
             },
         );
+        let volumes = Arc::new(FakeVolumes::new(Duration::ZERO));
+        let cinder = cinder::Cinder::new(
+            db.clone(),
+            glance.clone(),
+            volumes.clone(),
+            cinder::Config { host: "simulated".into(), availability_zone: "nova".into() },
+        )
+        .await
+        .unwrap();
         let nova = nova::Nova::new(
             db.clone(),
             placement.clone(),
             glance.clone(),
             neutron.clone(),
+            cinder.clone(),
             hypervisor.clone(),
             nova::Config {
                 host: "simulated".into(),
@@ -140,12 +156,15 @@ impl Cloud {
             },
         );
         host::Network::serve_metadata(&*network, nova.clone());
+        cinder.serve_guests(nova.clone());
         nova.ensure_flavors(&Ctx::internal("test")).await.unwrap();
         let router = web::Router::new()
             .nest("/compute", nova.router(Arc::new(Tokens)))
             .nest("/network", neutron.router(Arc::new(Tokens)))
-            .nest("/image", glance.router(Arc::new(Tokens)));
+            .nest("/image", glance.router(Arc::new(Tokens)))
+            .nest("/volume", cinder.router(Arc::new(Tokens)));
         neutron.start().await;
+        cinder.start().await;
         nova.start().await;
         Cloud { nova, placement, hypervisor, network, router, dir }
     }
@@ -234,7 +253,7 @@ impl<'a> Client<'a> {
             .uri(path)
             .header("host", "cloud")
             .header("x-auth-token", self.token)
-            .header("openstack-api-version", format!("compute {}", self.version))
+            .header("openstack-api-version", format!("compute {}, volume 3.70", self.version))
             .header("content-type", kind)
             .body(Body::from(body))
             .unwrap();

@@ -65,13 +65,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// One life of the daemon; dropping it is a `kill -9`.
-struct Life {
+pub struct Life {
     runtime: Option<Runtime>,
     cloud: Option<Cloud>,
 }
 
 impl Life {
-    fn start(
+    pub fn start(
         dir: &Arc<tempfile::TempDir>,
         machines: &Arc<FakeHypervisor>,
         network: &Arc<FakeNetwork>,
@@ -82,7 +82,7 @@ impl Life {
         Life { runtime: Some(runtime), cloud: Some(cloud) }
     }
 
-    fn run<T>(&self, work: impl AsyncFnOnce(&Cloud) -> T) -> T {
+    pub fn run<T>(&self, work: impl AsyncFnOnce(&Cloud) -> T) -> T {
         self.runtime.as_ref().unwrap().block_on(work(self.cloud.as_ref().unwrap()))
     }
 }
@@ -96,7 +96,7 @@ impl Drop for Life {
 }
 
 /// Servers at rest, each with the machine that its row tells of: a guest's own end is noticed a moment later.
-async fn settled(cloud: &Cloud) -> Vec<Value> {
+pub async fn settled(cloud: &Cloud) -> Vec<Value> {
     let mut unlike = Vec::new();
     for _ in 0..4000 {
         let list = cloud.as_(ADMIN).get("/servers/detail?all_tenants=1").await.expect(200);

@@ -17,3 +17,5 @@ mod server_groups;
 mod servers;
 mod services;
 mod soft_deletion;
+mod volumes;
+mod volumes_and_kills;

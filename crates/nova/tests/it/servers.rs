@@ -122,7 +122,7 @@ async fn bad_requests_are_told_in_novas_words() {
             json!({"block_device_mapping_v2": [{"source_type": "volume", "uuid": unknown, "boot_index": 0}]})
         )
         .await
-        .contains("no volumes")
+        .contains("could not be found")
     );
     let old = cloud.as_("demo").at("2.36");
     assert!(refused(&old, with(json!({}))).await.contains("networks"), "auto and none came with 2.37");

@@ -9,7 +9,7 @@ use http::header::LOCATION;
 use serde_json::{Map, Value, json};
 use web::{Origin, Response, Result, no_content};
 
-use super::accept;
+use super::{accept, volume_images};
 use crate::schema::{self, Field, Kind, MAX_INT};
 use crate::servers::{Server, Snapshot, TaskState, VmState, policy, rules, store};
 use crate::{Nova, quotas};
@@ -45,6 +45,10 @@ pub(super) async fn create_image(
     rules::check_state(&server, "createImage", STATES)?;
     let name = fields["name"].as_str().unwrap_or_default();
     let image = reserve(nova, ctx, &server, name, Purpose::Snapshot, &properties).await?;
+    if server.image_id.is_none() {
+        volume_images::create(nova, ctx, &server, &image, STATES).await?;
+        return Ok(answer(ctx, origin, &image.id, true));
+    }
     begin(nova, ctx, id, "createImage", TaskState::ImageSnapshotPending, &image, None).await?;
     Ok(answer(ctx, origin, &image.id, true))
 }
@@ -60,6 +64,9 @@ pub(super) async fn create_backup(
     let server = nova.seen(ctx, id, &policy::CREATE_BACKUP).await?;
     let mut properties = given_properties(nova, ctx, fields).await?;
     rules::check_state(&server, "createBackup", STATES)?;
+    if server.image_id.is_none() {
+        return Err(Error::bad_request("Backup is not supported for volume-backed instances.").into());
+    }
     let kind = fields["backup_type"].as_str().unwrap_or_default().to_owned();
     let rotation = schema::integer(&fields["rotation"]).unwrap_or(0);
     properties.push(("backup_type".into(), kind.clone()));
@@ -169,12 +176,21 @@ pub(super) async fn reserve(
     set("owner_user_name", &ctx.auth.user.name);
     set("user_id", ctx.user_id());
     properties.extend(given.iter().cloned());
+    if base.is_none() && server.image_id.is_none() {
+        // What the volume was made of.
+        let told: BTreeMap<String, String> =
+            serde_json::from_str(&server.image_properties).unwrap_or_default();
+        let own = |key: &str| NOT_INHERITED.contains(&key) || properties.contains_key(key);
+        let told: Vec<(String, String)> = told.into_iter().filter(|(key, _)| !own(key)).collect();
+        properties.extend(told);
+    }
     let mut body: Map<String, Value> = properties.into_iter().map(|(k, v)| (k, json!(v))).collect();
     body.insert("name".into(), json!(name));
     body.insert("visibility".into(), json!(if own { "private" } else { "shared" }));
     body.insert("container_format".into(), json!("bare"));
     // The least that a server made from it needs: the disk is as large as this one's.
-    let least = base.as_ref().map_or(0, |image| image.min_disk).max(server.flavor.root_gib);
+    let disk = server.image_id.as_ref().map_or(0, |_| server.flavor.root_gib);
+    let least = base.as_ref().map_or(0, |image| image.min_disk).max(disk);
     body.insert("min_disk".into(), json!(least));
     body.insert("min_ram".into(), json!(base.as_ref().map_or(0, |image| image.min_ram)));
     nova.glance.plan_image(ctx, &Value::Object(body))

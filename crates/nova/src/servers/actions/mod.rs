@@ -9,6 +9,7 @@ mod rebuild;
 mod rescue;
 mod resize;
 mod shelve;
+mod volume_images;
 
 use std::sync::Arc;
 

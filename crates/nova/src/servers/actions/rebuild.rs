@@ -117,7 +117,10 @@ async fn resolve<'a>(
         "Can not find requested image" => Error::bad_request("Cannot find image for rebuild"),
         _ => e,
     })?;
-    check_fit(ctx, &server.flavor, &image)?;
+    match &server.image_id {
+        Some(_) => check_fit(ctx, &server.flavor, &image)?,
+        None => check_same_image(nova, ctx, server, &image.id, fields).await?,
+    }
     let (files, metadata) = (files(fields.get("personality")), fields.get("metadata"));
     let metadata = metadata.map(metadata_of);
     let limits = quotas::limits(&mut *nova.db.read().await?, Some(&server.project_id)).await?;
@@ -133,6 +136,32 @@ async fn resolve<'a>(
     })
 }
 
+/// A volume keeps what is on it: only what its server is told can be another one.
+async fn check_same_image(
+    nova: &Nova,
+    ctx: &Ctx,
+    server: &Server,
+    image: &str,
+    fields: &Map<String, Value>,
+) -> base::Result<()> {
+    if fields.get("trusted_image_certificates").is_some_and(|list| !list.is_null()) {
+        return Err(Error::bad_request(
+            "Image certificate validation is not supported for volume-backed servers.",
+        ));
+    }
+    let mut conn = nova.db.read().await?;
+    let devices = crate::block_devices::store::of_server(&mut conn, &server.id).await?;
+    let root = devices.iter().find(|device| device.is_root());
+    let root = root.ok_or_else(|| Error::conflict("The server has no disk to boot from."))?;
+    let volume = nova.cinder.volume_within(&mut conn, ctx, &root.volume_id).await?;
+    if volume.image_metadata.get("image_id").is_some_and(|made_of| made_of == image) && !ctx.at_least(2, 93) {
+        return Ok(());
+    }
+    Err(Error::bad_request(format!(
+        "Image {image} is unacceptable: Unable to rebuild with a different image for a volume-backed server."
+    )))
+}
+
 fn metadata_of(given: &Value) -> BTreeMap<String, String> {
     metadata(Some(given))
 }
@@ -140,11 +169,13 @@ fn metadata_of(given: &Value) -> BTreeMap<String, String> {
 impl Changes<'_> {
     fn apply(&self, server: &mut Server, spec: &mut Spec) {
         let text = |key: &str| self.fields.get(key).and_then(Value::as_str).map(str::to_owned);
-        server.image_id = Some(self.image.clone());
+        if server.image_id.is_some() {
+            server.image_id = Some(self.image.clone());
+            // Where its data is, the reconciler finds out.
+            spec.image_file = None;
+            spec.image_format = None;
+        }
         server.image_properties.clone_from(&self.image_properties);
-        // Where its data is, the reconciler finds out.
-        spec.image_file = None;
-        spec.image_format = None;
         spec.admin_pass = Some(self.password.clone());
         if let Some(name) = text("name") {
             server.name = name;

@@ -32,7 +32,8 @@ pub(super) async fn resize(nova: &Nova, ctx: &Ctx, id: &str, body: &Value) -> ba
 }
 
 async fn check_new_flavor(nova: &Nova, ctx: &Ctx, server: &Server, new: &Flavor) -> base::Result<()> {
-    if new.root_gib == 0 && server.flavor.root_gib != 0 {
+    let volume_backed = server.image_id.is_none();
+    if new.root_gib == 0 && server.flavor.root_gib != 0 && !volume_backed {
         return Err(Error::bad_request(
             "Server disk was unable to be resized because: Resize to zero disk flavor is not allowed.",
         ));
@@ -49,7 +50,7 @@ async fn check_new_flavor(nova: &Nova, ctx: &Ctx, server: &Server, new: &Flavor)
         image.min_disk = image.min_disk.max(server.flavor.root_gib);
         return check_fit(ctx, new, &image);
     }
-    if new.root_gib < server.flavor.root_gib {
+    if new.root_gib < server.flavor.root_gib && !volume_backed {
         return Err(Error::bad_request(rules::disk_smaller_than_minimum(
             new.root_gib,
             server.flavor.root_gib,

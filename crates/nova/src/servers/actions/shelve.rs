@@ -16,15 +16,21 @@ pub(super) async fn shelve(nova: &Nova, ctx: &Ctx, id: &str) -> base::Result<()>
     rules::check_lock(ctx, &server)?;
     rules::check_state(&server, "shelve", SHELVABLE)?;
     let name = format!("{}-shelved", server.name);
-    let image = images::reserve(nova, ctx, &server, &name, Purpose::Snapshot, &[]).await?;
+    // A volume keeps what is on it: there is nothing to copy.
+    let image = match server.image_id {
+        Some(_) => Some(images::reserve(nova, ctx, &server, &name, Purpose::Snapshot, &[]).await?),
+        None => None,
+    };
     db::write!(nova.db, |tx| {
         let mut server = store::find(tx, ctx, id).await?;
         rules::check_lock(ctx, &server)?;
         rules::check_state(&server, "shelve", SHELVABLE)?;
         let mut spec = store::spec(tx, id).await?;
         server.task_state = Some(TaskState::Shelving);
-        spec.work.shelved = Some(image.id.clone());
-        nova.glance.insert_image(tx, ctx, &image, &server.project_id).await?;
+        if let Some(image) = &image {
+            spec.work.shelved = Some(image.id.clone());
+            nova.glance.insert_image(tx, ctx, image, &server.project_id).await?;
+        }
         accept(tx, ctx, &mut server, Some(&spec), "shelve").await
     })?;
     nova.waker.wake(id);

@@ -4,6 +4,7 @@ pub(crate) mod parse;
 pub(crate) mod resolve;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub async fn create(
         for (index, id) in (0..).zip(ids) {
             let server = server(&ctx, project, &request, &resolved, id, &reservation, (count, index), now);
             store::insert(tx, &ctx, &server, &spec(&request, &resolved, &password)).await?;
+            volumes::insert(&nova, tx, &ctx, &server, &resolved.volumes).await?;
             actions::start(tx, &ctx, id, project, "create").await?;
         }
         Ok::<_, Error>(ids.to_vec())
@@ -126,7 +128,7 @@ fn server(
     now: i64,
 ) -> Server {
     let (name, hostname) = rules::names(&request.name, request.hostname.as_deref(), id, count, index);
-    let mandatory = resolved.image.properties.get("img_config_drive").is_some_and(|v| v == "mandatory");
+    let mandatory = resolved.image_properties.get("img_config_drive").is_some_and(|v| v == "mandatory");
     Server {
         id: id.into(),
         project_id: project.into(),
@@ -137,8 +139,8 @@ fn server(
         reservation_id: reservation.into(),
         launch_index: index,
         flavor: resolved.flavor.clone(),
-        image_id: Some(resolved.image.id.clone()),
-        image_properties: json!(resolved.image.properties).to_string(),
+        image_id: resolved.image.as_ref().map(|image| image.id.clone()),
+        image_properties: json!(resolved.image_properties).to_string(),
         scheduler_hints: request.hints.to_string(),
         key_name: request.key_name.clone(),
         config_drive: request.config_drive || mandatory,

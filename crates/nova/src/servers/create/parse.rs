@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use base::{Ctx, Error, Result};
 use serde_json::{Map, Value};
 
+use crate::block_devices::{self, asked};
 use crate::schema::{self, Field, Kind, MAX_INT, PRINTABLE, TAG, flag, integer};
 
 const METADATA: Kind = Kind::Metadata { null: false, numbers: false };
@@ -142,7 +143,9 @@ pub(super) struct Request {
     pub name: String,
     pub description: Option<String>,
     pub hostname: Option<String>,
-    pub image: String,
+    /// None: it boots from a volume.
+    pub image: Option<String>,
+    pub devices: asked::Devices,
     pub flavor: String,
     pub networks: Networks,
     /// None: the project's default group.
@@ -178,8 +181,11 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
     let text = |key: &str| server.get(key).and_then(Value::as_str).map(str::to_owned);
     let name = text("name").unwrap_or_default();
     let image = text("imageRef").unwrap_or_default();
-    block_devices(server, &image)?;
-    if image.is_empty() {
+    let devices = asked::of_request(server, !image.is_empty())?;
+    if !devices.list.is_empty() {
+        ctx.authorize(&block_devices::policy::CREATE_SERVER, None)?;
+    }
+    if image.is_empty() && devices.list.is_empty() {
         return Err(Error::bad_request("Missing imageRef attribute"));
     }
     let min_count = server.get("min_count").and_then(integer).unwrap_or(1);
@@ -207,7 +213,8 @@ pub(super) fn parse(ctx: &Ctx, body: &Value) -> Result<Request> {
         description: if minor >= 19 { text("description") } else { Some(name.clone()) },
         name,
         hostname: text("hostname"),
-        image,
+        image: Some(image).filter(|id| !id.is_empty()),
+        devices,
         flavor: flavor_id(&server["flavorRef"]),
         networks: networks(server.get("networks"))?,
         security_groups: server.get("security_groups").map(group_names),
@@ -356,30 +363,4 @@ fn networks(value: Option<&Value>) -> Result<Networks> {
         });
     }
     Ok(Networks::These(found))
-}
-
-/// Until there are volumes, the one disk a server can have is the copy of its image.
-fn block_devices(server: &Map<String, Value>, image: &str) -> Result<()> {
-    let list = |key: &str| server.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let (old, new) = (list("block_device_mapping"), list("block_device_mapping_v2"));
-    if !old.is_empty() && !new.is_empty() {
-        return Err(Error::bad_request(
-            "Using different block_device_mapping syntaxes is not allowed in the same request.",
-        ));
-    }
-    let is = |device: &Value, key: &str, word: &str| device.get(key).and_then(Value::as_str) == Some(word);
-    let is_root = |device: &Value| {
-        is(device, "source_type", "image")
-            && device.get("destination_type").is_none_or(|d| d == "local")
-            && device.get("boot_index").and_then(integer) == Some(0)
-            && (is(device, "uuid", image) || is(device, "image_id", image))
-    };
-    match (old, new) {
-        ([], []) => Ok(()),
-        ([], [root]) if !image.is_empty() && is_root(root) => Ok(()),
-        _ => Err(Error::bad_request(
-            "Block Device Mapping is Invalid: this cloud has no volumes; the only block device of a server is its \
-             image (source_type image, destination_type local, boot_index 0, the uuid of imageRef).",
-        )),
-    }
 }

@@ -1,9 +1,12 @@
 //! A [`Request`]'s names made into things: flavor, image, key, networks, groups; and whether they fit together.
 
+use std::collections::BTreeMap;
+
 use base::{Ctx, Error, Kind, Result};
 use glance::Image;
 
 use super::parse::{Networks, Request, Requested};
+use super::volumes::{self, NewDevice};
 use crate::flavors::{self, Flavor};
 use crate::keypairs::Keypair;
 use crate::server_groups::ServerGroup;
@@ -12,7 +15,11 @@ use crate::{Nova, quotas};
 
 pub(super) struct Resolved {
     pub flavor: Flavor,
-    pub image: Image,
+    /// None: it boots from a volume.
+    pub image: Option<Image>,
+    /// Properties of the image that it boots from, or that its volume was made of.
+    pub image_properties: BTreeMap<String, String>,
+    pub volumes: Vec<NewDevice>,
     pub key: Option<Keypair>,
     pub group: Option<ServerGroup>,
     pub nics: Vec<Nic>,
@@ -29,14 +36,28 @@ pub(super) async fn resolve(nova: &Nova, ctx: &Ctx, request: &Request) -> Result
     // Independent questions to the database and to three services: asked at once.
     let (rows, image, nics, groups) = tokio::join!(
         rows(nova, ctx, request),
-        image(nova, ctx, &request.image),
+        given_image(nova, ctx, request),
         nics(nova, ctx, request),
         security_groups(nova, ctx, request),
     );
     let (flavor, key, group, zone) = rows?;
     let image = image?;
-    check_fit(ctx, &flavor, &image)?;
-    Ok(Resolved { flavor, image, key, group, nics: nics?, security_groups: groups?, zone })
+    let boot = volumes::resolve(nova, ctx, request, image.as_ref(), &flavor).await?;
+    let image = image.filter(|_| !boot.volume_backed);
+    if let Some(image) = &image {
+        check_fit(ctx, &flavor, image)?;
+    }
+    Ok(Resolved {
+        flavor,
+        image,
+        image_properties: boot.properties,
+        volumes: boot.volumes,
+        key,
+        group,
+        nics: nics?,
+        security_groups: groups?,
+        zone,
+    })
 }
 
 type Rows = (Flavor, Option<Keypair>, Option<ServerGroup>, Option<String>);
@@ -112,6 +133,13 @@ pub(crate) fn check_items(limits: &quotas::Limits, items: usize, files: &[(Strin
         }
     }
     Ok(())
+}
+
+async fn given_image(nova: &Nova, ctx: &Ctx, request: &Request) -> Result<Option<Image>> {
+    match &request.image {
+        Some(id) => image(nova, ctx, id).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 pub(crate) async fn image(nova: &Nova, ctx: &Ctx, id: &str) -> Result<Image> {

@@ -4,7 +4,8 @@ use base::{Error, Kind, Result};
 use neutron::{AllocatePort, PortView};
 use reconcile::Outcome;
 
-use super::plan::{ids, networks, plan};
+use super::load::Present;
+use super::plan::{ids, networks};
 use super::resize::resources;
 use super::trouble::Trouble;
 use super::{End, PowerState, Server, TaskState, VmState, acting_for};
@@ -57,16 +58,26 @@ impl Nova {
             for (nic, port) in spec.nics.iter_mut().zip(&ports) {
                 nic.port_id = Some(port.id.clone());
             }
-            if !self.settle(&server, |s| s.task_state = Some(TaskState::Spawning), Some(&spec), None).await? {
+            let next = match server.image_id.is_none() || self.has_volumes(&server).await? {
+                true => TaskState::BlockDeviceMapping,
+                false => TaskState::Spawning,
+            };
+            if !self.settle(&server, |s| s.task_state = Some(next), Some(&spec), None).await? {
                 return Ok(());
             }
-            server.task_state = Some(TaskState::Spawning);
+            server.task_state = Some(next);
             ports
         } else {
             let ports =
                 self.ports(std::slice::from_ref(&server)).await?.remove(&server.id).unwrap_or_default();
             in_order(&spec, ports)
         };
+        if server.task_state == Some(TaskState::BlockDeviceMapping) {
+            self.make_volumes(&server).await?;
+            if !self.move_on(&mut server, TaskState::Spawning).await? {
+                return Ok(());
+            }
+        }
         self.spawn(&server, &mut spec, &ports).await
     }
 
@@ -77,7 +88,7 @@ impl Nova {
 
     /// Claims the flavor's resources and takes the server's place in its group. False: no longer wanted.
     async fn schedule(&self, server: &mut Server) -> Result<bool, Trouble> {
-        let resources = resources(&server.flavor);
+        let resources = resources(&server.flavor, server);
         let claimed = self.placement.claim(&server.id, &server.project_id, &server.user_id, resources).await;
         if let Err(error) = claimed {
             return Err(match error.kind {
@@ -173,12 +184,8 @@ impl Nova {
     }
 
     async fn spawn(&self, server: &Server, spec: &mut Spec, ports: &[PortView]) -> Result<(), Trouble> {
-        let zone = {
-            let mut conn = self.db.read().await.map_err(Error::from)?;
-            self.zone(&mut conn).await?
-        };
-        let plan = plan(server, spec, ports, &zone, &self.config);
         let networks = networks(ports);
+        let Present { plan, disks, .. } = self.present_with(server, spec, ports.to_vec()).await?;
         let prepare = async {
             let _turn = self.starts.acquire().await;
             self.hypervisor.prepare(&plan).await
@@ -190,6 +197,7 @@ impl Nova {
             let _turn = self.starts.acquire().await;
             self.hypervisor.start(&plan).await?;
         }
+        self.disks_are_in(server, disks).await?;
         spec.admin_pass = None;
         let ids = ids(ports);
         let (status, row) =
@@ -233,7 +241,7 @@ impl Nova {
         })
     }
 
-    /// Machine, ports and claim: all that a server holds besides its row.
+    /// Machine, ports, volumes and claim: all that a server holds besides its row.
     pub(super) async fn remove_machine(&self, server: &Server) -> Result<()> {
         self.hypervisor.destroy(&server.id).await.map_err(Error::internal)?;
         let ctx = acting_for(server);
@@ -245,6 +253,7 @@ impl Nova {
                 self.neutron.unbind_port(&ctx, &port.id).await?;
             }
         }
+        self.release_volumes(server).await?;
         let work = store::spec(&mut *self.db.read().await?, &server.id).await?.work;
         if let Some(resize) = &work.resize {
             self.placement.release(&resize.uuid).await?;

@@ -5,6 +5,7 @@
 
 mod build;
 mod delete;
+mod disks;
 mod load;
 mod observe;
 mod plan;
@@ -69,39 +70,50 @@ impl Nova {
         let Some(server) = server.filter(|s| s.deleted_at.is_none()) else {
             return self.remove_stray(id).await;
         };
+        let outcome = self.work_on(&server).await?;
+        match self.settle_disks(id).await? {
+            Outcome::Done => Ok(outcome),
+            again => Ok(again),
+        }
+    }
+
+    async fn work_on(&self, server: &Server) -> Result<Outcome> {
         match server.task_state {
-            Some(TaskState::Scheduling | TaskState::Networking | TaskState::Spawning) => {
-                self.build(&server).await
-            }
-            Some(TaskState::Deleting) => self.delete(&server).await,
-            Some(TaskState::SoftDeleting) => self.soft_delete(&server).await,
-            Some(TaskState::Restoring) => self.restore(&server).await,
-            Some(TaskState::PoweringOn) => self.power_on(&server).await,
-            Some(TaskState::PoweringOff) => self.power_off(&server).await,
-            Some(TaskState::Rebooting) => self.reboot(&server, false).await,
-            Some(TaskState::RebootingHard) => self.reboot(&server, true).await,
-            Some(TaskState::Pausing) => self.pause(&server).await,
-            Some(TaskState::Unpausing) => self.unpause(&server).await,
-            Some(TaskState::Suspending) => self.suspend(&server).await,
-            Some(TaskState::Resuming) => self.wake_up(&server).await,
-            Some(TaskState::Rescuing) => self.rescue(&server).await,
-            Some(TaskState::Unrescuing) => self.unrescue(&server).await,
-            Some(TaskState::Rebuilding | TaskState::RebuildSpawning) => self.rebuild(&server).await,
+            Some(
+                TaskState::Scheduling
+                | TaskState::Networking
+                | TaskState::BlockDeviceMapping
+                | TaskState::Spawning,
+            ) => self.build(server).await,
+            Some(TaskState::Deleting) => self.delete(server).await,
+            Some(TaskState::SoftDeleting) => self.soft_delete(server).await,
+            Some(TaskState::Restoring) => self.restore(server).await,
+            Some(TaskState::PoweringOn) => self.power_on(server).await,
+            Some(TaskState::PoweringOff) => self.power_off(server).await,
+            Some(TaskState::Rebooting) => self.reboot(server, false).await,
+            Some(TaskState::RebootingHard) => self.reboot(server, true).await,
+            Some(TaskState::Pausing) => self.pause(server).await,
+            Some(TaskState::Unpausing) => self.unpause(server).await,
+            Some(TaskState::Suspending) => self.suspend(server).await,
+            Some(TaskState::Resuming) => self.wake_up(server).await,
+            Some(TaskState::Rescuing) => self.rescue(server).await,
+            Some(TaskState::Unrescuing) => self.unrescue(server).await,
+            Some(TaskState::Rebuilding | TaskState::RebuildSpawning) => self.rebuild(server).await,
             Some(TaskState::ResizePrep | TaskState::ResizeMigrating | TaskState::ResizeFinish) => {
-                self.resize(&server).await
+                self.resize(server).await
             }
-            Some(TaskState::ResizeConfirming) => self.confirm_resize(&server).await,
-            Some(TaskState::ResizeReverting) => self.revert_resize(&server).await,
+            Some(TaskState::ResizeConfirming) => self.confirm_resize(server).await,
+            Some(TaskState::ResizeReverting) => self.revert_resize(server).await,
             Some(TaskState::Shelving | TaskState::ShelvingImageUploading | TaskState::ShelvingOffloading) => {
-                self.shelve(&server).await
+                self.shelve(server).await
             }
-            Some(TaskState::Unshelving) => self.unshelve(&server).await,
+            Some(TaskState::Unshelving) => self.unshelve(server).await,
             Some(TaskState::ImageSnapshotPending | TaskState::ImageBackup | TaskState::ImageUploading) => {
-                self.snapshot(&server).await
+                self.snapshot(server).await
             }
             // Carried out by the request itself, which may not have lived to see its end.
-            Some(TaskState::Migrating | TaskState::UpdatingPassword) => self.cut_off(&server).await,
-            None => self.observe(&server).await,
+            Some(TaskState::Migrating | TaskState::UpdatingPassword) => self.cut_off(server).await,
+            None => self.observe(server).await,
         }
     }
 
@@ -146,6 +158,7 @@ impl Nova {
     pub(crate) async fn end_task(&self, server: &Server, error: Option<&str>) -> Result<()> {
         let end = error.map_or(End::Success, |told| End::Error(told, told));
         self.settle(server, |s| s.task_state = None, None, Some(end)).await?;
+        self.waker.wake(&server.id);
         Ok(())
     }
 

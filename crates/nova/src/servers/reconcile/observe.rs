@@ -88,15 +88,22 @@ impl Nova {
         let machines: HashSet<String> =
             self.hypervisor.list().await.map_err(Error::internal)?.into_iter().collect();
         self.purge().await?;
-        let rows = store::living(&mut *self.db.read().await?).await?;
+        let mut conn = self.db.read().await?;
+        let rows = store::living(&mut conn).await?;
+        let volumes: HashSet<String> =
+            crate::block_devices::store::unsettled(&mut conn).await?.into_iter().collect();
+        drop(conn);
         let first = !self.looked_once.swap(true, Ordering::Relaxed);
         let missing = |row: &store::Brief| {
             let has_none =
                 [VmState::Building, VmState::Error, VmState::ShelvedOffloaded, VmState::SoftDeleted];
             row.vm_state.is_some_and(|state| !has_none.contains(&state)) && !machines.contains(&row.id)
         };
-        let mut keys: Vec<String> =
-            rows.iter().filter(|r| first || r.has_task || missing(r)).map(|r| r.id.clone()).collect();
+        let mut keys: Vec<String> = rows
+            .iter()
+            .filter(|r| first || r.has_task || missing(r) || volumes.contains(&r.id))
+            .map(|r| r.id.clone())
+            .collect();
         let known: HashSet<&str> = rows.iter().map(|r| r.id.as_str()).collect();
         keys.extend(machines.iter().filter(|id| !known.contains(id.as_str())).cloned());
         Ok(keys)

@@ -3,29 +3,43 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
+use cinder::Disk;
 use host::fake::HINT_PREFIX;
 use host::plan::{Bus, Drive, Limits, NicPlan, RescuePlace, RescuePlan, RootDisk, VmPlan};
 use neutron::PortView;
 
 use crate::Config;
+use crate::block_devices::{BlockDevice, guests};
 use crate::metadata::Guest;
 use crate::servers::{RescueBus, Server, Spec, TaskState, VmState};
 
-/// `ports` in the order of the NICs.
-pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str, config: &Config) -> VmPlan {
+/// `ports` in the order of the NICs, `disks` in that of the devices.
+pub(super) fn plan(
+    server: &Server,
+    spec: &Spec,
+    ports: &[PortView],
+    disks: &[(BlockDevice, Disk)],
+    zone: &str,
+    config: &Config,
+) -> VmPlan {
     let flavor = &server.flavor;
-    let config_drive =
-        server.config_drive.then(|| Guest { server, spec, ports, zone, config }.config_drive());
+    let devices: Vec<BlockDevice> = disks.iter().map(|(device, _)| device.clone()).collect();
+    let guest = Guest { server, spec, ports, devices: &devices, zone, config };
+    let config_drive = server.config_drive.then(|| guest.config_drive());
+    // What it boots from is the first one.
+    let (root, others): (Vec<_>, Vec<_>) = disks.iter().partition(|(device, _)| device.is_root());
+    let ordered = root.into_iter().chain(others);
     VmPlan {
         id: server.id.clone(),
         name: server.name.clone(),
         vcpus: u32::try_from(flavor.vcpus).unwrap_or(u32::MAX),
         memory_mib: u64::try_from(flavor.memory_mib).unwrap_or(0),
-        root: Some(RootDisk {
+        root: server.image_id.as_ref().map(|_| RootDisk {
             image: Utf8PathBuf::from(spec.image_file.clone().unwrap_or_default()),
             image_format: spec.image_format.clone().unwrap_or_default(),
             size_gib: u64::try_from(flavor.root_gib).unwrap_or(0),
         }),
+        disks: ordered.map(|(device, disk)| guests::plan(Some(device), disk)).collect(),
         ephemeral_mib: u64::try_from(flavor.ephemeral_gib).unwrap_or(0).saturating_mul(1024),
         swap_mib: u64::try_from(flavor.swap_mib).unwrap_or(0),
         rescue: rescue(server, spec),
@@ -38,7 +52,6 @@ pub(super) fn plan(server: &Server, spec: &Spec, ports: &[PortView], zone: &str,
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
         limits: limits(&flavor.extra_specs),
-        ..VmPlan::default()
     }
 }
 

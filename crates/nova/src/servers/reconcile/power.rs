@@ -5,6 +5,7 @@ use std::time::Duration;
 use base::{Error, Result};
 use reconcile::Outcome;
 
+use super::load::Present;
 use super::plan::{ids, networks};
 use super::trouble::Trouble;
 use super::{PowerState, Server, TaskState, VmState};
@@ -94,9 +95,10 @@ impl Nova {
                 "The server's disk is gone from its host; delete the server and make it again.",
             ));
         }
-        let (plan, ports) = self.present_plan(server).await?;
+        let Present { plan, ports, disks } = self.present(server).await?;
         self.neutron.ensure_plugged(&networks(&ports)).await?;
         self.hypervisor.start(&plan).await?;
+        self.disks_are_in(server, disks).await?;
         Ok(self.neutron.set_port_status(&ids(&ports), true).await?)
     }
 
@@ -105,9 +107,10 @@ impl Nova {
             self.hypervisor.stop(&server.id, None).await?;
             return self.run(server).await;
         }
-        let (plan, ports) = self.present_plan(server).await?;
+        let Present { plan, ports, disks } = self.present(server).await?;
         self.neutron.ensure_plugged(&networks(&ports)).await?;
         self.hypervisor.reboot(&plan, true).await?;
+        self.disks_are_in(server, disks).await?;
         Ok(self.neutron.set_port_status(&ids(&ports), true).await?)
     }
 
@@ -115,8 +118,9 @@ impl Nova {
         if self.hypervisor.state(&server.id).await? != host::VmState::Running {
             return self.run(server).await;
         }
-        let (plan, _) = self.present_plan(server).await?;
-        Ok(self.hypervisor.reboot(&plan, false).await?)
+        let Present { plan, disks, .. } = self.present(server).await?;
+        self.hypervisor.reboot(&plan, false).await?;
+        Ok(self.disks_are_in(server, disks).await?)
     }
 
     pub(super) async fn ports_down(&self, server: &Server) -> Result<(), Trouble> {

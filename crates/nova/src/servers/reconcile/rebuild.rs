@@ -3,6 +3,7 @@
 use base::{Error, Result};
 use reconcile::Outcome;
 
+use super::load::Present;
 use super::plan::networks;
 use super::trouble::Trouble;
 use super::{End, PowerState, Server, TaskState, VmState};
@@ -41,7 +42,7 @@ impl Nova {
         }
         let mut spec = store::spec(&mut *self.db.read().await.map_err(Error::from)?, &server.id).await?;
         self.find_image(&server, &mut spec).await?;
-        let (plan, ports) = self.plan_of(&server, &spec).await?;
+        let Present { plan, ports, disks } = self.present_of(&server, &spec).await?;
         spec.admin_pass = None;
         if server.vm_state == VmState::Stopped {
             self.hypervisor.prepare(&plan).await?;
@@ -61,6 +62,7 @@ impl Nova {
         }
         self.neutron.ensure_plugged(&networks(&ports)).await?;
         self.hypervisor.start(&plan).await?;
+        self.disks_are_in(&server, disks).await?;
         self.neutron.set_port_status(&super::plan::ids(&ports), true).await?;
         self.come_up(&server, VmState::Active, &spec).await?;
         Ok(())

@@ -70,8 +70,9 @@ impl Nova {
         if server.task_state == Some(TaskState::ResizeMigrating) {
             self.shut_down(&server).await?;
             let grown = Server { flavor: resize.new.clone(), ..server.clone() };
-            let (plan, _) = self.present_plan(&grown).await?;
-            self.hypervisor.resize(&plan).await?;
+            let present = self.present(&grown).await?;
+            self.hypervisor.resize(&present.plan).await?;
+            drop(present);
             let next = TaskState::ResizeFinish;
             let moved = self.settle(
                 &server,
@@ -125,7 +126,7 @@ impl Nova {
             return Err(Trouble::no_valid_host("The compute service of the only host is disabled."));
         }
         let (project, user) = (&server.project_id, &server.user_id);
-        let wanted = resources(&resize.new);
+        let wanted = resources(&resize.new, server);
         let claimed = self.placement.claim_beside(&server.id, &resize.uuid, project, user, wanted).await;
         claimed.map_err(|error| match error.kind {
             Kind::Conflict => Trouble::no_valid_host(&error.message),
@@ -135,7 +136,9 @@ impl Nova {
 
     async fn take_back(&self, server: &Server, resize: &Resize) -> Result<()> {
         let (project, user) = (&server.project_id, &server.user_id);
-        self.placement.claim_back(&server.id, &resize.uuid, project, user, resources(&resize.old)).await
+        self.placement
+            .claim_back(&server.id, &resize.uuid, project, user, resources(&resize.old, server))
+            .await
     }
 
     /// Both are written before the row of the server, which decides: asked again, they are the same.
@@ -259,13 +262,15 @@ fn larger(resize: &Resize) -> Flavor {
     Flavor { vcpus: old.vcpus.max(new.vcpus), memory_mib: old.memory_mib.max(new.memory_mib), ..new.clone() }
 }
 
-/// What a server of this flavor takes of its host.
-pub(super) fn resources(flavor: &Flavor) -> Resources {
+/// What this server takes of its host with such a flavor: a root disk that is a volume is none of the host's.
+pub(super) fn resources(flavor: &Flavor, server: &Server) -> Resources {
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
     let swap = number(flavor.swap_mib).div_ceil(1024);
     Resources {
         vcpus: u32::try_from(flavor.vcpus).unwrap_or(u32::MAX),
         memory_mib: number(flavor.memory_mib),
-        disk_gib: number(flavor.root_gib) + number(flavor.ephemeral_gib) + swap,
+        disk_gib: server.image_id.as_ref().map_or(0, |_| number(flavor.root_gib))
+            + number(flavor.ephemeral_gib)
+            + swap,
     }
 }

@@ -12,8 +12,10 @@ use crate::servers::{Spec, store};
 impl Nova {
     pub(super) async fn shelve(&self, server: &Server) -> Result<Outcome> {
         let spec = store::spec(&mut *self.db.read().await?, &server.id).await?;
-        let image = spec.work.shelved.clone().unwrap_or_default();
-        let Some(done) = self.unless_preempted(server, self.try_shelve(server.clone(), &image)).await else {
+        let image = spec.work.shelved.clone();
+        let Some(done) =
+            self.unless_preempted(server, self.try_shelve(server.clone(), image.as_deref())).await
+        else {
             return Ok(Outcome::Done);
         };
         let Err(trouble) = done else { return Ok(Outcome::Done) };
@@ -30,24 +32,31 @@ impl Nova {
             // The disk is safe in its image; that the host still has the machine is for another attempt.
             return self.end_as_before(&now, &trouble, None).await;
         }
-        self.drop_image(server, &image).await?;
+        if let Some(image) = &image {
+            self.drop_image(server, image).await?;
+        }
         let mut spec = spec;
         spec.work.shelved = None;
         self.end_as_before(&now, &trouble, Some(&spec)).await
     }
 
-    async fn try_shelve(&self, mut server: Server, image: &str) -> Result<(), Trouble> {
+    /// `image`: of its disk; None when that is a volume, which stays as it is.
+    async fn try_shelve(&self, mut server: Server, image: Option<&str>) -> Result<(), Trouble> {
         if server.task_state == Some(TaskState::Shelving) {
             self.shut_down(&server).await?;
-            self.copy_disk(&server, image).await?;
+            if let Some(image) = image {
+                self.copy_disk(&server, image).await?;
+            }
             if !self.move_on(&mut server, TaskState::ShelvingImageUploading).await? {
                 return Ok(());
             }
         }
         if server.task_state == Some(TaskState::ShelvingImageUploading) {
-            self.fill_image(&server, image).await?;
-            // Only an image that is there allows to forget the disk.
-            self.glance.image(&acting_for(&server), image).await?;
+            if let Some(image) = image {
+                self.fill_image(&server, image).await?;
+                // Only an image that is there allows to forget the disk.
+                self.glance.image(&acting_for(&server), image).await?;
+            }
             let next = TaskState::ShelvingOffloading;
             let moved = self.settle(
                 &server,
@@ -67,6 +76,7 @@ impl Nova {
         }
         self.ports_down(&server).await?;
         self.hypervisor.destroy(&server.id).await?;
+        self.park_volumes(&server).await?;
         self.placement.release(&server.id).await?;
         self.settle(
             &server,
@@ -100,28 +110,37 @@ impl Nova {
 
     async fn try_unshelve(&self, server: &Server) -> Result<Spec, Trouble> {
         let mut spec = store::spec(&mut *self.db.read().await.map_err(Error::from)?, &server.id).await?;
-        let image = spec.work.shelved.take().unwrap_or_default();
+        let image = spec.work.shelved.take();
         if server.vm_state == VmState::ShelvedOffloaded {
             let (project, user) = (&server.project_id, &server.user_id);
-            let claimed = self.placement.claim(&server.id, project, user, resources(&server.flavor)).await;
+            let claimed =
+                self.placement.claim(&server.id, project, user, resources(&server.flavor, server)).await;
             claimed.map_err(|error| match error.kind {
                 Kind::Conflict => Trouble::no_valid_host(&error.message),
                 _ => error.into(),
             })?;
-            self.restore_disk(server, &spec, &image).await?;
+            self.restore_disk(server, &spec, image.as_deref()).await?;
         }
         self.run(server).await?;
-        // Its data lives on below the server's disk.
-        self.drop_image(server, &image).await?;
+        if let Some(image) = &image {
+            // Its data lives on below the server's disk.
+            self.drop_image(server, image).await?;
+        }
         let spec = store::spec(&mut *self.db.read().await.map_err(Error::from)?, &server.id).await?;
         Ok(Spec { work: crate::servers::Work { shelved: None, ..spec.work }, ..spec })
     }
 
-    /// A new disk over the image of the shelved one, unless it is there already.
-    async fn restore_disk(&self, server: &Server, spec: &Spec, image: &str) -> Result<(), Trouble> {
+    /// A new disk over the image of the shelved one, unless it is there already, or is a volume.
+    async fn restore_disk(&self, server: &Server, spec: &Spec, image: Option<&str>) -> Result<(), Trouble> {
         if self.hypervisor.state(&server.id).await? != host::VmState::Absent {
             return Ok(());
         }
+        let host = &self.config.host;
+        let Some(image) = image else {
+            self.settle(server, |s| s.host = Some(host.clone()), None, None).await?;
+            let present = self.present_of(server, spec).await?;
+            return Ok(self.hypervisor.prepare(&present.plan).await?);
+        };
         let found = self.glance.image(&acting_for(server), image).await.map_err(|error| {
             if error.is_not_found() {
                 Trouble::lasting(format!(
@@ -136,9 +155,8 @@ impl Nova {
         spec.work.shelved = Some(image.to_owned());
         spec.image_file = Some(self.glance.file(&found).into_string());
         spec.image_format = Some(found.disk_format.unwrap_or_else(|| "raw".into()));
-        let host = &self.config.host;
         self.settle(server, |s| s.host = Some(host.clone()), Some(&spec), None).await?;
-        let (plan, _) = self.plan_of(server, &spec).await?;
-        Ok(self.hypervisor.prepare(&plan).await?)
+        let present = self.present_of(server, &spec).await?;
+        Ok(self.hypervisor.prepare(&present.plan).await?)
     }
 }

@@ -70,7 +70,7 @@ impl Nova {
 
     /// The server's disk as it is now, in a file beside the images.
     pub(super) async fn copy_disk(&self, server: &Server, image: &str) -> Result<(), Trouble> {
-        let (plan, _) = self.present_plan(server).await?;
+        let plan = self.present(server).await?.plan;
         self.remove_copy(image)?;
         let unfinished = self.glance.scratch_file(image, UNFINISHED);
         let copy = self.hypervisor.snapshot(&plan, &unfinished).await?;

@@ -33,6 +33,10 @@ impl Trouble {
         }
     }
 
+    pub fn is_passing(&self) -> bool {
+        self.passing
+    }
+
     pub fn is_no_valid_host(&self) -> bool {
         self.no_valid_host
     }
