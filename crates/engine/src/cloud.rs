@@ -4,9 +4,10 @@
 
 use async_trait::async_trait;
 use openstack::{
-    Flavor, FloatingIp, Image, Keypair, Network, NewFloatingIp, NewKeypair, NewNetwork, NewPort, NewRouter,
-    NewSecurityGroup, NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Port, Result, Router,
-    SecurityGroup, SecurityGroupRule, Server, ServerGroup, Subnet, Taggable,
+    ApplicationCredential, Connection, Flavor, FloatingIp, Image, Keypair, LoadBalancer, Network,
+    NewApplicationCredential, NewFloatingIp, NewKeypair, NewNetwork, NewPort, NewRouter, NewSecurityGroup,
+    NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Port, Result, Route, Router, SecurityGroup,
+    SecurityGroupRule, Server, ServerGroup, Subnet, Taggable, Volume, VolumeSnapshot,
 };
 
 #[async_trait]
@@ -14,7 +15,23 @@ pub trait Cloud: Send + Sync {
     /// The cloud's name in clouds.yaml.
     fn cloud_name(&self) -> String;
     fn project_id(&self) -> String;
+    /// By what the cluster's controllers reach the cloud.
+    fn connection(&self) -> Result<Connection>;
+    /// The names of the roles that we act with.
+    fn roles(&self) -> Vec<String>;
+    /// Whoever came by a restricted application credential may make no other.
+    fn may_make_credentials(&self) -> bool;
     async fn capabilities(&self) -> Result<openstack::Capabilities>;
+    /// The names of Nova's zones where a machine can start now, and of Cinder's.
+    async fn compute_zones(&self) -> Result<Vec<String>>;
+    async fn volume_zones(&self) -> Result<Vec<String>>;
+    async fn application_credentials(&self) -> Result<Vec<ApplicationCredential>>;
+    async fn load_balancers(&self) -> Result<Vec<LoadBalancer>>;
+    async fn load_balancer(&self, id: &str) -> Result<LoadBalancer>;
+    async fn volumes(&self) -> Result<Vec<Volume>>;
+    async fn volume(&self, id: &str) -> Result<Volume>;
+    async fn volume_snapshots(&self) -> Result<Vec<VolumeSnapshot>>;
+    async fn volume_snapshot(&self, id: &str) -> Result<VolumeSnapshot>;
     async fn networks(&self, filters: &[(&str, &str)]) -> Result<Vec<Network>>;
     async fn subnets(&self, filters: &[(&str, &str)]) -> Result<Vec<Subnet>>;
     async fn routers(&self, filters: &[(&str, &str)]) -> Result<Vec<Router>>;
@@ -28,6 +45,10 @@ pub trait Cloud: Send + Sync {
     async fn images(&self, filters: &[(&str, &str)]) -> Result<Vec<Image>>;
     async fn server(&self, id: &str) -> Result<Server>;
     async fn console_log(&self, id: &str, lines: u32) -> Result<String>;
+    async fn create_application_credential(
+        &self,
+        new: &NewApplicationCredential,
+    ) -> Result<ApplicationCredential>;
     async fn create_network(&self, new: &NewNetwork) -> Result<Network>;
     async fn create_subnet(&self, new: &NewSubnet) -> Result<Subnet>;
     async fn create_router(&self, new: &NewRouter) -> Result<Router>;
@@ -41,7 +62,12 @@ pub trait Cloud: Send + Sync {
     async fn add_router_interface(&self, router: &str, subnet: &str) -> Result<()>;
     async fn remove_router_interface(&self, router: &str, subnet: &str) -> Result<()>;
     async fn set_floating_ip_port(&self, id: &str, port: Option<&str>) -> Result<FloatingIp>;
+    async fn set_router_routes(&self, router: &str, routes: &[Route]) -> Result<()>;
     async fn set_tags(&self, kind: Taggable, id: &str, tags: &[String]) -> Result<()>;
+    async fn delete_application_credential(&self, id: &str) -> Result<()>;
+    async fn delete_load_balancer(&self, id: &str) -> Result<()>;
+    async fn delete_volume(&self, id: &str) -> Result<()>;
+    async fn delete_volume_snapshot(&self, id: &str) -> Result<()>;
     async fn delete_network(&self, id: &str) -> Result<()>;
     async fn delete_subnet(&self, id: &str) -> Result<()>;
     async fn delete_router(&self, id: &str) -> Result<()>;
@@ -57,6 +83,64 @@ pub trait Cloud: Send + Sync {
 impl Cloud for openstack::Client {
     fn cloud_name(&self) -> String {
         openstack::Client::cloud_name(self).to_owned()
+    }
+    fn connection(&self) -> Result<Connection> {
+        openstack::Client::connection(self)
+    }
+    fn roles(&self) -> Vec<String> {
+        openstack::Client::roles(self)
+    }
+    fn may_make_credentials(&self) -> bool {
+        openstack::Client::may_make_credentials(self)
+    }
+    async fn compute_zones(&self) -> Result<Vec<String>> {
+        let zones = openstack::Client::availability_zones(self).await?;
+        Ok(zones.into_iter().filter(|zone| zone.available).map(|zone| zone.name).collect())
+    }
+    async fn volume_zones(&self) -> Result<Vec<String>> {
+        openstack::Client::volume_zones(self).await
+    }
+    async fn application_credentials(&self) -> Result<Vec<ApplicationCredential>> {
+        openstack::Client::application_credentials(self).await
+    }
+    async fn load_balancers(&self) -> Result<Vec<LoadBalancer>> {
+        openstack::Client::load_balancers(self).await
+    }
+    async fn load_balancer(&self, id: &str) -> Result<LoadBalancer> {
+        openstack::Client::load_balancer(self, id).await
+    }
+    async fn volumes(&self) -> Result<Vec<Volume>> {
+        openstack::Client::volumes(self).await
+    }
+    async fn volume(&self, id: &str) -> Result<Volume> {
+        openstack::Client::volume(self, id).await
+    }
+    async fn volume_snapshots(&self) -> Result<Vec<VolumeSnapshot>> {
+        openstack::Client::volume_snapshots(self).await
+    }
+    async fn volume_snapshot(&self, id: &str) -> Result<VolumeSnapshot> {
+        openstack::Client::volume_snapshot(self, id).await
+    }
+    async fn create_application_credential(
+        &self,
+        new: &NewApplicationCredential,
+    ) -> Result<ApplicationCredential> {
+        openstack::Client::create_application_credential(self, new).await
+    }
+    async fn set_router_routes(&self, router: &str, routes: &[Route]) -> Result<()> {
+        openstack::Client::set_router_routes(self, router, routes).await
+    }
+    async fn delete_application_credential(&self, id: &str) -> Result<()> {
+        openstack::Client::delete_application_credential(self, id).await
+    }
+    async fn delete_load_balancer(&self, id: &str) -> Result<()> {
+        openstack::Client::delete_load_balancer(self, id).await
+    }
+    async fn delete_volume(&self, id: &str) -> Result<()> {
+        openstack::Client::delete_volume(self, id).await
+    }
+    async fn delete_volume_snapshot(&self, id: &str) -> Result<()> {
+        openstack::Client::delete_volume_snapshot(self, id).await
     }
     fn project_id(&self) -> String {
         openstack::Client::project_id(self).to_owned()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use openstack::{
-    Deadline, ExternalGateway, FixedIp, NewFloatingIp, NewKeypair, NewNetwork, NewPort, NewRouter,
+    Deadline, ExternalGateway, FixedIp, NewApplicationCredential, NewFloatingIp, NewKeypair, NewNetwork, NewPort, NewRouter,
     NewSecurityGroup, NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Taggable, poll,
 };
 
@@ -15,7 +15,7 @@ use crate::node::{self, Node, Role};
 use crate::observe::World;
 use crate::pki::Token;
 use crate::plan::{Item, Remote, Removal, Rule, Step};
-use crate::state::{Secrets, Store};
+use crate::state::{Credential, Secrets, Store};
 use crate::{Cloud, Error, Result, Wanted};
 
 const POLL: Duration = Duration::from_millis(500);
@@ -38,6 +38,8 @@ impl Executor<'_> {
     pub async fn run(&mut self, step: &Step) -> Result<()> {
         tracing::debug!(cluster = %self.wanted.name, %step, "step");
         match step {
+            Step::DeleteCredential { id } => self.delete_credential(id).await,
+            Step::CreateCredential => self.create_credential().await,
             Step::CreateNetwork => self.create_network().await,
             Step::CreateSubnet => self.create_subnet().await,
             Step::CreateRouter => self.create_router().await,
@@ -54,6 +56,29 @@ impl Executor<'_> {
             Step::CreateServer(node) => self.create_server(*node).await,
             Step::AwaitServer(node) => self.await_server(*node).await,
         }
+    }
+
+    async fn delete_credential(&mut self, id: &str) -> Result<()> {
+        match self.cloud.delete_application_credential(id).await {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Its secret is told once, so it is written down before anything else is done.
+    pub async fn create_credential(&mut self) -> Result<()> {
+        let wanted = self.wanted;
+        let new = NewApplicationCredential {
+            name: node::credential(&wanted.name, &wanted.uuid) + &crate::pki::letters(8),
+            description: format!("The controllers of the Kubernetes cluster {} act by it", wanted.name),
+            roles: roles_for_controllers(&self.cloud.roles()),
+        };
+        let made = self.cloud.create_application_credential(&new).await?;
+        let secret = made.secret.ok_or_else(|| {
+            Error::Internal("the cloud made an application credential and did not tell its secret".to_owned())
+        })?;
+        self.secrets.credential = Some(Credential { id: made.id, secret });
+        self.store.save_secrets(&wanted.name, &self.secrets)
     }
 
     async fn create_network(&mut self) -> Result<()> {
@@ -328,9 +353,28 @@ pub(crate) async fn remove(cloud: &dyn Cloud, step: &Removal, deadline: Deadline
         Ok(done) => Ok(done),
         Err(error) if error.is_not_found() => Ok(Ok(())),
         Err(error) if error.is_conflict() => Ok(Err(error.to_string())),
+        // Cinder says 400 to what is in use, for instance by a server that is just going.
+        Err(error) if error.status() == Some(400) && of_storage(step) => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     });
     Ok(done.await?)
+}
+
+fn of_storage(step: &Removal) -> bool {
+    matches!(step, Removal::Volume { .. } | Removal::Snapshot { .. })
+}
+
+/// Of the roles that we have, those that controllers need: what a member of the project may, no more. A cloud that calls
+/// its members otherwise gives them all.
+fn roles_for_controllers(ours: &[String]) -> Vec<String> {
+    const MEMBER: [&str; 2] = ["member", "_member_"];
+    /// Octavia's own and Barbican's own, where they are kept apart.
+    const OTHERS: [&str; 2] = ["load-balancer_member", "creator"];
+    let has = |names: &[&str], role: &String| names.iter().any(|name| name.eq_ignore_ascii_case(role));
+    if !ours.iter().any(|role| has(&MEMBER, role)) {
+        return Vec::new();
+    }
+    ours.iter().filter(|role| has(&MEMBER, role) || has(&OTHERS, role)).cloned().collect()
 }
 
 async fn remove_once(
@@ -346,6 +390,20 @@ async fn remove_once(
                 status => Err(format!("it is {status}")),
             });
         }
+        Removal::LoadBalancer { id, .. } => cloud.delete_load_balancer(id).await?,
+        Removal::AwaitLoadBalancerGone { id, .. } => {
+            let status = cloud.load_balancer(id).await?.provisioning_status;
+            return Ok(if status == "DELETED" { Ok(()) } else { Err(format!("it is {status}")) });
+        }
+        Removal::Snapshot { id, .. } => cloud.delete_volume_snapshot(id).await?,
+        Removal::AwaitSnapshotGone { id, .. } => {
+            return Ok(Err(format!("it is {}", cloud.volume_snapshot(id).await?.status)));
+        }
+        Removal::Volume { id, .. } => cloud.delete_volume(id).await?,
+        Removal::AwaitVolumeGone { id, .. } => {
+            return Ok(Err(format!("it is {}", cloud.volume(id).await?.status)));
+        }
+        Removal::Routes { router, left } => cloud.set_router_routes(router, left).await?,
         Removal::FloatingIp { id, .. } => cloud.delete_floating_ip(id).await?,
         Removal::Port { id, .. } => cloud.delete_port(id).await?,
         Removal::RouterInterface { router, subnet } => cloud.remove_router_interface(router, subnet).await?,
@@ -355,6 +413,22 @@ async fn remove_once(
         Removal::SecurityGroup { id, .. } => cloud.delete_security_group(id).await?,
         Removal::ServerGroup { id, .. } => cloud.delete_server_group(id).await?,
         Removal::Keypair { name } => cloud.delete_keypair(name).await?,
+        Removal::Credential { id } => cloud.delete_application_credential(id).await?,
     }
     Ok(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controllers_get_no_administrators_roles() {
+        let roles = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let of = |names: &[&str]| roles_for_controllers(&roles(names));
+        assert_eq!(of(&["admin", "member", "reader"]), roles(&["member"]));
+        assert_eq!(of(&["Member", "load-balancer_member", "heat_stack_owner"]), roles(&["Member", "load-balancer_member"]));
+        // All that there are: what such a cloud's roles mean is not known here.
+        assert!(of(&["project-owner"]).is_empty());
+    }
 }

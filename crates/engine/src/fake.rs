@@ -5,10 +5,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use openstack::{
-    Capabilities, Error, Fault, FixedIp, Flavor, FloatingIp, Image, Keypair, Network, NewFloatingIp,
-    NewKeypair, NewNetwork, NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewServer,
-    NewServerGroup, NewSubnet, Port, Result, Router, SecurityGroup, SecurityGroupRule, Server, ServerGroup,
-    Subnet, Taggable,
+    ApplicationCredential, Capabilities, Connection, Error, Fault, FixedIp, Flavor, FloatingIp, Image,
+    Keypair, LoadBalancer, Network, NewApplicationCredential, NewFloatingIp, NewKeypair, NewNetwork, NewPort,
+    NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Port, Result,
+    Route, Router, SecurityGroup, SecurityGroupRule, Server, ServerGroup, Subnet, Taggable, Volume,
+    VolumeSnapshot,
 };
 
 use crate::Cloud;
@@ -24,6 +25,10 @@ pub(crate) struct Things {
     pub servers: Vec<Server>,
     pub server_groups: Vec<ServerGroup>,
     pub keypairs: Vec<Keypair>,
+    pub credentials: Vec<ApplicationCredential>,
+    pub load_balancers: Vec<LoadBalancer>,
+    pub volumes: Vec<Volume>,
+    pub snapshots: Vec<VolumeSnapshot>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +41,7 @@ struct Inner {
     last_is_done: bool,
     changes: u32,
     broken_server: Option<String>,
+    restricted: bool,
 }
 
 #[derive(Default)]
@@ -67,6 +73,11 @@ impl FakeCloud {
     /// The next server of this name ends in ERROR.
     pub fn break_server(&self, name: &str) {
         self.lock().broken_server = Some(name.to_owned());
+    }
+
+    /// From now on we are logged in by a restricted application credential.
+    pub fn restrict(&self) {
+        self.lock().restricted = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -122,8 +133,109 @@ impl Cloud for FakeCloud {
         "project".into()
     }
     async fn capabilities(&self) -> Result<Capabilities> {
-        let network_extensions = BTreeSet::from(["standard-attr-tag".to_owned(), "router".to_owned()]);
-        Ok(Capabilities { network_extensions, compute_microversion: (2, 96) })
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let network_extensions =
+            names(&["standard-attr-tag", "router", "extraroute", "allowed-address-pairs"]);
+        let services = names(&["load-balancer", "block-storage"]);
+        Ok(Capabilities { network_extensions, compute_microversion: (2, 96), services })
+    }
+    fn connection(&self) -> Result<Connection> {
+        let auth_url = "http://172.24.4.1:5000/v3".to_owned();
+        Ok(Connection { auth_url, region: None, interface: None, ca: None, insecure: false })
+    }
+    fn roles(&self) -> Vec<String> {
+        vec!["admin".into(), "member".into()]
+    }
+    fn may_make_credentials(&self) -> bool {
+        !self.lock().restricted
+    }
+    async fn compute_zones(&self) -> Result<Vec<String>> {
+        self.read(|_| vec!["nova".to_owned()])
+    }
+    async fn volume_zones(&self) -> Result<Vec<String>> {
+        self.read(|_| vec!["nova".to_owned()])
+    }
+    async fn application_credentials(&self) -> Result<Vec<ApplicationCredential>> {
+        // The secret is told once.
+        let known = |it: &ApplicationCredential| ApplicationCredential { secret: None, ..it.clone() };
+        self.read(|things| things.credentials.iter().map(known).collect())
+    }
+    async fn create_application_credential(
+        &self,
+        new: &NewApplicationCredential,
+    ) -> Result<ApplicationCredential> {
+        self.change(|inner, id| {
+            if inner.things.credentials.iter().any(|it| it.name == new.name) {
+                return Err(status(409, "a credential of that name exists"));
+            }
+            let (name, description) = (new.name.clone(), new.description.clone());
+            let secret = Some(format!("secret of {id}"));
+            let made = ApplicationCredential { id, name, description, secret };
+            inner.things.credentials.push(made.clone());
+            Ok(made)
+        })
+    }
+    async fn delete_application_credential(&self, id: &str) -> Result<()> {
+        self.change(|inner, _| take(&mut inner.things.credentials, |it| it.id == id))
+    }
+    async fn load_balancers(&self) -> Result<Vec<LoadBalancer>> {
+        self.read(|things| things.load_balancers.clone())
+    }
+    /// Each look moves one that goes on, and at last its port goes with it.
+    async fn load_balancer(&self, id: &str) -> Result<LoadBalancer> {
+        self.read(|things| {
+            let at = things.load_balancers.iter().position(|it| it.id == id)?;
+            if things.load_balancers[at].provisioning_status == "PENDING_DELETE" {
+                let gone = things.load_balancers.remove(at);
+                things.ports.retain(|port| port.id != gone.vip_port_id);
+                return Some(gone);
+            }
+            Some(things.load_balancers[at].clone())
+        })?
+        .ok_or_else(|| status(404, "no such load balancer"))
+    }
+    async fn delete_load_balancer(&self, id: &str) -> Result<()> {
+        self.change(|inner, _| {
+            let found = inner.things.load_balancers.iter_mut().find(|it| it.id == id);
+            let found = found.ok_or_else(|| status(404, "no such load balancer"))?;
+            if found.provisioning_status != "ACTIVE" {
+                return Err(status(409, "the load balancer is immutable"));
+            }
+            found.provisioning_status = "PENDING_DELETE".into();
+            Ok(())
+        })
+    }
+    async fn volumes(&self) -> Result<Vec<Volume>> {
+        self.read(|things| things.volumes.clone())
+    }
+    async fn volume(&self, id: &str) -> Result<Volume> {
+        let found = self.read(|things| things.volumes.iter().find(|it| it.id == id).cloned())?;
+        found.ok_or_else(|| status(404, "no such volume"))
+    }
+    async fn delete_volume(&self, id: &str) -> Result<()> {
+        self.change(|inner, _| {
+            if inner.things.snapshots.iter().any(|it| it.volume_id == id) {
+                return Err(status(400, "the volume has snapshots"));
+            }
+            take(&mut inner.things.volumes, |it| it.id == id)
+        })
+    }
+    async fn volume_snapshots(&self) -> Result<Vec<VolumeSnapshot>> {
+        self.read(|things| things.snapshots.clone())
+    }
+    async fn volume_snapshot(&self, id: &str) -> Result<VolumeSnapshot> {
+        let found = self.read(|things| things.snapshots.iter().find(|it| it.id == id).cloned())?;
+        found.ok_or_else(|| status(404, "no such snapshot"))
+    }
+    async fn delete_volume_snapshot(&self, id: &str) -> Result<()> {
+        self.change(|inner, _| take(&mut inner.things.snapshots, |it| it.id == id))
+    }
+    async fn set_router_routes(&self, router: &str, routes: &[Route]) -> Result<()> {
+        self.change(|inner, _| {
+            let found = inner.things.routers.iter_mut().find(|it| it.id == router);
+            found.ok_or_else(|| status(404, "no such router"))?.routes = routes.to_vec();
+            Ok(())
+        })
     }
     async fn networks(&self, filters: &[(&str, &str)]) -> Result<Vec<Network>> {
         let external = filters.contains(&("router:external", "true"));
@@ -247,6 +359,7 @@ impl Cloud for FakeCloud {
                 name: new.name.clone(),
                 description: new.description.clone(),
                 external_gateway_info: Some(new.external_gateway_info.clone()),
+                routes: vec![],
                 tags: vec![],
             };
             inner.things.routers.push(router.clone());
@@ -392,6 +505,9 @@ impl Cloud for FakeCloud {
         self.change(|inner, _| {
             if inner.things.floating_ips.iter().any(|ip| ip.port_id.is_some()) {
                 return Err(status(409, "a floating IP needs it"));
+            }
+            if inner.things.routers.iter().any(|it| it.id == router && !it.routes.is_empty()) {
+                return Err(status(409, "a route needs it"));
             }
             take(&mut inner.things.ports, |port| {
                 port.device_id == router && port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet)

@@ -8,7 +8,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_norway::{Mapping, Value};
 
 use crate::pki::Pki;
-use crate::{Error, Result, Wanted, state};
+use crate::state::ClusterState;
+use crate::{Addon, Error, Result, Wanted, state};
 
 /// By this extension of the `clusters` entry we know our own entries again, as minikube does with its.
 const EXTENSION: &str = "cumulet";
@@ -28,9 +29,42 @@ fn user_name(cluster: &str) -> String {
     format!("{cluster}-admin")
 }
 
+/// User and context of whoever logs in by the cloud.
+fn cloud_user_name(cluster: &str) -> String {
+    format!("{cluster}-openstack")
+}
+
+/// Every entry that may be ours.
+fn names(cluster: &str) -> [(&'static str, String); 5] {
+    [
+        ("clusters", cluster.to_owned()),
+        ("contexts", cluster.to_owned()),
+        ("contexts", cloud_user_name(cluster)),
+        ("users", user_name(cluster)),
+        ("users", cloud_user_name(cluster)),
+    ]
+}
+
+/// What a cluster's entries say.
+pub(crate) struct Entry<'a> {
+    pub wanted: &'a Wanted,
+    pub pki: &'a Pki,
+    pub server: &'a str,
+    /// The cloud's Keystone, where its users are users of the cluster.
+    pub login: Option<&'a str>,
+}
+
+impl<'a> Entry<'a> {
+    pub fn of(state: &'a ClusterState, pki: &'a Pki, server: &'a str) -> Self {
+        let login = state.auth_url.as_deref();
+        let login = login.filter(|_| state.wanted.addons.contains(&Addon::KeystoneAuth));
+        Self { wanted: &state.wanted, pki, server, login }
+    }
+}
+
 /// A kubeconfig with this cluster alone.
-pub(crate) fn render(wanted: &Wanted, pki: &Pki, server: &str) -> Result<String> {
-    let file = insert(Mapping::new(), wanted, pki, server);
+pub(crate) fn render(entry: &Entry<'_>) -> Result<String> {
+    let file = insert(Mapping::new(), entry);
     serde_norway::to_string(&file)
         .map_err(|error| Error::Internal(format!("rendering a kubeconfig: {error}")))
 }
@@ -38,9 +72,7 @@ pub(crate) fn render(wanted: &Wanted, pki: &Pki, server: &str) -> Result<String>
 /// Is there a context of this name that is somebody else's? Asked before anything is made.
 pub(crate) fn check(path: &Utf8Path, name: &str, uuid: &str) -> Result<()> {
     let file = read(path)?;
-    for (list, entry) in
-        [("clusters", name.to_owned()), ("contexts", name.to_owned()), ("users", user_name(name))]
-    {
+    for (list, entry) in names(name) {
         if find(&file, list, &entry).is_some() && owner(&file, name).as_deref() != Some(uuid) {
             return Err(Error::Kubeconfig {
                 path: path.to_owned(),
@@ -52,9 +84,9 @@ pub(crate) fn check(path: &Utf8Path, name: &str, uuid: &str) -> Result<()> {
 }
 
 /// Put the cluster in and make it the current context, as kind and minikube do.
-pub(crate) fn merge(path: &Utf8Path, wanted: &Wanted, pki: &Pki, server: &str) -> Result<()> {
-    check(path, &wanted.name, &wanted.uuid)?;
-    change(path, |file| Some(insert(file, wanted, pki, server)))
+pub(crate) fn merge(path: &Utf8Path, entry: &Entry<'_>) -> Result<()> {
+    check(path, &entry.wanted.name, &entry.wanted.uuid)?;
+    change(path, |file| Some(insert(file, entry)))
 }
 
 /// Take the cluster out. Entries of the same name that are another cluster's stay.
@@ -66,19 +98,19 @@ pub(crate) fn remove(path: &Utf8Path, name: &str, uuid: &str) -> Result<()> {
         if owner(&file, name).as_deref() != Some(uuid) {
             return None;
         }
-        for (list, entry) in
-            [("clusters", name.to_owned()), ("contexts", name.to_owned()), ("users", user_name(name))]
-        {
+        for (list, entry) in names(name) {
             take(&mut file, list, &entry);
         }
-        if file.get("current-context").and_then(Value::as_str) == Some(name) {
+        let current = file.get("current-context").and_then(Value::as_str);
+        if current.is_some_and(|current| current == name || current == cloud_user_name(name)) {
             file.insert("current-context".into(), "".into());
         }
         Some(file)
     })
 }
 
-fn insert(mut file: Mapping, wanted: &Wanted, pki: &Pki, server: &str) -> Mapping {
+fn insert(mut file: Mapping, entry: &Entry<'_>) -> Mapping {
+    let Entry { wanted, pki, server, login } = *entry;
     let name = &wanted.name;
     let map = |pairs: Vec<(&str, Value)>| -> Value {
         Value::Mapping(pairs.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
@@ -100,12 +132,32 @@ fn insert(mut file: Mapping, wanted: &Wanted, pki: &Pki, server: &str) -> Mappin
     file.entry("apiVersion".into()).or_insert("v1".into());
     file.entry("kind".into()).or_insert("Config".into());
     file.entry("preferences".into()).or_insert(map(vec![]));
-    for (list, entry_name, kind, body) in [
+    let mut made = vec![
         ("clusters", name.clone(), "cluster", cluster),
         ("contexts", name.clone(), "context", context),
         ("users", user_name(name), "user", user),
-    ] {
+    ];
+    if let Some(url) = login {
+        // Who it is, it asks at the terminal, unless OS_* variables say it.
+        let exec = map(vec![
+            ("apiVersion", "client.authentication.k8s.io/v1beta1".into()),
+            ("command", "client-keystone-auth".into()),
+            ("args", Value::Sequence(vec![format!("--keystone-url={url}").into()])),
+            ("interactiveMode", "IfAvailable".into()),
+            (
+                "installHint",
+                "client-keystone-auth is part of cloud-provider-openstack; `cumulet image build node` builds it".into(),
+            ),
+        ]);
+        let context =
+            map(vec![("cluster", name.as_str().into()), ("user", cloud_user_name(name).into())]);
+        made.push(("contexts", cloud_user_name(name), "context", context));
+        made.push(("users", cloud_user_name(name), "user", map(vec![("exec", exec)])));
+    }
+    for (list, entry_name) in names(name) {
         take(&mut file, list, &entry_name);
+    }
+    for (list, entry_name, kind, body) in made {
         let entry = map(vec![("name", entry_name.into()), (kind, body)]);
         // `clusters: null` is what an emptied kubeconfig holds.
         let entries = file.entry(list.into()).or_insert(Value::Null);
@@ -214,7 +266,13 @@ mod tests {
             admin_certificate: pem("admin"),
             admin_key: pem("admin key"),
             ca_hash: String::new(),
+            webhook_certificate: String::new(),
+            webhook_key: String::new(),
         }
+    }
+
+    fn put(path: &Utf8Path, server: &str) -> Result<()> {
+        merge(path, &Entry { wanted: &sample::wanted(1), pki: &pki(), server, login: None })
     }
 
     fn file(text: Option<&str>) -> (tempfile::TempDir, Utf8PathBuf) {
@@ -230,7 +288,7 @@ mod tests {
     #[test]
     fn into_nothing() {
         let (_dir, path) = file(None);
-        merge(&path, &sample::wanted(1), &pki(), "https://172.24.4.7:6443").unwrap();
+        put(&path, "https://172.24.4.7:6443").unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!Utf8PathBuf::from(format!("{path}.lock")).exists());
@@ -240,12 +298,12 @@ mod tests {
     fn beside_others_and_out_again() {
         let (_dir, path) = file(Some(OTHERS));
         let wanted = sample::wanted(1);
-        merge(&path, &wanted, &pki(), "https://172.24.4.7:6443").unwrap();
+        put(&path, "https://172.24.4.7:6443").unwrap();
         let merged = read(&path).unwrap();
         assert!(find(&merged, "users", "me").is_some() && find(&merged, "users", "demo-admin").is_some());
         assert_eq!(merged["current-context"].as_str(), Some("demo"));
         // Twice is once, and the newest wins.
-        merge(&path, &wanted, &pki(), "https://172.24.4.8:6443").unwrap();
+        put(&path, "https://172.24.4.8:6443").unwrap();
         let again = read(&path).unwrap();
         assert_eq!(entries(&again, "clusters").count(), 2);
         assert_eq!(
@@ -265,7 +323,7 @@ mod tests {
         let (_dir, path) = file(Some(&OTHERS.replace("work", "demo")));
         let wanted = sample::wanted(1);
         let before = fs::read_to_string(&path).unwrap();
-        let error = merge(&path, &wanted, &pki(), "https://172.24.4.7:6443").unwrap_err();
+        let error = put(&path, "https://172.24.4.7:6443").unwrap_err();
         assert!(error.to_string().contains("`demo` under clusters"), "{error}");
         remove(&path, "demo", &wanted.uuid).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), before);
@@ -275,7 +333,7 @@ mod tests {
     fn what_is_not_a_kubeconfig_is_left_alone() {
         let (_dir, path) = file(Some("- a\n- list\n"));
         assert!(matches!(
-            merge(&path, &sample::wanted(1), &pki(), "https://172.24.4.7:6443"),
+            put(&path, "https://172.24.4.7:6443"),
             Err(Error::Kubeconfig { .. })
         ));
         assert_eq!(fs::read_to_string(&path).unwrap(), "- a\n- list\n");
@@ -286,8 +344,25 @@ mod tests {
         let (dir, path) = file(Some(OTHERS));
         let link = Utf8PathBuf::from_path_buf(dir.path().join("link")).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        merge(&link, &sample::wanted(1), &pki(), "https://172.24.4.7:6443").unwrap();
+        put(&link, "https://172.24.4.7:6443").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert!(find(&read(&path).unwrap(), "clusters", "demo").is_some());
+    }
+
+    #[test]
+    fn users_of_the_cloud_log_in_by_it() {
+        let (_dir, path) = file(Some(OTHERS));
+        let wanted = sample::wanted(1);
+        let login = Some("http://172.24.4.1:5000/v3");
+        merge(&path, &Entry { wanted: &wanted, pki: &pki(), server: "https://172.24.4.7:6443", login }).unwrap();
+        let merged = read(&path).unwrap();
+        let user = find(&merged, "users", "demo-openstack").unwrap();
+        assert_eq!(user["user"]["exec"]["command"].as_str(), Some("client-keystone-auth"));
+        assert_eq!(user["user"]["exec"]["args"][0].as_str(), Some("--keystone-url=http://172.24.4.1:5000/v3"));
+        assert!(find(&merged, "contexts", "demo-openstack").is_some());
+        remove(&path, "demo", &wanted.uuid).unwrap();
+        let left = read(&path).unwrap();
+        assert!(find(&left, "users", "demo-openstack").is_none());
+        assert!(find(&left, "contexts", "demo-openstack").is_none());
     }
 }

@@ -104,6 +104,36 @@ impl Kubernetes {
         })
     }
 
+    /// Volumes of the cloud that their owner wants to keep: `reclaimPolicy: Retain`.
+    pub async fn retained_volumes(&self, driver: &str) -> Look<Vec<String>> {
+        let volumes = self.get("/api/v1/persistentvolumes").await?;
+        let handle = |volume: &Value| {
+            let spec = &volume["spec"];
+            let kept = spec["csi"]["driver"] == driver && spec["persistentVolumeReclaimPolicy"] == "Retain";
+            kept.then(|| text(&spec["csi"]["volumeHandle"]).to_owned())
+        };
+        Ok(volumes["items"].as_array().into_iter().flatten().filter_map(handle).collect())
+    }
+
+    /// Namespaces and names of the Services with a load balancer.
+    pub async fn balanced_services(&self) -> Look<Vec<(String, String)>> {
+        let services = self.get("/api/v1/services").await?;
+        let of = |service: &Value| {
+            let meta = &service["metadata"];
+            let balanced = service["spec"]["type"] == "LoadBalancer";
+            balanced.then(|| (text(&meta["namespace"]).to_owned(), text(&meta["name"]).to_owned()))
+        };
+        Ok(services["items"].as_array().into_iter().flatten().filter_map(of).collect())
+    }
+
+    pub async fn delete_service(&self, namespace: &str, name: &str) -> Look<()> {
+        let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
+        match self.send(Method::DELETE, &path, None).await? {
+            (status, _) if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+            (status, body) => Err(format!("{path}: {}", said(status, &body))),
+        }
+    }
+
     /// Let new nodes join with `token`, until it expires.
     pub async fn add_token(&self, token: &Token) -> Result<Look<()>> {
         self.apply(&json!({
@@ -161,7 +191,7 @@ fn workload(object: &Value) -> Look<()> {
 }
 
 /// The path of an object of the kinds in our own manifests.
-fn path_of(object: &Value) -> Result<String> {
+pub(crate) fn path_of(object: &Value) -> Result<String> {
     let (api, kind, name) =
         (text(&object["apiVersion"]), text(&object["kind"]), text(&object["metadata"]["name"]));
     let plural = match kind {
@@ -169,9 +199,16 @@ fn path_of(object: &Value) -> Result<String> {
         "ServiceAccount" => "serviceaccounts",
         "ConfigMap" => "configmaps",
         "Secret" => "secrets",
+        "Role" => "roles",
+        "RoleBinding" => "rolebindings",
         "ClusterRole" => "clusterroles",
         "ClusterRoleBinding" => "clusterrolebindings",
         "DaemonSet" => "daemonsets",
+        "Deployment" => "deployments",
+        "CSIDriver" => "csidrivers",
+        "StorageClass" => "storageclasses",
+        "CustomResourceDefinition" => "customresourcedefinitions",
+        "VolumeSnapshotClass" => "volumesnapshotclasses",
         other => return Err(Error::Internal(format!("an addon has an object of the kind `{other}`"))),
     };
     let root = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
@@ -208,8 +245,26 @@ mod tests {
 
     #[test]
     fn every_object_of_the_addons_has_a_path() {
-        let paths: Vec<String> = addons::flannel(&sample::wanted(1), "10.6.0.10")
-            .unwrap()
+        let mut wanted = sample::wanted(1);
+        wanted.addons = crate::Addon::ALL.into_iter().collect();
+        let connection = openstack::Connection {
+            auth_url: "http://172.24.4.1:5000/v3".into(),
+            region: None,
+            interface: None,
+            ca: None,
+            insecure: false,
+        };
+        let inputs = addons::Inputs {
+            wanted: &wanted,
+            connection: &connection,
+            project: "project",
+            credential: Some(&crate::state::Credential { id: "id".into(), secret: "secret".into() }),
+            place: addons::Place { subnet: "subnet", router: None, load_balancers: true },
+            api_address: "10.6.0.10",
+        };
+        let mut objects = addons::flannel(&wanted, "10.6.0.10").unwrap();
+        objects.extend(addons::objects(&inputs).unwrap());
+        let paths: Vec<String> = objects
             .iter()
             .map(|object| path_of(object).unwrap())
             .collect();

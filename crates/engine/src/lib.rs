@@ -13,9 +13,10 @@
 //! tags, which need a second request, are added for people and other tools.
 //!
 //! Rooms
-//! - `spec` and `resolve`: a request, and the same with names turned into ids and defaults filled in.
+//! - `file`, `spec` and `resolve`: a request, and the same with names turned into ids and defaults filled in.
 //! - `observe`, `plan`, `execute`: as drawn above; `cloud` is the trait between them and `openstack`.
-//! - `pki`, `bootstrap`, `addons`: the cluster's CA and admin certificate, cloud-init with kubeadm, the pod network.
+//! - `pki`, `bootstrap`: the cluster's CA and admin certificate, cloud-init with kubeadm.
+//! - `addon`, `addons`: which add-ons there are, and their objects: the pod network, the cloud's controllers.
 //! - `kubernetes`: the few Kubernetes API calls that waiting and addons need.
 //! - `state`, `kubeconfig`: what is kept on this machine.
 //! - `cluster`: the verbs: create, list, kubeconfig, delete.
@@ -27,6 +28,7 @@
 //!
 //! May call: `openstack`. Never another crate of this workspace: it must work against somebody else's cloud.
 
+mod addon;
 mod addons;
 mod bootstrap;
 mod cloud;
@@ -35,6 +37,7 @@ mod error;
 mod execute;
 #[cfg(test)]
 mod fake;
+mod file;
 mod kubeconfig;
 mod kubernetes;
 mod node;
@@ -46,12 +49,15 @@ mod resolve;
 mod spec;
 mod state;
 
+pub use addon::{Addon, AddonChoice, Cni};
+pub use addons::addon_images;
 pub use cloud::Cloud;
 pub use cluster::{
     Created, Options, Summary, create_cluster, delete_cluster, forget_cluster, kubeconfig_of, list_clusters,
-    remains_of,
+    remains_of, rotate_credential,
 };
 pub use error::{Error, Result};
+pub use file::ClusterFile;
 pub use node::{Node, Role};
 pub use progress::{Progress, Silent};
 pub use spec::{ClusterSpec, NodeImage, Wanted};

@@ -58,10 +58,21 @@ pub(crate) fn keypair(cluster: &str, uuid: &str) -> String {
     format!("{cluster}-key-{uuid}")
 }
 
+/// Begins the names, and ends the descriptions, of what controllers in the cluster make in the cloud.
+pub(crate) fn cluster_name(cluster: &str, uuid: &str) -> String {
+    format!("{cluster}-{uuid}")
+}
+/// Of application credentials; a user's may not have the same name, so each has an ending of its own.
+pub(crate) fn credential(cluster: &str, uuid: &str) -> String {
+    format!("{cluster}-{uuid}-")
+}
+
 /// Tag, and whole `description`, of what belongs to a cluster.
 pub(crate) fn mark(uuid: &str) -> String {
     format!("{CLUSTER_KEY}={uuid}")
 }
 pub(crate) const CLUSTER_KEY: &str = "cumulet:cluster";
+/// Metadata that the storage driver writes on volumes and snapshots.
+pub(crate) const VOLUME_KEY: &str = "cinder.csi.openstack.org/cluster";
 pub(crate) const NAME_KEY: &str = "cumulet:name";
 pub(crate) const ROLE_KEY: &str = "cumulet:role";

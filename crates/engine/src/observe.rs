@@ -1,6 +1,9 @@
 //! What of a cluster exists, asked of the cloud. Nothing else is believed.
 
-use openstack::{FloatingIp, Keypair, Network, Port, Router, SecurityGroup, Server, ServerGroup, Subnet};
+use openstack::{
+    ApplicationCredential, FloatingIp, Keypair, LoadBalancer, Network, Port, Router, SecurityGroup, Server,
+    ServerGroup, Subnet, Volume, VolumeSnapshot,
+};
 
 use crate::node::{self, Node, Role};
 use crate::{Cloud, Result, Wanted};
@@ -20,8 +23,35 @@ pub(crate) struct World {
     pub server_groups: Vec<ServerGroup>,
     pub keypairs: Vec<Keypair>,
     pub servers: Vec<Server>,
+    /// The user's application credentials of this cluster.
+    pub credentials: Vec<ApplicationCredential>,
+    /// What controllers inside the cluster made. Only looked for when a cluster is deleted.
+    pub made: Made,
     /// The given floating IP, when there is one: used, not owned.
     pub adopted_floating_ip: Option<FloatingIp>,
+    /// The router of the given network, with routes to this cluster's pods perhaps.
+    pub adopted_router: Option<Router>,
+}
+
+/// Made in the cloud by the cluster's own controllers, and known by the cluster's name in their names, descriptions or
+/// metadata: our mark they do not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub load_balancers: Vec<LoadBalancer>,
+    pub floating_ips: Vec<FloatingIp>,
+    pub security_groups: Vec<SecurityGroup>,
+    pub volumes: Vec<Volume>,
+    pub snapshots: Vec<VolumeSnapshot>,
+}
+
+impl Made {
+    fn count(&self) -> usize {
+        self.load_balancers.len()
+            + self.floating_ips.len()
+            + self.security_groups.len()
+            + self.volumes.len()
+            + self.snapshots.len()
+    }
 }
 
 /// A resource with one of the cluster's names that is not the cluster's.
@@ -36,6 +66,8 @@ pub(crate) struct Stranger {
 pub(crate) struct Observed {
     pub world: World,
     pub strangers: Vec<Stranger>,
+    /// The credential whose secret we hold.
+    pub credential: Option<String>,
 }
 
 impl World {
@@ -53,6 +85,8 @@ impl World {
             + self.server_groups.len()
             + self.keypairs.len()
             + self.servers.len()
+            + self.credentials.len()
+            + self.made.count()
     }
 
     pub fn network_id<'a>(&'a self, wanted: &'a Wanted) -> Option<&'a str> {
@@ -95,15 +129,26 @@ pub(crate) struct Looking<'a> {
     pub uuid: &'a str,
     pub name: &'a str,
     pub adopted_floating_ip: Option<&'a str>,
+    pub adopted_router: Option<&'a str>,
+    /// The credential whose secret we hold.
+    pub credential: Option<&'a str>,
+    /// Also what the cluster's own controllers made.
+    pub made: bool,
 }
 
 impl<'a> Looking<'a> {
-    pub fn for_wanted(wanted: &'a Wanted) -> Self {
+    pub fn to_create(wanted: &'a Wanted, credential: Option<&'a str>) -> Self {
         Self {
             uuid: &wanted.uuid,
             name: &wanted.name,
             adopted_floating_ip: wanted.adopted_floating_ip.as_deref(),
+            adopted_router: None,
+            credential,
+            made: false,
         }
+    }
+    pub fn to_delete(uuid: &'a str, name: &'a str, adopted_router: Option<&'a str>) -> Self {
+        Self { uuid, name, adopted_floating_ip: None, adopted_router, credential: None, made: true }
     }
 }
 
@@ -118,10 +163,11 @@ pub(crate) async fn observe(cloud: &dyn Cloud, looking: &Looking<'_>) -> Result<
 
     let networks = sorted.split(cloud.networks(&of_project).await?, "network", |n| n == node::network(name));
     let subnets = sorted.split(cloud.subnets(&of_project).await?, "subnet", |n| n == node::subnet(name));
-    let routers = sorted.split(cloud.routers(&of_project).await?, "router", |n| n == node::router(name));
-    let security_groups = sorted.split(cloud.security_groups(&of_project).await?, "security group", |n| {
-        Role::ALL.iter().any(|role| n == node::security_group(name, *role))
-    });
+    let all_routers = cloud.routers(&of_project).await?;
+    let adopted_router =
+        looking.adopted_router.and_then(|id| all_routers.iter().find(|router| router.id == id).cloned());
+    let routers = sorted.split(all_routers, "router", |n| n == node::router(name));
+    let all_groups = cloud.security_groups(&of_project).await?;
     let all_ports = cloud.ports(&of_project).await?;
     let mut router_interfaces: Vec<Port> = all_ports
         .iter()
@@ -139,6 +185,10 @@ pub(crate) async fn observe(cloud: &dyn Cloud, looking: &Looking<'_>) -> Result<
     let all_floating = cloud.floating_ips(&of_project).await?;
     let adopted_floating_ip =
         looking.adopted_floating_ip.and_then(|id| all_floating.iter().find(|ip| ip.id == id).cloned());
+    let made = if looking.made { made(cloud, looking, &all_groups, &all_floating).await? } else { Made::default() };
+    let security_groups = sorted.split(all_groups, "security group", |n| {
+        Role::ALL.iter().any(|role| n == node::security_group(name, *role))
+    });
     let floating_ips = sorted.split(all_floating, "floating IP", |_| false);
 
     let mut servers = Vec::new();
@@ -154,6 +204,9 @@ pub(crate) async fn observe(cloud: &dyn Cloud, looking: &Looking<'_>) -> Result<
     server_groups.retain(|group| group.name == node::server_group(name, uuid));
     let mut keypairs = cloud.keypairs().await?;
     keypairs.retain(|keypair| keypair.name == node::keypair(name, uuid));
+    let mut credentials = cloud.application_credentials().await?;
+    credentials.retain(|credential| credential.name.starts_with(&node::credential(name, uuid)));
+    credentials.sort_by(|a, b| a.id.cmp(&b.id));
 
     let world = World {
         networks,
@@ -166,9 +219,56 @@ pub(crate) async fn observe(cloud: &dyn Cloud, looking: &Looking<'_>) -> Result<
         server_groups,
         keypairs,
         servers,
+        credentials,
+        made,
         adopted_floating_ip,
+        adopted_router,
     };
-    Ok(Observed { world, strangers: sorted.strangers })
+    let credential = looking.credential.map(str::to_owned);
+    Ok(Observed { world, strangers: sorted.strangers, credential })
+}
+
+async fn made(
+    cloud: &dyn Cloud,
+    looking: &Looking<'_>,
+    groups: &[SecurityGroup],
+    floating_ips: &[FloatingIp],
+) -> Result<Made> {
+    let cluster = node::cluster_name(looking.name, looking.uuid);
+    let capabilities = cloud.capabilities().await?;
+    let mut made = Made {
+        security_groups: groups.iter().filter(|it| tells_of(&it.description, &cluster)).cloned().collect(),
+        floating_ips: floating_ips.iter().filter(|it| tells_of(&it.description, &cluster)).cloned().collect(),
+        ..Made::default()
+    };
+    if capabilities.load_balancers() {
+        let ours = |it: &LoadBalancer| {
+            let named = |kind: &str| it.name.starts_with(&format!("kube_{kind}_{cluster}_"));
+            named("service") || named("ingress") || tells_of(&it.description, &cluster)
+        };
+        made.load_balancers = cloud.load_balancers().await?;
+        made.load_balancers.retain(ours);
+        made.load_balancers.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    if capabilities.volumes() {
+        let ours = |metadata: &std::collections::BTreeMap<String, String>| {
+            metadata.get(node::VOLUME_KEY).is_some_and(|of| *of == cluster)
+        };
+        made.volumes = cloud.volumes().await?;
+        made.volumes.retain(|volume| ours(&volume.metadata));
+        made.volumes.sort_by(|a, b| a.id.cmp(&b.id));
+        made.snapshots = cloud.volume_snapshots().await?;
+        made.snapshots.retain(|snapshot| ours(&snapshot.metadata));
+        made.snapshots.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    Ok(made)
+}
+
+/// Does a controller's description, `.. cluster <name>` with or without more after a comma, tell of this cluster?
+fn tells_of(description: &str, cluster: &str) -> bool {
+    description
+        .split_once(&format!(" cluster {cluster}"))
+        .is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with(','))
 }
 
 /// The UUIDs of clusters called `name` that the cloud knows of: for deleting one whose local state is lost.
@@ -264,3 +364,23 @@ marked!(Router, name);
 marked!(Port, name);
 marked!(SecurityGroup, name);
 marked!(FloatingIp, floating_ip_address);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controllers_descriptions_are_understood() {
+        for ours in [
+            "Kubernetes external service default/web from cluster demo-1",
+            "Floating IP for Kubernetes external service default/web from cluster demo-1",
+            "Security Group for default/web Service LoadBalancer in cluster demo-1",
+            "Kubernetes Ingress web in namespace default from cluster demo-1, version: 77",
+        ] {
+            assert!(tells_of(ours, "demo-1"), "{ours}");
+        }
+        for other in ["", "demo-1", "service x from cluster demo-12", "service x from cluster demo", "cluster demo-1"] {
+            assert!(!tells_of(other, "demo-1"), "{other}");
+        }
+    }
+}

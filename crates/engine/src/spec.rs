@@ -5,11 +5,13 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use std::collections::BTreeSet;
+
 use crate::node::{Node, Role};
-use crate::{Error, Result};
+use crate::{Addon, AddonChoice, Cni, Error, Result};
 
 const MAX_NAME: usize = 40;
-const MAX_WORKERS: u32 = 250;
+pub(crate) const MAX_WORKERS: u32 = 250;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSpec {
@@ -37,6 +39,8 @@ pub struct ClusterSpec {
     pub dns_nameservers: Vec<Ipv4Addr>,
     /// From where NodePorts may be reached; `None` keeps them inside the cluster.
     pub node_ports_from: Option<Ipv4Net>,
+    pub addons: AddonChoice,
+    pub cni: Option<Cni>,
 }
 
 impl ClusterSpec {
@@ -63,6 +67,8 @@ impl ClusterSpec {
             service_cidr: net(10, 96, 0, 0, 12),
             dns_nameservers: Vec::new(),
             node_ports_from: Some(net(0, 0, 0, 0, 0)),
+            addons: AddonChoice::new(),
+            cni: None,
         };
         spec.check()?;
         Ok(spec)
@@ -87,6 +93,13 @@ impl ClusterSpec {
         }
         if let Some(version) = &self.kubernetes {
             normalize_version(version)?;
+        }
+        if self.cni == Some(Cni::Router)
+            && self.addons.get(&Addon::CloudControllerManager) == Some(&false) {
+            return Err(Error::spec(
+                "pods are routed by the cloud's router (--cni router) only with the cloud-controller-manager, which \
+                 tells it the routes",
+            ));
         }
         if let Some(key) = &self.ssh_public_key
             && !(key.starts_with("ssh-") || key.starts_with("ecdsa-") || key.starts_with("sk-"))
@@ -162,6 +175,17 @@ pub struct Wanted {
     pub server_group_policy: Option<String>,
     /// The cloud has tags on network objects.
     pub tags: bool,
+    /// None in clusters from before there were any.
+    #[serde(default)]
+    pub addons: BTreeSet<Addon>,
+    #[serde(default)]
+    pub cni: Cni,
+    /// The router of a given network, for the routes to pods.
+    #[serde(default)]
+    pub adopted_router: Option<String>,
+    /// Cinder's zones are not Nova's, so that a volume takes none.
+    #[serde(default)]
+    pub ignore_volume_zones: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +202,15 @@ impl Wanted {
     }
     pub(crate) fn mark(&self) -> String {
         crate::node::mark(&self.uuid)
+    }
+    /// What the controllers call the cluster in the cloud: unique, or clusters of one name would take each other's load
+    /// balancers.
+    pub(crate) fn cluster_name(&self) -> String {
+        crate::node::cluster_name(&self.name, &self.uuid)
+    }
+    /// Does anything in the cluster act on the cloud?
+    pub(crate) fn acts(&self) -> bool {
+        self.addons.iter().any(|addon| addon.acts())
     }
     pub(crate) fn node_name(&self, node: Node) -> String {
         node.name(&self.name)
@@ -203,6 +236,8 @@ impl Wanted {
         check(self.availability_zone == other.availability_zone, "--availability-zone");
         let ranges = |wanted: &Wanted| (wanted.node_cidr, wanted.pod_cidr, wanted.service_cidr);
         check(ranges(self) == ranges(other), "address ranges");
+        check(self.addons == other.addons, "add-ons");
+        check(self.cni == other.cni, "--cni");
         found
     }
 }

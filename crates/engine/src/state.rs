@@ -3,6 +3,7 @@
 //! Written, whole files by rename, before the resources that depend on it are made. The cloud says what exists; this
 //! holds only what the cloud must not know (keys) or cannot know (what was asked for).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -45,13 +46,35 @@ pub struct ClusterState {
     pub created: jiff::Timestamp,
     /// `https://<floating IP>:6443`, once known.
     pub server: Option<String>,
+    /// The cloud's Keystone, once known.
+    #[serde(default)]
+    pub auth_url: Option<String>,
     pub wanted: Wanted,
+    /// Volumes that outlive the cluster, because its user said so; known once deletion has begun.
+    #[serde(default)]
+    pub kept_volumes: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Secrets {
     pub pki: Pki,
     pub token: Token,
+    /// By which the cluster's controllers act on the cloud.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+}
+
+/// An application credential of the user's, for one cluster.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Credential {
+    pub id: String,
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// The directory of all clusters.
@@ -208,7 +231,9 @@ mod tests {
             project: "p".into(),
             created: jiff::Timestamp::UNIX_EPOCH,
             server: None,
+            auth_url: None,
             wanted: sample::wanted(2),
+            kept_volumes: BTreeSet::new(),
         }
     }
 
@@ -216,7 +241,7 @@ mod tests {
     fn keeps_secrets_from_others() {
         let (_dir, store) = store();
         let _lock = store.lock("demo").unwrap();
-        let secrets = Secrets { pki: Pki::generate().unwrap(), token: Token::generate() };
+        let secrets = Secrets { pki: Pki::generate().unwrap(), token: Token::generate(), credential: None };
         store.save_secrets("demo", &secrets).unwrap();
         store.save_cluster(&state()).unwrap();
         assert_eq!(store.secrets("demo").unwrap().unwrap(), secrets);

@@ -15,6 +15,8 @@ pub enum Service {
     Compute,
     Image,
     Network,
+    BlockStorage,
+    LoadBalancer,
 }
 
 impl Service {
@@ -25,6 +27,8 @@ impl Service {
             Service::Compute => "compute",
             Service::Image => "image",
             Service::Network => "network",
+            Service::BlockStorage => "block-storage",
+            Service::LoadBalancer => "load-balancer",
         }
     }
     pub(crate) fn sdk(self) -> ServiceType {
@@ -32,9 +36,9 @@ impl Service {
     }
     fn version(self) -> ApiVersion {
         match self {
-            Service::Identity => ApiVersion::new(3, 0),
+            Service::Identity | Service::BlockStorage => ApiVersion::new(3, 0),
             Service::Compute => ApiVersion::new(2, 1),
-            Service::Image | Service::Network => ApiVersion::new(2, 0),
+            Service::Image | Service::Network | Service::LoadBalancer => ApiVersion::new(2, 0),
         }
     }
 }

@@ -10,6 +10,8 @@ pub struct Capabilities {
     pub network_extensions: BTreeSet<String>,
     /// Nova's newest microversion.
     pub compute_microversion: (u8, u8),
+    /// Types of services in the catalog.
+    pub services: BTreeSet<String>,
 }
 
 impl Capabilities {
@@ -22,6 +24,21 @@ impl Capabilities {
     #[must_use]
     pub fn soft_server_groups(&self) -> bool {
         self.compute_microversion >= (2, 15)
+    }
+    /// Octavia.
+    #[must_use]
+    pub fn load_balancers(&self) -> bool {
+        self.services.contains("load-balancer")
+    }
+    /// Cinder v3, by whichever of its names.
+    #[must_use]
+    pub fn volumes(&self) -> bool {
+        ["block-storage", "block-store", "volumev3"].iter().any(|name| self.services.contains(*name))
+    }
+    /// Static routes on routers, and addresses on ports that are not theirs.
+    #[must_use]
+    pub fn routed_pods(&self) -> bool {
+        ["extraroute", "allowed-address-pairs"].iter().all(|alias| self.network_extensions.contains(*alias))
     }
     #[must_use]
     pub fn routers(&self) -> bool {
@@ -39,6 +56,7 @@ impl Client {
                 Ok(Capabilities {
                     network_extensions: extensions.into_iter().map(|extension| extension.alias).collect(),
                     compute_microversion: self.compute_microversion().await?,
+                    services: self.service_types(),
                 })
             })
             .await

@@ -19,6 +19,19 @@ use crate::{Capabilities, CloudChoice, Error, Result, retry};
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 
+/// By what another program reaches the cloud that we are logged in to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    pub auth_url: String,
+    pub region: Option<String>,
+    /// `public`, `internal` or `admin`.
+    pub interface: Option<String>,
+    /// PEM of the authority that signs the cloud's certificates, unless the system knows it.
+    pub ca: Option<String>,
+    /// Certificates are not verified.
+    pub insecure: bool,
+}
+
 /// Cheap to clone; clones share the session, hence one token.
 #[derive(Clone)]
 pub struct Client {
@@ -74,6 +87,50 @@ impl Client {
     #[must_use]
     pub fn auth_url(&self) -> Option<&str> {
         self.config.auth.as_ref().and_then(|auth| auth.auth_url.as_deref())
+    }
+
+    /// # Errors
+    /// There is no address of Keystone, or the file with the authority's certificate cannot be read.
+    pub fn connection(&self) -> Result<Connection> {
+        let auth_url = self.auth_url().ok_or_else(|| Error::Config {
+            message: format!("cloud `{}` has no auth_url", self.name),
+        })?;
+        let ca = match &self.config.cacert {
+            Some(path) => Some(
+                std::fs::read_to_string(path).map_err(|source| Error::File { path: path.clone(), source })?,
+            ),
+            None => None,
+        };
+        Ok(Connection {
+            auth_url: auth_url.to_owned(),
+            region: self.config.region_name.clone(),
+            interface: self.config.interface.clone(),
+            ca,
+            insecure: self.config.verify == Some(false),
+        })
+    }
+
+    /// The names of the roles that we act with.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        let roles = self.session.get_auth_info().and_then(|info| info.token.roles);
+        roles.unwrap_or_default().into_iter().map(|role| role.name).collect()
+    }
+
+    /// Keystone lets nobody who came by a restricted application credential make another.
+    #[must_use]
+    pub fn may_make_credentials(&self) -> bool {
+        let credential = self.session.get_auth_info().and_then(|info| info.token.application_credential);
+        credential.is_none_or(|credential| credential.restricted != Some(true))
+    }
+
+    pub(crate) fn user_id(&self) -> Option<String> {
+        self.session.get_auth_info().map(|info| info.token.user.id)
+    }
+
+    pub(crate) fn service_types(&self) -> std::collections::BTreeSet<String> {
+        let catalog = self.session.get_token_catalog();
+        catalog.unwrap_or_default().into_iter().map(|service| service.service_type).collect()
     }
 
     /// The body of a successful answer, which may be empty.

@@ -7,6 +7,9 @@
 //!                                                     |-- compute/   servers flavors keypairs server_groups
 //!                                                     |              availability_zones quotas
 //!                                                     |-- image/     list show create upload delete
+//!                                                     |-- identity/  application credentials
+//!                                                     |-- volume/    volumes snapshots   (of optional services:
+//!                                                     |-- load_balancer/                  found and removed)
 //!                                                     `-- capability.rs  extensions and microversions, asked once
 //! ```
 //!
@@ -24,25 +27,31 @@ mod client;
 mod compute;
 mod config;
 mod error;
+mod identity;
 mod image;
+mod load_balancer;
 mod network;
 mod retry;
+mod volume;
 mod wait;
 
 pub use capability::Capabilities;
-pub use client::Client;
+pub use client::{Client, Connection};
 pub use compute::{
     AvailabilityZone, ComputeQuota, Fault, Flavor, Keypair, NewKeypair, NewServer, NewServerGroup, Server,
     ServerAddress, ServerGroup,
 };
 pub use config::CloudChoice;
 pub use error::Error;
+pub use identity::{ApplicationCredential, NewApplicationCredential};
 pub use image::{Image, NewImage};
+pub use load_balancer::LoadBalancer;
 pub use network::{
     Extension, ExternalGateway, FixedIp, FloatingIp, Network, NetworkQuota, NewFloatingIp, NewNetwork,
-    NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, Port, Router, SecurityGroup,
+    NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, Port, Route, Router, SecurityGroup,
     SecurityGroupRule, Subnet, Taggable,
 };
+pub use volume::{Volume, VolumeSnapshot};
 pub use wait::{Deadline, poll};
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
-use engine::{ClusterSpec, Options, Progress, Store, Summary};
+use engine::{Addon, ClusterFile, ClusterSpec, Cni, Options, Progress, Store, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipnet::Ipv4Net;
 use openstack::{Client, CloudChoice};
@@ -28,6 +28,10 @@ pub enum ClusterCommand {
     },
     /// Print a cluster's kubeconfig
     Kubeconfig { name: String },
+    /// Give a cluster's controllers a new application credential and revoke the old one
+    RotateCredential(RotateArgs),
+    /// Print the JSON Schema of the file that `create -f` takes
+    Schema,
     /// Delete a cluster and everything that was made for it
     Delete(DeleteArgs),
 }
@@ -42,12 +46,26 @@ pub struct CloudArg {
 #[derive(Debug, Args)]
 pub struct CreateArgs {
     /// The cluster's name, and the name of its kubectl context
-    name: String,
+    #[arg(required_unless_present = "file")]
+    name: Option<String>,
     #[command(flatten)]
     cloud: CloudArg,
-    /// How many worker nodes
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    workers: u32,
+    /// Take what is not said here from this YAML file, see `cluster schema`
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<Utf8PathBuf>,
+    /// How many worker nodes [default: 1]
+    #[arg(long, value_name = "N")]
+    workers: Option<u32>,
+    /// Add-on that is not installed by default, may be repeated: octavia-ingress, keystone-auth
+    #[arg(long, value_name = "ADD-ON")]
+    with: Vec<Addon>,
+    /// Add-on not to install, may be repeated: cloud-controller-manager, cinder-csi
+    #[arg(long, value_name = "ADD-ON")]
+    without: Vec<Addon>,
+    /// How pods of different nodes reach each other: flannel (tunnels), or router (the cloud's router has routes to them)
+    /// [default: flannel]
+    #[arg(long, value_name = "NETWORK")]
+    cni: Option<Cni>,
     /// Node image, by name or id [default: the newest with Kubernetes in it]
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
@@ -108,6 +126,19 @@ pub struct DeleteArgs {
     /// Only remove what this machine knows of it: its cloud no longer exists
     #[arg(long)]
     forget: bool,
+    /// Leave the volumes of its claims in the cloud
+    #[arg(long)]
+    keep_volumes: bool,
+    /// Give up after so many minutes; another run goes on
+    #[arg(long, default_value_t = 20, value_name = "MINUTES")]
+    timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    name: String,
+    #[command(flatten)]
+    cloud: CloudArg,
     /// Give up after so many minutes; another run goes on
     #[arg(long, default_value_t = 20, value_name = "MINUTES")]
     timeout: u64,
@@ -123,6 +154,11 @@ impl ClusterCommand {
                 print(engine::kubeconfig_of(&store, &name)?.trim_end());
                 Ok(())
             }
+            ClusterCommand::RotateCredential(args) => rotate(args, &store).await,
+            ClusterCommand::Schema => {
+                print(&serde_json::to_string_pretty(&ClusterFile::schema())?);
+                Ok(())
+            }
             ClusterCommand::Delete(args) => delete(args, &store).await,
         }
     }
@@ -130,24 +166,36 @@ impl ClusterCommand {
 
 impl CreateArgs {
     fn spec(&self) -> anyhow::Result<ClusterSpec> {
-        let mut spec = ClusterSpec::new(self.name.clone(), self.workers)?;
-        spec.image.clone_from(&self.image);
-        spec.kubernetes.clone_from(&self.kubernetes);
-        spec.worker_flavor.clone_from(&self.flavor);
-        spec.control_plane_flavor.clone_from(&self.control_plane_flavor);
-        spec.external_network.clone_from(&self.external_network);
-        spec.network.clone_from(&self.network);
-        spec.floating_ip = self.floating_ip;
-        spec.availability_zone.clone_from(&self.availability_zone);
-        spec.node_cidr = self.node_cidr.unwrap_or(spec.node_cidr);
-        spec.pod_cidr = self.pod_cidr.unwrap_or(spec.pod_cidr);
-        spec.service_cidr = self.service_cidr.unwrap_or(spec.service_cidr);
-        spec.dns_nameservers.clone_from(&self.dns_nameserver);
+        let file = self.read_file()?;
+        let name = self.name.clone().or(file.name);
+        let name = name.context("the cluster has no name; give it as an argument, or as `name` in the file")?;
+        let mut spec = ClusterSpec::new(name, self.workers.or(file.workers).unwrap_or(1))?;
+        spec.image = self.image.clone().or(file.image);
+        spec.kubernetes = self.kubernetes.clone().or(file.kubernetes);
+        spec.worker_flavor = self.flavor.clone().or(file.flavor);
+        spec.control_plane_flavor = self.control_plane_flavor.clone().or(file.control_plane_flavor);
+        spec.external_network = self.external_network.clone().or(file.external_network);
+        spec.network = self.network.clone().or(file.network);
+        spec.floating_ip = self.floating_ip.or(file.floating_ip);
+        spec.availability_zone = self.availability_zone.clone().or(file.availability_zone);
+        spec.node_cidr = self.node_cidr.or(file.node_cidr).unwrap_or(spec.node_cidr);
+        spec.pod_cidr = self.pod_cidr.or(file.pod_cidr).unwrap_or(spec.pod_cidr);
+        spec.service_cidr = self.service_cidr.or(file.service_cidr).unwrap_or(spec.service_cidr);
+        spec.dns_nameservers =
+            if self.dns_nameserver.is_empty() { file.dns_nameservers } else { self.dns_nameserver.clone() };
         spec.node_ports_from = match (self.no_node_ports, self.node_ports_from) {
             (true, _) => None,
-            (false, chosen) => chosen.or(spec.node_ports_from),
+            (false, Some(chosen)) => Some(chosen),
+            (false, None) => file.node_ports_from.unwrap_or(spec.node_ports_from),
         };
-        if let Some(path) = &self.ssh_key {
+        spec.cni = self.cni.or(file.cni);
+        spec.addons = file.addons;
+        spec.addons.extend(self.with.iter().map(|addon| (*addon, true)));
+        for addon in &self.without {
+            ensure!(!self.with.contains(addon), "--with {addon} and --without {addon} contradict each other");
+            spec.addons.insert(*addon, false);
+        }
+        if let Some(path) = self.ssh_key.as_ref().or(file.ssh_key.as_ref()) {
             let key =
                 std::fs::read_to_string(path).with_context(|| format!("cannot read the SSH key {path}"))?;
             spec.ssh_public_key = Some(key);
@@ -155,13 +203,28 @@ impl CreateArgs {
         spec.check()?;
         Ok(spec)
     }
+
+    fn read_file(&self) -> anyhow::Result<ClusterFile> {
+        let Some(path) = &self.file else { return Ok(ClusterFile::default()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the cluster's file {path}"))?;
+        Ok(ClusterFile::parse(&text)?)
+    }
+}
+
+async fn rotate(args: RotateArgs, store: &Store) -> anyhow::Result<()> {
+    let client = connect(args.cloud.os_cloud, store, &args.name).await?;
+    let options = Options { timeout: minutes(args.timeout), ..Options::default() };
+    engine::rotate_credential(&args.name, &client, store, &options, &Display::default()).await?;
+    say(&format!("\nThe controllers of cluster {} act by a new credential; the old one is revoked", args.name));
+    Ok(())
 }
 
 async fn create(args: CreateArgs, store: &Store) -> anyhow::Result<()> {
     let spec = args.spec()?;
     let begin = std::time::Instant::now();
     let client = connect(args.cloud.os_cloud, store, &spec.name).await?;
-    let options = Options { timeout: minutes(args.timeout), kubeconfig: None };
+    let options = Options { timeout: minutes(args.timeout), ..Options::default() };
     let made = engine::create_cluster(&spec, &client, store, &options, &Display::default()).await?;
     let (name, nodes) = (&made.name, made.nodes.len());
     say(&format!(
@@ -225,7 +288,8 @@ fn list(store: &Store, json: bool) -> anyhow::Result<()> {
 
 async fn delete(args: DeleteArgs, store: &Store) -> anyhow::Result<()> {
     let begin = std::time::Instant::now();
-    let options = Options { timeout: minutes(args.timeout), kubeconfig: None };
+    let options =
+        Options { timeout: minutes(args.timeout), keep_volumes: args.keep_volumes, ..Options::default() };
     if args.forget {
         engine::forget_cluster(&args.name, store, &options)?;
         say(&format!("Cluster {} is forgotten; its cloud was not asked", args.name));
@@ -233,7 +297,7 @@ async fn delete(args: DeleteArgs, store: &Store) -> anyhow::Result<()> {
     }
     let client = connect(args.cloud.os_cloud, store, &args.name).await?;
     if !args.yes {
-        let remains = engine::remains_of(&args.name, &client, store).await?;
+        let remains = engine::remains_of(&args.name, &client, store, &options).await?;
         confirm(&args.name, &remains)?;
     }
     engine::delete_cluster(&args.name, &client, store, &options, &Display::default()).await?;

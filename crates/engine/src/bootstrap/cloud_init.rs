@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::{FAILED, Inputs, kubeadm};
-use crate::{Error, Result};
+use crate::{Addon, Error, Result};
 
 /// Nova's limit for the encoded text.
 const LIMIT: usize = 65535;
@@ -21,6 +21,11 @@ pub(super) fn control_plane(inputs: &Inputs<'_>) -> Result<String> {
         file("/etc/cumulet/pki/ca.key", "0600", &inputs.pki.ca_key),
         file(CONFIG, "0600", &kubeadm::init(inputs)?),
     ];
+    if inputs.wanted.addons.contains(&Addon::KeystoneAuth) {
+        for (name, content) in kubeadm::webhook_files(inputs.pki)? {
+            files.push(file(&format!("{}/{name}", kubeadm::WEBHOOK_DIR), "0600", &content));
+        }
+    }
     for (name, content) in kubeadm::patches()? {
         files.push(file(&format!("{}/{name}", kubeadm::PATCHES), "0600", &content));
     }

@@ -6,14 +6,18 @@
 use serde_json::{Value, json};
 
 use super::Inputs;
-use crate::pki;
-use crate::{Error, Result};
+use crate::pki::{self, Pki};
+use crate::{Addon, Error, Result};
 
 const API_VERSION: &str = "kubeadm.k8s.io/v1beta4";
 const SOCKET: &str = "unix:///run/containerd/containerd.sock";
 pub(crate) const API_PORT: u16 = 6443;
 /// Where kubeadm looks for changes to the control plane's static pods.
 pub(super) const PATCHES: &str = "/etc/cumulet/patches";
+
+/// On the control plane: by what the API server asks the webhook of Keystone, and the webhook's own key.
+pub(crate) const WEBHOOK_DIR: &str = "/etc/kubernetes/cumulet";
+pub(crate) const WEBHOOK_PORT: u16 = 8443;
 
 /// The first minor version whose kubelet knows how long a crashing container may be left alone.
 const CRASH_LOOP_MINOR: u32 = 35;
@@ -48,7 +52,7 @@ pub(super) fn init(inputs: &Inputs<'_>) -> Result<String> {
             "podSubnet": wanted.pod_cidr.to_string(),
             "serviceSubnet": wanted.service_cidr.to_string(),
         },
-        "apiServer": { "certSANs": [inputs.floating_ip, inputs.api_address] },
+        "apiServer": api_server(inputs),
         "controllerManager": alone(wanted.control_planes),
         "scheduler": alone(wanted.control_planes),
         // etcd's defaults (100 and 1000 ms) make a slow disk lose elections.
@@ -76,17 +80,66 @@ pub(super) fn join(inputs: &Inputs<'_>) -> Result<String> {
     })])
 }
 
+fn api_server(inputs: &Inputs<'_>) -> Value {
+    let mut server = json!({ "certSANs": [inputs.floating_ip, inputs.api_address] });
+    if inputs.wanted.addons.contains(&Addon::KeystoneAuth) {
+        let config = format!("{WEBHOOK_DIR}/webhook.yaml");
+        server["extraArgs"] = arguments(&[
+            ("authentication-token-webhook-config-file", &config),
+            ("authentication-token-webhook-version", "v1beta1"),
+            ("authorization-mode", "Node,RBAC,Webhook"),
+            ("authorization-webhook-config-file", &config),
+            ("authorization-webhook-version", "v1beta1"),
+        ]);
+        server["extraVolumes"] = json!([{
+            "name": "keystone-webhook",
+            "hostPath": WEBHOOK_DIR,
+            "mountPath": WEBHOOK_DIR,
+            "readOnly": true,
+            "pathType": "DirectoryOrCreate",
+        }]);
+    }
+    server
+}
+
+/// Names and contents of the files of [`WEBHOOK_DIR`].
+pub(super) fn webhook_files(pki: &Pki) -> Result<Vec<(&'static str, String)>> {
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{
+            "name": "webhook",
+            "cluster": {
+                "server": format!("https://127.0.0.1:{WEBHOOK_PORT}/webhook"),
+                "certificate-authority-data": Pki::base64(&pki.ca_certificate),
+            },
+        }],
+        "users": [{ "name": "webhook" }],
+        "contexts": [{ "name": "webhook", "context": { "cluster": "webhook", "user": "webhook" } }],
+        "current-context": "webhook",
+    });
+    Ok(vec![
+        ("webhook.yaml", documents(&[config])?),
+        ("tls.crt", pki.webhook_certificate.clone()),
+        ("tls.key", pki.webhook_key.clone()),
+    ])
+}
+
 fn registration(inputs: &Inputs<'_>) -> Value {
+    let mut extra = vec![
+        ("node-ip", inputs.address),
+        // Filled in by cloud-init on the machine.
+        ("provider-id", "openstack:///{{ v1.instance_id }}"),
+    ];
+    // Without the cloud's controller manager the node would keep its taint for ever.
+    if inputs.wanted.addons.contains(&Addon::CloudControllerManager) {
+        extra.push(("cloud-provider", "external"));
+    }
     json!({
         "name": inputs.wanted.node_name(inputs.node),
         "criSocket": SOCKET,
         "imagePullPolicy": "IfNotPresent",
-        "kubeletExtraArgs": arguments(&[
-            ("node-ip", inputs.address),
-            // Filled in by cloud-init on the machine. Not with `cloud-provider=external`: without the cloud's
-            // controller manager the node would keep its taint for ever.
-            ("provider-id", "openstack:///{{ v1.instance_id }}"),
-        ]),
+        "kubeletExtraArgs": arguments(&extra),
     })
 }
 

@@ -12,7 +12,7 @@ mod kubeadm;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use kubeadm::API_PORT;
+pub(crate) use kubeadm::{API_PORT, WEBHOOK_DIR, WEBHOOK_PORT};
 
 use crate::node::{Node, Role};
 use crate::pki::{Pki, Token};

@@ -13,6 +13,8 @@ fn pki() -> Pki {
         admin_certificate: String::new(),
         admin_key: String::new(),
         ca_hash: "sha256:00ff".into(),
+        webhook_certificate: "-----BEGIN CERTIFICATE-----\nV0VC\n-----END CERTIFICATE-----\n".into(),
+        webhook_key: "-----BEGIN PRIVATE KEY-----\nS0VZ\n-----END PRIVATE KEY-----\n".into(),
     }
 }
 
@@ -30,6 +32,25 @@ fn with<T>(role: Role, address: &str, run: impl FnOnce(&Inputs<'_>) -> T) -> T {
         api_address: "10.6.0.10",
         floating_ip: "172.24.4.7",
     })
+}
+
+#[test]
+fn users_of_the_cloud_are_asked_for_by_a_webhook() {
+    let mut wanted = sample::wanted(1);
+    wanted.addons.insert(crate::Addon::KeystoneAuth);
+    let text = with(Role::ControlPlane, "10.6.0.10", |inputs| {
+        cloud_init::control_plane(&Inputs { wanted: &wanted, ..*inputs })
+    });
+    let config: serde_json::Value = serde_norway::from_str(&text.unwrap()).unwrap();
+    let content = |path: &str| {
+        let files = config["write_files"].as_array().unwrap();
+        files.iter().find(|file| file["path"] == path).unwrap()["content"].as_str().unwrap().to_owned()
+    };
+    let webhook = content("/etc/kubernetes/cumulet/webhook.yaml");
+    assert!(webhook.contains("server: https://127.0.0.1:8443/webhook"), "{webhook}");
+    assert!(content("/etc/kubernetes/cumulet/tls.key").contains("PRIVATE KEY"));
+    let kubeadm = content("/etc/cumulet/kubeadm.yaml");
+    assert!(kubeadm.contains("Node,RBAC,Webhook") && kubeadm.contains("keystone-webhook"), "{kubeadm}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::plan::{Stage, plan_create};
 use crate::progress::{Progress, step};
 use crate::resolve::resolve;
 use crate::state::{ClusterState, Phase, Secrets, Store};
-use crate::{Cloud, ClusterSpec, Error, Result, kubeconfig};
+use crate::{Addon, Cloud, ClusterSpec, Error, Result, kubeconfig};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
@@ -50,7 +50,8 @@ pub async fn create_cluster(
         }
     };
     let wanted = state.wanted.clone();
-    let observed = observe(cloud, &Looking::for_wanted(&wanted)).await?;
+    let held = secrets.credential.as_ref().map(|credential| credential.id.as_str());
+    let observed = observe(cloud, &Looking::to_create(&wanted, held)).await?;
     let plan = plan_create(&wanted, &observed)?;
     let mut executor = Executor { cloud, wanted: &wanted, store, secrets, world: observed.world, deadline };
     for stage in Stage::ALL {
@@ -71,15 +72,20 @@ pub async fn create_cluster(
     let address = executor.world.floating_ip().map(|ip| ip.floating_ip_address.clone());
     let server = server_url(&address.ok_or_else(|| Error::Internal("the floating IP is lost".to_owned()))?);
     state.server = Some(server.clone());
+    state.auth_url = Some(cloud.connection()?.auth_url);
     store.save_cluster(&state)?;
     let kubernetes = Kubernetes::new(&wanted, &executor.secrets.pki, &server)?;
     let forming = form::Forming { executor: &executor, kubernetes: &kubernetes, server: &server, progress };
     step(progress, "Kubernetes API", forming.api()).await?;
     step(progress, "Pod network", forming.pod_network()).await?;
+    if !wanted.addons.is_empty() {
+        step(progress, "Add-ons", forming.addons()).await?;
+    }
     step(progress, "Nodes", forming.nodes()).await?;
     step(progress, "Cluster services", forming.services()).await?;
 
-    kubeconfig::merge(&kubeconfig_path, &wanted, &executor.secrets.pki, &server)?;
+    let entry = kubeconfig::Entry::of(&state, &executor.secrets.pki, &server);
+    kubeconfig::merge(&kubeconfig_path, &entry)?;
     state.phase = Phase::Ready;
     store.save_cluster(&state)?;
     Ok(Created {
@@ -104,16 +110,18 @@ async fn begin(
     }
     let wanted = resolve(spec, uuid::Uuid::new_v4().to_string(), cloud).await?;
     kubeconfig::check(kubeconfig_path, name, &wanted.uuid)?;
-    let observed = observe(cloud, &Looking::for_wanted(&wanted)).await?;
+    let observed = observe(cloud, &Looking::to_create(&wanted, None)).await?;
     plan_create(&wanted, &observed)?;
-    let secrets = Secrets { pki: Pki::generate()?, token: Token::generate() };
+    let secrets = Secrets { pki: Pki::generate()?, token: Token::generate(), credential: None };
     let state = ClusterState {
         phase: Phase::Creating,
         cloud: cloud.cloud_name(),
         project: cloud.project_id(),
         created: jiff::Timestamp::now(),
         server: None,
+        auth_url: None,
         wanted,
+        kept_volumes: std::collections::BTreeSet::new(),
     };
     store.save_secrets(name, &secrets)?;
     store.save_cluster(&state)?;
@@ -152,6 +160,14 @@ async fn resume(
             .or_else(|| before.adopted_network.as_ref().map(|it| it.network_id.clone())),
         ssh_public_key: spec.ssh_public_key.clone().or_else(|| before.ssh_public_key.clone()),
         availability_zone: spec.availability_zone.clone().or_else(|| before.availability_zone.clone()),
+        addons: Addon::ALL
+            .into_iter()
+            .map(|addon| {
+                let before = before.addons.contains(&addon);
+                (addon, spec.addons.get(&addon).copied().unwrap_or(before))
+            })
+            .collect(),
+        cni: spec.cni.or(Some(before.cni)),
         ..spec.clone()
     };
     let mut now = resolve(&again, before.uuid.clone(), cloud).await?;

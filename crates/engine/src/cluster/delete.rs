@@ -2,12 +2,13 @@
 
 use openstack::Deadline;
 
+use super::release::release;
 use super::{Options, same_cloud};
 use crate::execute::remove;
-use crate::observe::{Looking, clusters_named, observe};
-use crate::plan::{Removal, plan_removal};
+use crate::observe::{Looking, World, clusters_named, observe};
+use crate::plan::plan_removal;
 use crate::progress::{Progress, step};
-use crate::state::{Phase, Store};
+use crate::state::{ClusterState, Phase, Store};
 use crate::{Cloud, Error, Result, kubeconfig, spec};
 
 /// What was made while we deleted (by an interrupted create's last request) is found by looking again.
@@ -17,15 +18,38 @@ const ROUNDS: usize = 3;
 ///
 /// # Errors
 /// No such cluster, or the cloud does not answer.
-pub async fn remains_of(name: &str, cloud: &dyn Cloud, store: &Store) -> Result<Vec<String>> {
+pub async fn remains_of(
+    name: &str,
+    cloud: &dyn Cloud,
+    store: &Store,
+    options: &Options,
+) -> Result<Vec<String>> {
     let uuid = find(name, cloud, store).await?;
-    let observed = observe(cloud, &Looking { uuid: &uuid, name, adopted_floating_ip: None }).await?;
-    let removals = plan_removal(&observed.world);
+    let state = store.cluster(name)?;
+    let router = state.as_ref().and_then(|state| state.wanted.adopted_router.as_deref());
+    let looking = Looking::to_delete(&uuid, name, router);
+    let world = to_remove(cloud, &looking, state.as_ref(), options).await?;
+    let removals = plan_removal(&world);
     Ok(removals
         .iter()
-        .filter(|it| !matches!(it, Removal::AwaitServerGone { .. }))
+        .filter(|it| !it.waits())
         .map(ToString::to_string)
         .collect())
+}
+
+/// Everything of the cluster but the volumes that shall stay.
+async fn to_remove(
+    cloud: &dyn Cloud,
+    looking: &Looking<'_>,
+    state: Option<&ClusterState>,
+    options: &Options,
+) -> Result<World> {
+    let mut world = observe(cloud, looking).await?.world;
+    let kept = state.map(|state| &state.kept_volumes);
+    let stays = |id: &String| options.keep_volumes || kept.is_some_and(|kept| kept.contains(id));
+    world.made.volumes.retain(|volume| !stays(&volume.id));
+    world.made.snapshots.retain(|snapshot| !stays(&snapshot.volume_id));
+    Ok(world)
 }
 
 /// Take the cluster down, its context out of the kubeconfig, and last of all its keys from this machine.
@@ -42,13 +66,17 @@ pub async fn delete_cluster(
     let uuid = find(name, cloud, store).await?;
     let deadline = Deadline::after(options.timeout);
     let _lock = store.lock(name)?;
-    if let Some(mut state) = store.cluster(name)? {
+    let mut state = store.cluster(name)?;
+    if let Some(state) = &mut state {
+        release(state, store, deadline, progress).await?;
         state.phase = Phase::Deleting;
-        store.save_cluster(&state)?;
+        store.save_cluster(state)?;
     }
-    let looking = Looking { uuid: &uuid, name, adopted_floating_ip: None };
+    let router = state.as_ref().and_then(|state| state.wanted.adopted_router.as_deref());
+    let looking = Looking::to_delete(&uuid, name, router);
+    let look = || to_remove(cloud, &looking, state.as_ref(), options);
     for _ in 0..ROUNDS {
-        let world = observe(cloud, &looking).await?.world;
+        let world = look().await?;
         if world.is_empty() {
             break;
         }
@@ -64,7 +92,7 @@ pub async fn delete_cluster(
             step(progress, stage[0].stage(), work).await?;
         }
     }
-    let left = observe(cloud, &looking).await?.world;
+    let left = look().await?;
     if !left.is_empty() {
         let lines: Vec<String> = plan_removal(&left).iter().map(ToString::to_string).collect();
         return Err(Error::spec(format!(

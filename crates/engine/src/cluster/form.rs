@@ -44,6 +44,32 @@ impl Forming<'_> {
         Ok(())
     }
 
+    /// The controllers by which the cluster uses its cloud. Before the nodes: without them no node becomes usable.
+    pub async fn addons(&self) -> Result<()> {
+        let executor = self.executor;
+        let wanted = executor.wanted;
+        let lost = |what: &str| Error::Internal(format!("{what} is lost"));
+        let api = executor.world.internal_address(wanted, Node::FIRST);
+        let connection = executor.cloud.connection()?;
+        let place = addons::Place {
+            subnet: executor.world.subnet_id(wanted).ok_or_else(|| lost("the subnet"))?,
+            router: wanted.adopted_router.as_deref().or(executor.world.router().map(|it| it.id.as_str())),
+            load_balancers: executor.cloud.capabilities().await?.load_balancers(),
+        };
+        let inputs = addons::Inputs {
+            wanted,
+            connection: &connection,
+            project: &executor.cloud.project_id(),
+            credential: executor.secrets.credential.as_ref(),
+            place,
+            api_address: api.ok_or_else(|| lost("the control plane's address"))?,
+        };
+        for object in addons::objects(&inputs)? {
+            self.apply(&object).await?;
+        }
+        Ok(())
+    }
+
     async fn apply(&self, object: &Value) -> Result<()> {
         let what = format!("applying {} {}", object["kind"], object["metadata"]["name"]).replace('"', "");
         loop {
@@ -85,13 +111,13 @@ impl Forming<'_> {
 
     pub async fn services(&self) -> Result<()> {
         let look = async || -> Look<()> {
-            for path in WORKLOADS {
+            for path in WORKLOADS.into_iter().chain(addons::workloads(self.executor.wanted)) {
                 self.kubernetes.workload_ready(path).await?;
             }
             // Made by a controller some time after the namespace; a pod that is created earlier is refused.
             self.kubernetes.service_account("default", "default").await
         };
-        self.wait("the pod network and DNS being ready", look, async || Vec::new()).await
+        self.wait("the pod network, DNS and the add-ons being ready", look, async || Vec::new()).await
     }
 
     /// Look until it is so, and now and then look at the machines of `suspects` for a reason why it never will be.

@@ -3,11 +3,15 @@
 mod create;
 mod delete;
 mod form;
+mod release;
+mod rotate;
 #[cfg(test)]
 mod tests;
 
 pub use create::{Created, create_cluster};
 pub use delete::{delete_cluster, forget_cluster, remains_of};
+
+pub use rotate::rotate_credential;
 
 use std::time::Duration;
 
@@ -23,11 +27,13 @@ pub struct Options {
     pub timeout: Duration,
     /// Where the cluster's context goes; `None` is kubectl's own choice.
     pub kubeconfig: Option<Utf8PathBuf>,
+    /// Deleting a cluster leaves the volumes of its claims.
+    pub keep_volumes: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(3600), kubeconfig: None }
+        Self { timeout: Duration::from_secs(3600), kubeconfig: None, keep_volumes: false }
     }
 }
 
@@ -82,7 +88,7 @@ pub fn kubeconfig_of(store: &Store, name: &str) -> Result<String> {
             "cluster `{name}` has no address yet; run `cumulet cluster create {name}` to its end"
         ))
     })?;
-    kubeconfig::render(&state.wanted, &secrets.pki, server)
+    kubeconfig::render(&kubeconfig::Entry::of(&state, &secrets.pki, server))
 }
 
 /// A cluster's keys are here, its machines there: never look for them in another project.

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use openstack::{Deadline, FloatingIp, Network};
+use std::collections::BTreeMap;
+
+use openstack::{
+    Deadline, FixedIp, FloatingIp, LoadBalancer, Network, Port, Route, SecurityGroup, Volume, VolumeSnapshot,
+};
 use proptest::prelude::*;
 
 use super::{Options, delete_cluster, forget_cluster, list_clusters, remains_of};
@@ -29,13 +33,13 @@ impl Bench {
         let root = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
         let store = Store::at(root.join("clusters"));
         let options =
-            Options { timeout: Duration::from_secs(600), kubeconfig: Some(root.join("kubeconfig")) };
+            Options { timeout: Duration::from_secs(600), kubeconfig: Some(root.join("kubeconfig")), ..Options::default() };
         let bench =
             Self { _dir: dir, cloud: FakeCloud::default(), store, options, wanted: sample::wanted(2) };
         let _lock = bench.store.lock("demo").unwrap();
         bench
             .store
-            .save_secrets("demo", &Secrets { pki: Pki::generate().unwrap(), token: Token::generate() })
+            .save_secrets("demo", &Secrets { pki: Pki::generate().unwrap(), token: Token::generate(), credential: None })
             .unwrap();
         let state = ClusterState {
             phase: Phase::Creating,
@@ -43,6 +47,8 @@ impl Bench {
             project: bench.cloud.project_id(),
             created: jiff::Timestamp::UNIX_EPOCH,
             server: None,
+            auth_url: None,
+            kept_volumes: Default::default(),
             wanted: bench.wanted.clone(),
         };
         bench.store.save_cluster(&state).unwrap();
@@ -51,13 +57,15 @@ impl Bench {
 
     /// What `create_cluster` does up to running machines.
     async fn create(&self) -> Result<()> {
-        let observed = observe(&self.cloud, &Looking::for_wanted(&self.wanted)).await?;
+        let secrets = self.store.secrets("demo")?.unwrap();
+        let held = secrets.credential.as_ref().map(|it| it.id.as_str());
+        let observed = observe(&self.cloud, &Looking::to_create(&self.wanted, held)).await?;
         let plan = plan_create(&self.wanted, &observed)?;
         let mut executor = Executor {
             cloud: &self.cloud,
             wanted: &self.wanted,
             store: &self.store,
-            secrets: self.store.secrets("demo")?.unwrap(),
+            secrets,
             world: observed.world,
             deadline: Deadline::after(Duration::from_secs(600)),
         };
@@ -101,6 +109,7 @@ fn shape(things: &Things) -> Vec<String> {
         things.servers.iter().map(|it| format!("server {} {} {:?}", it.name, it.status, it.metadata)),
     );
     lines.extend(things.server_groups.iter().map(|it| format!("server group {}", it.name)));
+    lines.extend(things.credentials.iter().map(|_| "credential".to_owned()));
     lines.extend(things.keypairs.iter().map(|it| format!("keypair {}", it.name)));
     lines.sort();
     lines
@@ -198,6 +207,7 @@ fn given_things_are_used_and_stay() {
             things.servers.clear();
             things.floating_ips.clear();
             things.keypairs.clear();
+            things.credentials.clear();
             things.server_groups.clear();
             things.security_groups.clear();
             things.ports.retain(|port| port.name.is_empty());
@@ -259,7 +269,7 @@ fn a_cluster_of_which_only_the_cloud_knows_can_be_deleted() {
         let bench = Bench::new();
         bench.create().await.unwrap();
         bench.store.remove("demo").unwrap();
-        let lines = remains_of("demo", &bench.cloud, &bench.store).await.unwrap();
+        let lines = remains_of("demo", &bench.cloud, &bench.store, &bench.options).await.unwrap();
         assert!(lines.contains(&"delete server demo-worker-1".to_owned()), "{lines:?}");
         bench.delete().await.unwrap();
         assert_eq!(bench.cloud.things(), Things::default());
@@ -289,4 +299,185 @@ fn a_cluster_of_a_lost_cloud_can_be_forgotten() {
         forget_cluster("demo", &bench.store, &bench.options).unwrap();
         assert!(list_clusters(&bench.store).unwrap().is_empty());
     });
+}
+
+/// What controllers in the cluster `cluster` would have made, with its port in our network.
+fn made_by_controllers(things: &mut Things, cluster: &str) {
+    let port = format!("vip-{cluster}");
+    let subnet_id = things.subnets[0].id.clone();
+    things.ports.push(Port {
+        id: port.clone(),
+        network_id: things.networks[0].id.clone(),
+        name: "octavia-lb".into(),
+        description: String::new(),
+        device_id: "lb".into(),
+        device_owner: "Octavia".into(),
+        status: "ACTIVE".into(),
+        fixed_ips: vec![FixedIp { subnet_id, ip_address: "10.6.0.99".into() }],
+        security_groups: vec![],
+        tags: vec![],
+    });
+    things.load_balancers.push(LoadBalancer {
+        id: format!("lb-{cluster}"),
+        name: format!("kube_service_{cluster}_default_web"),
+        description: format!("Kubernetes external service default/web from cluster {cluster}"),
+        provisioning_status: "ACTIVE".into(),
+        vip_port_id: port.clone(),
+    });
+    things.floating_ips.push(FloatingIp {
+        id: format!("ip-{cluster}"),
+        floating_ip_address: "172.24.4.50".into(),
+        floating_network_id: "public".into(),
+        fixed_ip_address: None,
+        port_id: Some(port),
+        status: "ACTIVE".into(),
+        description: format!("Floating IP for Kubernetes external service default/web from cluster {cluster}"),
+        tags: vec![],
+    });
+    things.security_groups.push(SecurityGroup {
+        id: format!("sg-{cluster}"),
+        name: "lb-sg-1-default-web".into(),
+        description: format!("Security Group for default/web Service LoadBalancer in cluster {cluster}"),
+        security_group_rules: vec![],
+        tags: vec![],
+    });
+    let metadata = BTreeMap::from([(crate::node::VOLUME_KEY.to_owned(), cluster.to_owned())]);
+    for name in ["one", "two"] {
+        things.volumes.push(Volume {
+            id: format!("volume-{name}-{cluster}"),
+            name: format!("pvc-{name}"),
+            status: "available".into(),
+            size: 1,
+            metadata: metadata.clone(),
+        });
+    }
+    things.snapshots.push(VolumeSnapshot {
+        id: format!("snapshot-{cluster}"),
+        name: "snapshot".into(),
+        status: "available".into(),
+        volume_id: format!("volume-one-{cluster}"),
+        metadata,
+    });
+    let first = things.ports.iter().find(|port| port.name == "demo-worker-0").unwrap();
+    let nexthop = first.fixed_ips[0].ip_address.clone();
+    things.routers[0].routes.push(Route { destination: "10.244.1.0/24".into(), nexthop });
+}
+
+#[test]
+fn what_the_clusters_controllers_made_goes_with_it() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        let ours = bench.wanted.cluster_name();
+        bench.cloud.edit(|things| made_by_controllers(things, &ours));
+        let lines = remains_of("demo", &bench.cloud, &bench.store, &bench.options).await.unwrap();
+        assert!(lines.contains(&format!("delete load balancer kube_service_{ours}_default_web")), "{lines:?}");
+        assert!(lines.contains(&"delete volume pvc-one (1 GiB)".to_owned()), "{lines:?}");
+        bench.delete().await.unwrap();
+        assert_eq!(bench.cloud.things(), Things::default());
+    });
+}
+
+#[test]
+fn what_another_clusters_controllers_made_stays() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        let theirs = format!("{}2", bench.wanted.cluster_name());
+        bench.cloud.edit(|things| {
+            made_by_controllers(things, &theirs);
+            // In a network of their own, or ours could not go.
+            let port = things.ports.last_mut().unwrap();
+            port.network_id = "theirs".into();
+            port.fixed_ips.clear();
+            // A floating IP that holds no router of ours.
+            things.floating_ips.last_mut().unwrap().port_id = None;
+        });
+        bench.delete().await.unwrap();
+        let left = bench.cloud.things();
+        assert_eq!((left.load_balancers.len(), left.volumes.len(), left.snapshots.len()), (1, 2, 1));
+        assert_eq!((left.floating_ips.len(), left.security_groups.len(), left.servers.len()), (1, 1, 0));
+    });
+}
+
+#[test]
+fn volumes_to_be_kept_stay_with_their_snapshots() {
+    runtime().block_on(async {
+        for all in [false, true] {
+            let mut bench = Bench::new();
+            bench.create().await.unwrap();
+            let ours = bench.wanted.cluster_name();
+            bench.cloud.edit(|things| made_by_controllers(things, &ours));
+            if all {
+                bench.options.keep_volumes = true;
+            } else {
+                let mut state = bench.store.cluster("demo").unwrap().unwrap();
+                state.kept_volumes.insert(format!("volume-one-{ours}"));
+                bench.store.save_cluster(&state).unwrap();
+            }
+            bench.delete().await.unwrap();
+            let left = bench.cloud.things();
+            assert_eq!(left.volumes.len(), if all { 2 } else { 1 });
+            assert_eq!(left.snapshots.len(), 1);
+            assert!(left.load_balancers.is_empty() && left.ports.is_empty());
+        }
+    });
+}
+
+#[test]
+fn routes_of_a_given_router_that_lead_elsewhere_stay() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        let elsewhere = Route { destination: "192.168.0.0/16".into(), nexthop: "10.6.0.200".into() };
+        let mut router = bench.cloud.things().routers[0].clone();
+        let at = bench.cloud.things().ports.iter().find(|it| it.name == "demo-worker-0").cloned().unwrap();
+        let ours = Route { destination: "10.244.1.0/24".into(), nexthop: at.fixed_ips[0].ip_address.clone() };
+        router.id = "given".into();
+        router.name = "theirs".into();
+        router.description.clear();
+        router.tags.clear();
+        router.routes = vec![elsewhere.clone(), ours];
+        bench.cloud.edit(|things| things.routers.push(router));
+        let mut state = bench.store.cluster("demo").unwrap().unwrap();
+        state.wanted.adopted_router = Some("given".into());
+        bench.store.save_cluster(&state).unwrap();
+        bench.delete().await.unwrap();
+        let left = bench.cloud.things();
+        assert_eq!(left.routers.len(), 1);
+        assert_eq!(left.routers[0].routes, [elsewhere]);
+    });
+}
+
+#[test]
+fn a_restricted_login_is_told_before_anything_is_made() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.cloud.restrict();
+        let spec = crate::ClusterSpec::new("demo", 1).unwrap();
+        let external = |things: &mut Things| {
+            let network = Network { external: true, ..bench_network() };
+            things.networks.push(network);
+        };
+        bench.cloud.edit(external);
+        let error = crate::resolve::resolve(&spec, "uuid".into(), &bench.cloud).await.unwrap_err().to_string();
+        assert!(error.contains("--without cloud-controller-manager --without cinder-csi"), "{error}");
+        let mut without = spec.clone();
+        without.addons = crate::Addon::ALL.into_iter().map(|addon| (addon, false)).collect();
+        assert!(crate::resolve::resolve(&without, "uuid".into(), &bench.cloud).await.unwrap().addons.is_empty());
+    });
+}
+
+fn bench_network() -> Network {
+    Network {
+        id: "public".into(),
+        name: "public".into(),
+        description: String::new(),
+        status: "ACTIVE".into(),
+        external: true,
+        shared: false,
+        mtu: None,
+        subnets: vec![],
+        tags: vec![],
+    }
 }

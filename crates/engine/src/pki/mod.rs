@@ -7,13 +7,14 @@
 mod token;
 
 pub(crate) use token::TTL as TOKEN_TTL;
+pub(crate) use token::letters;
 pub use token::Token;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PublicKeyData,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -32,6 +33,11 @@ pub struct Pki {
     pub admin_key: String,
     /// `sha256:<hex>` of the CA's public key, as `kubeadm join` wants it.
     pub ca_hash: String,
+    /// Of the webhook beside the API server, by which it asks the cloud's Keystone. Absent in older clusters.
+    #[serde(default)]
+    pub webhook_certificate: String,
+    #[serde(default)]
+    pub webhook_key: String,
 }
 
 impl std::fmt::Debug for Pki {
@@ -52,12 +58,16 @@ impl Pki {
         let admin_key = KeyPair::generate()?;
         let issuer = Issuer::from_params(&ca, &ca_key);
         let admin_certificate = admin_params(today).signed_by(&admin_key, &issuer)?;
+        let webhook_key = KeyPair::generate()?;
+        let webhook_certificate = webhook_params(today).signed_by(&webhook_key, &issuer)?;
         Ok(Self {
             ca_certificate: ca_certificate.pem(),
             ca_key: ca_key.serialize_pem(),
             admin_certificate: admin_certificate.pem(),
             admin_key: admin_key.serialize_pem(),
             ca_hash,
+            webhook_certificate: webhook_certificate.pem(),
+            webhook_key: webhook_key.serialize_pem(),
         })
     }
 
@@ -97,6 +107,17 @@ fn admin_params(today: jiff::civil::Date) -> CertificateParams {
     ]);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+/// It answers on the control plane's own loopback address, and lives as long as the CA: nothing renews it.
+fn webhook_params(today: jiff::civil::Date) -> CertificateParams {
+    let mut params = valid(today, CA_YEARS);
+    params.distinguished_name = name(&[(DnType::CommonName, "k8s-keystone-auth")]);
+    params.subject_alt_names = vec![SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into())];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     params
 }

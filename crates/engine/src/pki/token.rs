@@ -44,7 +44,7 @@ impl Token {
     }
 }
 
-fn letters(count: usize) -> String {
+pub(crate) fn letters(count: usize) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut random = rand::rng();
     (0..count).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()

@@ -32,6 +32,12 @@ pub(crate) enum Item {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// One whose secret nobody has: its answer was lost.
+    DeleteCredential {
+        id: String,
+    },
+    /// By which the cluster's controllers will act on the cloud.
+    CreateCredential,
     CreateNetwork,
     CreateSubnet,
     CreateRouter,
@@ -58,6 +64,7 @@ pub(crate) enum Step {
 /// Under which heading a step is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
+    Credential,
     Network,
     SecurityGroups,
     Addresses,
@@ -65,10 +72,13 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 4] = [Stage::Network, Stage::SecurityGroups, Stage::Addresses, Stage::Machines];
+    /// The credential first: where it is refused, nothing else has been made.
+    pub const ALL: [Stage; 5] =
+        [Stage::Credential, Stage::Network, Stage::SecurityGroups, Stage::Addresses, Stage::Machines];
 
     pub fn title(self) -> &'static str {
         match self {
+            Stage::Credential => "Credential of the controllers",
             Stage::Network => "Network and router",
             Stage::SecurityGroups => "Security groups",
             Stage::Addresses => "Ports and floating IP",
@@ -80,6 +90,7 @@ impl Stage {
 impl Step {
     pub fn stage(&self) -> Stage {
         match self {
+            Step::DeleteCredential { .. } | Step::CreateCredential => Stage::Credential,
             Step::CreateNetwork | Step::CreateSubnet | Step::CreateRouter | Step::AttachSubnet => {
                 Stage::Network
             }
@@ -107,6 +118,7 @@ pub(crate) fn plan_create(wanted: &Wanted, observed: &Observed) -> Result<Vec<St
         });
     }
     let mut plan = Planner { wanted, world: &observed.world, steps: Vec::new() };
+    plan.credential(observed.credential.as_deref());
     plan.network();
     plan.security_groups();
     plan.addresses();
@@ -125,6 +137,14 @@ impl Planner<'_> {
         if !exists {
             self.steps.push(step);
         }
+    }
+
+    /// `held` is the one whose secret we have; all others are worth nothing to anybody.
+    fn credential(&mut self, held: Option<&str>) {
+        let usable = |id: &str| self.wanted.acts() && held == Some(id);
+        let (kept, lost): (Vec<_>, Vec<_>) = self.world.credentials.iter().partition(|it| usable(&it.id));
+        self.steps.extend(lost.into_iter().map(|it| Step::DeleteCredential { id: it.id.clone() }));
+        self.create(!self.wanted.acts() || !kept.is_empty(), Step::CreateCredential);
     }
 
     /// `tags` are those that the item has now; `None` when it is still to be made.
@@ -220,6 +240,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let node_text = |node: &Node| format!("{} {}", node.role.as_str(), node.index);
         match self {
+            Step::DeleteCredential { id } => write!(f, "delete application credential {id}, whose secret is lost"),
+            Step::CreateCredential => f.write_str("create application credential"),
             Step::CreateNetwork => f.write_str("create network"),
             Step::CreateSubnet => f.write_str("create subnet"),
             Step::CreateRouter => f.write_str("create router"),

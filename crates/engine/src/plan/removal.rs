@@ -1,9 +1,11 @@
 //! The way down. Everything that carries the mark goes, in an order in which nothing holds anything else.
 //!
-//! Load balancers and volumes that controllers inside the cluster make are to be removed first, before the servers:
-//! that is where their steps go once the engine installs such controllers.
+//! What controllers inside the cluster made goes after the servers, or they would make it again, and before the
+//! network, which it holds.
 
 use std::fmt;
+
+use openstack::Route;
 
 use crate::observe::World;
 
@@ -17,6 +19,38 @@ pub(crate) enum Removal {
     AwaitServerGone {
         id: String,
         name: String,
+    },
+    /// With its listeners, pools and members.
+    LoadBalancer {
+        id: String,
+        name: String,
+    },
+    /// Its port holds the network until it is gone.
+    AwaitLoadBalancerGone {
+        id: String,
+        name: String,
+    },
+    Snapshot {
+        id: String,
+        name: String,
+    },
+    AwaitSnapshotGone {
+        id: String,
+        name: String,
+    },
+    Volume {
+        id: String,
+        name: String,
+        gib: u64,
+    },
+    AwaitVolumeGone {
+        id: String,
+        name: String,
+    },
+    /// Leave a router these routes alone: the others lead to pods of the cluster.
+    Routes {
+        router: String,
+        left: Vec<Route>,
     },
     FloatingIp {
         id: String,
@@ -53,6 +87,9 @@ pub(crate) enum Removal {
     Keypair {
         name: String,
     },
+    Credential {
+        id: String,
+    },
 }
 
 pub(crate) fn plan_removal(world: &World) -> Vec<Removal> {
@@ -63,8 +100,38 @@ pub(crate) fn plan_removal(world: &World) -> Vec<Removal> {
     for server in &world.servers {
         steps.push(Removal::AwaitServerGone { id: server.id.clone(), name: server.name.clone() });
     }
-    for ip in &world.floating_ips {
+    for balancer in &world.made.load_balancers {
+        steps.push(Removal::LoadBalancer { id: balancer.id.clone(), name: balancer.name.clone() });
+    }
+    for balancer in &world.made.load_balancers {
+        steps.push(Removal::AwaitLoadBalancerGone { id: balancer.id.clone(), name: balancer.name.clone() });
+    }
+    for snapshot in &world.made.snapshots {
+        steps.push(Removal::Snapshot { id: snapshot.id.clone(), name: snapshot.name.clone() });
+    }
+    for snapshot in &world.made.snapshots {
+        steps.push(Removal::AwaitSnapshotGone { id: snapshot.id.clone(), name: snapshot.name.clone() });
+    }
+    for volume in &world.made.volumes {
+        steps.push(Removal::Volume { id: volume.id.clone(), name: volume.name.clone(), gib: volume.size });
+    }
+    for volume in &world.made.volumes {
+        steps.push(Removal::AwaitVolumeGone { id: volume.id.clone(), name: volume.name.clone() });
+    }
+    for ip in world.floating_ips.iter().chain(&world.made.floating_ips) {
         steps.push(Removal::FloatingIp { id: ip.id.clone(), address: ip.floating_ip_address.clone() });
+    }
+    for router in world.routers.iter().filter(|router| !router.routes.is_empty()) {
+        steps.push(Removal::Routes { router: router.id.clone(), left: Vec::new() });
+    }
+    if let Some(router) = &world.adopted_router {
+        let leads_to_us = |route: &Route| {
+            world.ports.iter().any(|port| port.fixed_ips.iter().any(|ip| ip.ip_address == route.nexthop))
+        };
+        let left: Vec<Route> = router.routes.iter().filter(|route| !leads_to_us(route)).cloned().collect();
+        if left.len() < router.routes.len() {
+            steps.push(Removal::Routes { router: router.id.clone(), left });
+        }
     }
     for port in &world.ports {
         steps.push(Removal::Port { id: port.id.clone(), name: port.name.clone() });
@@ -84,7 +151,7 @@ pub(crate) fn plan_removal(world: &World) -> Vec<Removal> {
     for network in &world.networks {
         steps.push(Removal::Network { id: network.id.clone(), name: network.name.clone() });
     }
-    for group in &world.security_groups {
+    for group in world.security_groups.iter().chain(&world.made.security_groups) {
         steps.push(Removal::SecurityGroup { id: group.id.clone(), name: group.name.clone() });
     }
     for group in &world.server_groups {
@@ -93,22 +160,44 @@ pub(crate) fn plan_removal(world: &World) -> Vec<Removal> {
     for keypair in &world.keypairs {
         steps.push(Removal::Keypair { name: keypair.name.clone() });
     }
+    for credential in &world.credentials {
+        steps.push(Removal::Credential { id: credential.id.clone() });
+    }
     steps
 }
 
 impl Removal {
+    /// Waits for what another step began.
+    pub fn waits(&self) -> bool {
+        matches!(
+            self,
+            Removal::AwaitServerGone { .. }
+                | Removal::AwaitLoadBalancerGone { .. }
+                | Removal::AwaitSnapshotGone { .. }
+                | Removal::AwaitVolumeGone { .. }
+        )
+    }
+
     /// The heading in the progress display.
     pub fn stage(&self) -> &'static str {
         match self {
             Removal::Server { .. } | Removal::AwaitServerGone { .. } => "Machines",
-            Removal::FloatingIp { .. } | Removal::Port { .. } => "Ports and floating IP",
+            Removal::LoadBalancer { .. } | Removal::AwaitLoadBalancerGone { .. } => "Load balancers",
+            Removal::Snapshot { .. }
+            | Removal::AwaitSnapshotGone { .. }
+            | Removal::Volume { .. }
+            | Removal::AwaitVolumeGone { .. } => "Volumes",
+            Removal::FloatingIp { .. } | Removal::Routes { .. } | Removal::Port { .. } => {
+                "Ports and floating IPs"
+            }
             Removal::RouterInterface { .. }
             | Removal::Router { .. }
             | Removal::Subnet { .. }
             | Removal::Network { .. } => "Network and router",
-            Removal::SecurityGroup { .. } | Removal::ServerGroup { .. } | Removal::Keypair { .. } => {
-                "Security groups and keys"
-            }
+            Removal::SecurityGroup { .. }
+            | Removal::ServerGroup { .. }
+            | Removal::Keypair { .. }
+            | Removal::Credential { .. } => "Security groups and keys",
         }
     }
 }
@@ -118,6 +207,13 @@ impl fmt::Display for Removal {
         match self {
             Removal::Server { name, .. } => write!(f, "delete server {name}"),
             Removal::AwaitServerGone { name, .. } => write!(f, "await server {name} being gone"),
+            Removal::LoadBalancer { name, .. } => write!(f, "delete load balancer {name}"),
+            Removal::AwaitLoadBalancerGone { name, .. } => write!(f, "await load balancer {name} being gone"),
+            Removal::Snapshot { name, .. } => write!(f, "delete volume snapshot {name}"),
+            Removal::AwaitSnapshotGone { name, .. } => write!(f, "await volume snapshot {name} being gone"),
+            Removal::Volume { name, gib, .. } => write!(f, "delete volume {name} ({gib} GiB)"),
+            Removal::AwaitVolumeGone { name, .. } => write!(f, "await volume {name} being gone"),
+            Removal::Routes { router, .. } => write!(f, "remove routes to pods from router {router}"),
             Removal::FloatingIp { address, .. } => write!(f, "delete floating IP {address}"),
             Removal::Port { name, .. } => write!(f, "delete port {name}"),
             Removal::RouterInterface { router, subnet } => {
@@ -129,6 +225,7 @@ impl fmt::Display for Removal {
             Removal::SecurityGroup { name, .. } => write!(f, "delete security group {name}"),
             Removal::ServerGroup { name, .. } => write!(f, "delete server group {name}"),
             Removal::Keypair { name } => write!(f, "delete key pair {name}"),
+            Removal::Credential { id } => write!(f, "delete application credential {id}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::Ipv4Net;
 use openstack::SecurityGroupRule;
 
-use crate::Wanted;
+use crate::{Cni, Wanted};
 use crate::bootstrap::API_PORT;
 use crate::node::Role;
 
@@ -31,6 +31,10 @@ pub(super) fn wanted(wanted: &Wanted, role: Role) -> Vec<Rule> {
     // Between nodes everything: VXLAN, the kubelets, and whatever the next pod network speaks.
     for from in Role::ALL {
         rules.push(Rule { protocol: None, ports: None, from: Remote::Group(from) });
+    }
+    if wanted.cni == Cni::Router {
+        // Pods come with their own addresses, which are no member's of any group.
+        rules.push(Rule { protocol: None, ports: None, from: Remote::Range(wanted.pod_cidr) });
     }
     if role == Role::ControlPlane {
         rules.push(Rule { protocol: Some("tcp"), ports: Some((API_PORT, API_PORT)), from: anywhere.clone() });

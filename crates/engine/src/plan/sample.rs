@@ -32,6 +32,10 @@ pub(crate) fn wanted(workers: u32) -> Wanted {
         node_ports_from: spec.node_ports_from,
         server_group_policy: Some("soft-anti-affinity".to_owned()),
         tags: true,
+        addons: crate::Addon::ALL.into_iter().filter(|addon| addon.by_default()).collect(),
+        cni: crate::Cni::Flannel,
+        adopted_router: None,
+        ignore_volume_zones: false,
     }
 }
 

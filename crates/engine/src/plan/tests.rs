@@ -1,7 +1,7 @@
 use openstack::{Deadline, Network};
 use std::time::Duration;
 
-use super::{plan_create, plan_removal, sample};
+use super::{Step, plan_create, plan_removal, sample};
 use crate::execute::Executor;
 use crate::fake::FakeCloud;
 use crate::observe::{Looking, Observed, observe};
@@ -13,8 +13,10 @@ fn lines<T: ToString>(steps: &[T]) -> String {
     steps.iter().map(|step| step.to_string() + "\n").collect()
 }
 
+/// The secret of the first credential is ours.
 async fn look(cloud: &FakeCloud, wanted: &Wanted) -> Observed {
-    observe(cloud, &Looking::for_wanted(wanted)).await.unwrap()
+    let held = cloud.things().credentials.first().map(|it| it.id.clone());
+    observe(cloud, &Looking::to_create(wanted, held.as_deref())).await.unwrap()
 }
 
 /// Observe and plan before each step and do only its first: the plan after any step must be the rest of the plan
@@ -23,8 +25,10 @@ async fn one_by_one(cloud: &FakeCloud, wanted: &Wanted) -> String {
     let dir = tempfile::tempdir().unwrap();
     let root = camino::Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
     let store = Store::at(root);
+    let _lock = store.lock("demo").unwrap();
     let pki = Pki::generate().unwrap();
     let token = Token::generate();
+    let mut secrets = Secrets { pki, token, credential: None };
     let first = lines(&plan_create(wanted, &look(cloud, wanted).await).unwrap());
     let mut expected = first.clone();
     loop {
@@ -36,11 +40,12 @@ async fn one_by_one(cloud: &FakeCloud, wanted: &Wanted) -> String {
             cloud,
             wanted,
             store: &store,
-            secrets: Secrets { pki: pki.clone(), token: token.clone() },
+            secrets: secrets.clone(),
             world: observed.world,
             deadline: Deadline::after(Duration::from_secs(60)),
         };
         executor.run(step).await.unwrap();
+        secrets = executor.secrets;
         expected = expected.split_once('\n').unwrap().1.to_owned();
     }
 }
@@ -107,6 +112,26 @@ async fn removal_of_a_whole_cluster() {
     let wanted = sample::wanted(1);
     one_by_one(&cloud, &wanted).await;
     insta::assert_snapshot!(lines(&plan_removal(&look(&cloud, &wanted).await.world)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_whose_secret_is_lost_is_replaced() {
+    let cloud = FakeCloud::default();
+    let wanted = sample::wanted(1);
+    one_by_one(&cloud, &wanted).await;
+    let lost = cloud.things().credentials[0].id.clone();
+    let observed = observe(&cloud, &Looking::to_create(&wanted, Some("another"))).await.unwrap();
+    let plan = plan_create(&wanted, &observed).unwrap();
+    assert_eq!(plan, [Step::DeleteCredential { id: lost }, Step::CreateCredential]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_without_controllers_has_no_credential() {
+    let cloud = FakeCloud::default();
+    let mut wanted = sample::wanted(1);
+    wanted.addons.clear();
+    one_by_one(&cloud, &wanted).await;
+    assert!(cloud.things().credentials.is_empty());
 }
 
 #[tokio::test]

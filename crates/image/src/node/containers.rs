@@ -40,6 +40,38 @@ const FILTER_NAMES: &[&str] = &[
 /// iptables loads these by name: without them a rule with `-m statistic` fails, and with it every service.
 const FILTER_PLUGINS: &str = "usr/lib/x86_64-linux-gnu/xtables";
 
+/// What storage's node plugin calls to find, make, check, grow and mount file systems. Scripts among them need a shell.
+const STORAGE_PROGRAMS: &[&str] = &[
+    "usr/bin/dash",
+    "usr/bin/findmnt",
+    "usr/bin/mount",
+    "usr/bin/udevadm",
+    "usr/bin/umount",
+    "usr/sbin/blkid",
+    "usr/sbin/blockdev",
+    "usr/sbin/dumpe2fs",
+    "usr/sbin/e2fsck",
+    "usr/sbin/fsck",
+    "usr/sbin/mke2fs",
+    "usr/sbin/mkfs.xfs",
+    "usr/sbin/resize2fs",
+    "usr/sbin/xfs_db",
+    "usr/sbin/xfs_io",
+    "usr/sbin/xfs_growfs",
+    "usr/sbin/xfs_repair",
+];
+const STORAGE_FILES: &[&str] = &["etc/mke2fs.conf", "usr/sbin/fsck.xfs"];
+/// The same programs by other names.
+const STORAGE_NAMES: &[(&str, &str)] = &[
+    ("usr/bin/sh", "dash"),
+    ("usr/sbin/fsck.ext2", "e2fsck"),
+    ("usr/sbin/fsck.ext3", "e2fsck"),
+    ("usr/sbin/fsck.ext4", "e2fsck"),
+    ("usr/sbin/mkfs.ext2", "mke2fs"),
+    ("usr/sbin/mkfs.ext3", "mke2fs"),
+    ("usr/sbin/mkfs.ext4", "mke2fs"),
+];
+
 const PASSWD: &str = "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n\
                       nobody:x:65534:65534:nobody:/:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nnonroot:x:65532:\nnobody:x:65534:\n";
@@ -48,7 +80,12 @@ const NONROOT: &str = "65532:65532";
 const PAUSE: &str = include_str!("pause.c");
 
 /// What of ours goes into the images as it is, for the cache key.
-pub(super) const TEXTS: &[&str] = &[PASSWD, GROUP, PAUSE];
+pub(super) fn texts() -> String {
+    let mut text = [PASSWD, GROUP, PAUSE].concat();
+    text += &STORAGE_PROGRAMS.concat();
+    text += &STORAGE_FILES.concat();
+    text
+}
 
 /// What the images are made of.
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +150,18 @@ pub(super) fn images(sources: Sources<'_>, names: &Names) -> Result<Vec<Image>> 
         entrypoint: vec!["/opt/bin/flanneld".into()],
         ..Image::default()
     });
+    let storage = sources.layer("storage", &storage(sources.root)?)?;
+    for (name, image) in &names.addons {
+        let mut layers = vec![base.clone()];
+        if *name == "cinder-csi-plugin" {
+            layers.push(storage.clone());
+        }
+        // Upstream's images of the cloud provider have their program in /bin, those of storage in /.
+        let at = if image.contains("/provider-os/") { format!("usr/bin/{name}") } else { (*name).to_owned() };
+        layers.push(program(name, &at)?);
+        let entrypoint = vec![format!("/{}", at.trim_start_matches("usr/"))];
+        images.push(Image { names: vec![image.clone()], layers, entrypoint, ..Image::default() });
+    }
     images.push(Image {
         names: vec![names.toolbox.clone()],
         layers: vec![base, busybox],
@@ -165,8 +214,31 @@ fn filter(root: &Utf8Path) -> Result<Vec<Entry>> {
         files.push(format!("{FILTER_PLUGINS}/{}", plugin.file_name()));
     }
     files.sort();
-    let mut told = Command::new("chroot").args([root.as_str(), "ldd"]);
     // The plugins are asked too: libxt_statistic needs libm, which no program does.
+    let mut entries = with_libraries(root, files)?;
+    entries.extend(
+        FILTER_NAMES.iter().map(|name| Entry::symlink(format!("usr/sbin/{name}"), "xtables-nft-multi")),
+    );
+    Ok(entries)
+}
+
+fn storage(root: &Utf8Path) -> Result<Vec<Entry>> {
+    // Some are scripts, which need no library.
+    let (binaries, scripts): (Vec<&str>, Vec<&str>) = STORAGE_PROGRAMS
+        .iter()
+        .copied()
+        .partition(|path| fs::read(root.join(path)).is_ok_and(|content| content.starts_with(b"\x7fELF")));
+    let mut entries = with_libraries(root, binaries.into_iter().map(str::to_owned).collect())?;
+    for path in scripts.into_iter().chain(STORAGE_FILES.iter().copied()) {
+        entries.push(Entry::program(path, inside(root, path)?));
+    }
+    entries.extend(STORAGE_NAMES.iter().map(|(path, target)| Entry::symlink(*path, *target)));
+    Ok(entries)
+}
+
+/// Programs and libraries of the guest's root, with the libraries that they need.
+fn with_libraries(root: &Utf8Path, files: Vec<String>) -> Result<Vec<Entry>> {
+    let mut told = Command::new("chroot").args([root.as_str(), "ldd"]);
     told = told.args(files.iter().map(|file| format!("/{file}")));
     let mut entries: Vec<Entry> = Vec::new();
     for library in libraries(&told.output()?) {
@@ -179,9 +251,6 @@ fn filter(root: &Utf8Path) -> Result<Vec<Entry>> {
         let source = inside(root, &file)?;
         entries.push(Entry::program(file, source));
     }
-    entries.extend(
-        FILTER_NAMES.iter().map(|name| Entry::symlink(format!("usr/sbin/{name}"), "xtables-nft-multi")),
-    );
     Ok(entries)
 }
 

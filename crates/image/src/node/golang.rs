@@ -13,7 +13,10 @@ const RECIPE: &str = "go/1";
 
 /// What decides about the programs that come out.
 pub(super) fn key(product: &Product, version: &str) -> Key {
-    let key = Key::new(RECIPE).with("product", product.name).with("version", version);
+    let mut key = Key::new(RECIPE).with("product", product.name).with("version", version);
+    for (path, text) in product.sources {
+        key = key.with(path, text);
+    }
     if version == product.pinned() {
         key.with("go.mod", product.go_mod).with("go.sum", product.go_sum)
     } else {
@@ -33,6 +36,13 @@ pub(super) fn build(product: &Product, version: &str, scratch: &Utf8Path, out: &
     let module = scratch.join(format!("module-{}", product.name));
     fs::create_dir_all(&module).map_err(Error::io("create", &module))?;
     fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    for (path, text) in product.sources {
+        let path = module.join(path);
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        }
+        fs::write(&path, text).map_err(Error::io("write", &path))?;
+    }
     if version == product.pinned() {
         put(&module, "go.mod", product.go_mod)?;
         put(&module, "go.sum", product.go_sum)?;

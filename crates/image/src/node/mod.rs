@@ -45,7 +45,8 @@ use serde_json::json;
 use self::containers::Sources;
 use self::names::Names;
 use self::product::{
-    CNI_PLUGINS, CONTAINERD, COREDNS, CRI_TOOLS, ETCD, FLANNEL, FLANNEL_CNI, KUBERNETES, Product,
+    CLOUD_PROVIDER, CNI_PLUGINS, CONTAINERD, COREDNS, CRI_TOOLS, CSI_ATTACHER, CSI_PROVISIONER, CSI_REGISTRAR,
+    CSI_RESIZER, CSI_SNAPSHOTTER, ETCD, FLANNEL, FLANNEL_CNI, KUBERNETES, Product,
 };
 pub use self::version::KubernetesVersion;
 use crate::cache::{Entry, Shelf};
@@ -55,7 +56,7 @@ use crate::{BuiltImage, Cache, Error, Key, Result, Step, Watch, debian, step};
 
 /// Raise when the code that builds the image changes what comes out; files, packages and modules are in the key
 /// anyway.
-const RECIPE: &str = "node/2";
+const RECIPE: &str = "node/3";
 
 const LABEL: &str = "cumulet-node";
 
@@ -100,6 +101,14 @@ impl Options {
 pub fn flannel_manifest(pod_network: &str) -> String {
     let image = format!("ghcr.io/flannel-io/flannel:{}", FLANNEL.pinned());
     FLANNEL_MANIFEST.replace("@FLANNEL_IMAGE@", &image).replace("@POD_NETWORK@", pod_network)
+}
+
+/// The container images of add-ons that the image carries beside those that kubeadm wants, by their full names.
+#[must_use]
+pub fn addon_images() -> Vec<String> {
+    let mut images: Vec<String> = names::addons().into_iter().map(|(_, image)| image).collect();
+    images.push(names::flannel());
+    images
 }
 
 /// Builds the image, or takes it from the cache; `images/debian-13-kubernetes-v1.36.3.qcow2` in the cache points
@@ -155,7 +164,7 @@ fn make(version: KubernetesVersion, cache: &Cache, watch: Watch<'_>, out: &Utf8P
         .output()?;
     let names = Names::from_kubeadm(&told)?;
     let (etcd, coredns) = (names.etcd_version(), names.coredns_version());
-    let others: [(Product, &str); 7] = [
+    let others: [(Product, &str); 13] = [
         (ETCD, &etcd),
         (COREDNS, &coredns),
         (CONTAINERD, CONTAINERD.pinned()),
@@ -163,6 +172,12 @@ fn make(version: KubernetesVersion, cache: &Cache, watch: Watch<'_>, out: &Utf8P
         (CNI_PLUGINS, CNI_PLUGINS.pinned()),
         (FLANNEL_CNI, FLANNEL_CNI.pinned()),
         (FLANNEL, FLANNEL.pinned()),
+        (CLOUD_PROVIDER, CLOUD_PROVIDER.pinned()),
+        (CSI_ATTACHER, CSI_ATTACHER.pinned()),
+        (CSI_PROVISIONER, CSI_PROVISIONER.pinned()),
+        (CSI_RESIZER, CSI_RESIZER.pinned()),
+        (CSI_SNAPSHOTTER, CSI_SNAPSHOTTER.pinned()),
+        (CSI_REGISTRAR, CSI_REGISTRAR.pinned()),
     ];
     for (product, version) in &others {
         let name = format!("build {} {version}", product.title);
@@ -259,6 +274,7 @@ fn describe(tree: &Utf8Path, version: KubernetesVersion, names: &Names) -> Resul
         "containerd_version": CONTAINERD.pinned(),
         "cni_plugins_version": CNI_PLUGINS.pinned(),
         "flannel_version": FLANNEL.pinned(),
+        "cloud_provider_version": CLOUD_PROVIDER.pinned(),
         "images": names.all(),
         "toolbox_image": names.toolbox,
         "flannel_manifest": format!("/{FLANNEL_PATH}"),
@@ -276,7 +292,7 @@ fn key(version: KubernetesVersion) -> Key {
         .with("packages", root::packages(&hooks).key().hex())
         .with("size", SIZE_MIB.to_string())
         .with("cmdline", CMDLINE)
-        .with("containers", containers::TEXTS.concat())
+        .with("containers", containers::texts())
         .with("flannel", FLANNEL_MANIFEST);
     for product in product::ALL {
         key = key.with("product", golang::key(product, product.pinned()).hex());
@@ -346,7 +362,7 @@ mod tests {
         let text = fs::read_to_string(tree.join("etc/cumulet/node.json")).unwrap();
         let about: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(about["kubernetes_version"], "v1.36.3");
-        assert_eq!(about["images"].as_array().unwrap().len(), 9);
+        assert_eq!(about["images"].as_array().unwrap().len(), 19);
         let manifest = about["flannel_manifest"].as_str().unwrap().trim_start_matches('/');
         assert!(tree.join(manifest).exists());
     }

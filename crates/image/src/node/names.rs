@@ -2,10 +2,43 @@
 
 use crate::{Error, Result};
 
-use super::product::FLANNEL;
+use super::product::{
+    CLOUD_PROVIDER, CSI_ATTACHER, CSI_PROVISIONER, CSI_RESIZER, CSI_SNAPSHOTTER, FLANNEL, Product,
+};
 
 /// For pods of tests, and for a user who wants to look around in a cluster without a registry.
 const TOOLBOX: &str = "cumulet.local/toolbox:1";
+
+/// Kubernetes' own registrar is published as no Go module, so that there is no image of its name.
+const REGISTRAR: &str = "cumulet.local/csi-registrar:1";
+
+/// Where upstream's images of the cloud provider and of storage's sidecars are.
+const PROVIDER_REGISTRY: &str = "registry.k8s.io/provider-os";
+const STORAGE_REGISTRY: &str = "registry.k8s.io/sig-storage";
+
+/// Programs that are one image each, with its name. Upstream's names, so that one manifest serves everybody's nodes.
+pub(super) fn addons() -> Vec<(&'static str, String)> {
+    let tagged = |registry: &str, name: &str, product: &Product| format!("{registry}/{name}:{}", product.pinned());
+    let mut images: Vec<(&str, String)> = [
+        "cinder-csi-plugin",
+        "k8s-keystone-auth",
+        "octavia-ingress-controller",
+        "openstack-cloud-controller-manager",
+    ]
+    .map(|name| (name, tagged(PROVIDER_REGISTRY, name, &CLOUD_PROVIDER)))
+    .into();
+    for product in [&CSI_ATTACHER, &CSI_PROVISIONER, &CSI_RESIZER, &CSI_SNAPSHOTTER] {
+        for program in product.programs {
+            images.push((program.name, tagged(STORAGE_REGISTRY, program.name, product)));
+        }
+    }
+    images.push(("csi-registrar", REGISTRAR.to_owned()));
+    images
+}
+
+pub(super) fn flannel() -> String {
+    format!("ghcr.io/flannel-io/flannel:{}", FLANNEL.pinned())
+}
 
 /// Full names, tag included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +49,8 @@ pub(super) struct Names {
     pub pause: String,
     pub flannel: String,
     pub toolbox: String,
+    /// Of [`addons`].
+    pub addons: Vec<(&'static str, String)>,
 }
 
 impl Names {
@@ -38,8 +73,9 @@ impl Names {
             etcd: find("etcd")?,
             coredns: find("coredns")?,
             pause: find("pause")?,
-            flannel: format!("ghcr.io/flannel-io/flannel:{}", FLANNEL.pinned()),
+            flannel: flannel(),
             toolbox: TOOLBOX.into(),
+            addons: addons(),
         })
     }
 
@@ -61,7 +97,8 @@ impl Names {
     /// All of them.
     pub fn all(&self) -> Vec<&str> {
         let others = [&self.etcd, &self.coredns, &self.pause, &self.flannel, &self.toolbox];
-        self.kubernetes.iter().chain(others).map(String::as_str).collect()
+        let addons = self.addons.iter().map(|(_, image)| image);
+        self.kubernetes.iter().chain(others).chain(addons).map(String::as_str).collect()
     }
 }
 
@@ -89,7 +126,16 @@ mod tests {
         assert_eq!(names.coredns, "registry.k8s.io/coredns/coredns:v1.14.2");
         assert_eq!(names.coredns_version(), "v1.14.2");
         assert_eq!(names.etcd_version(), "v3.6.8");
-        assert_eq!(names.all().len(), 9);
+        assert_eq!(names.all().len(), 19);
+    }
+
+    #[test]
+    fn add_ons_are_called_as_upstream_calls_them() {
+        let images = addons();
+        let of = |program| images.iter().find(|(name, _)| *name == program).map(|(_, image)| image.as_str());
+        assert_eq!(of("cinder-csi-plugin"), Some("registry.k8s.io/provider-os/cinder-csi-plugin:v1.36.0"));
+        assert_eq!(of("snapshot-controller"), Some("registry.k8s.io/sig-storage/snapshot-controller:v8.6.0"));
+        assert_eq!(of("csi-registrar"), Some("cumulet.local/csi-registrar:1"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use floating_ips::{FloatingIp, NewFloatingIp};
 pub use networks::{Network, NewNetwork};
 pub use ports::{FixedIp, NewPort, Port};
 pub use quotas::NetworkQuota;
-pub use routers::{ExternalGateway, NewRouter, Router};
+pub use routers::{ExternalGateway, NewRouter, Route, Router};
 pub use security_groups::{NewSecurityGroup, NewSecurityGroupRule, SecurityGroup, SecurityGroupRule};
 pub use subnets::{NewSubnet, Subnet};
 pub use tags::Taggable;

@@ -15,7 +15,15 @@ pub struct Router {
     #[serde(default)]
     pub external_gateway_info: Option<ExternalGateway>,
     #[serde(default, deserialize_with = "null_is_default")]
+    pub routes: Vec<Route>,
+    #[serde(default, deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Route {
+    pub destination: String,
+    pub nexthop: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -39,6 +47,11 @@ impl Client {
     }
     pub async fn delete_router(&self, id: &str) -> Result<()> {
         self.network_delete("routers", id).await
+    }
+    /// Replace all routes of a router.
+    pub async fn set_router_routes(&self, router: &str, routes: &[Route]) -> Result<()> {
+        let body = json!({ "router": { "routes": routes } });
+        self.run(&Call::put(Service::Network, format!("routers/{router}"), body)).await
     }
     pub async fn add_router_interface(&self, router: &str, subnet: &str) -> Result<()> {
         let path = format!("routers/{router}/add_router_interface");
