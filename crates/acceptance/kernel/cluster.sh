@@ -1,65 +1,56 @@
-# From an empty cloud to pods on two nodes that talk, and back to an empty project.
+# From an empty cloud to a cluster that uses it: load balancers, volumes, ingress, the cloud's users; and back to an empty
+# project. One cluster serves all journeys (cluster_*.sh), since a node takes minutes where it is emulated.
 
 before=$(footprint)
 check "cumulet up" cumulet up
 export OS_CLOUD=cumulet
 check "the node image is uploaded" cumulet image build node --upload
 
+cat >"$work/demo.yaml" <<YAML
+name: demo
+workers: 2
+addons:
+  octavia-ingress: true
+  keystone-auth: true
+YAML
 started=$SECONDS
-check "cumulet cluster create demo" cumulet cluster create demo --workers 1
+check "cumulet cluster create -f demo.yaml" cumulet cluster create -f "$work/demo.yaml"
 say "# the cluster took $((SECONDS - started)) s"
-# The kubectl of the same release as the nodes lies among the built parts of their image.
-parts=$(ls -t "$cache"/parts/kubernetes-v*.tar | head -n 1)
-tar -C "$work" -xf "$parts" kubectl
-kubectl=$work/kubectl
-k() { "$kubectl" --context demo --request-timeout=60s "$@"; }
+# The programs of the same release as the nodes lie among the built parts of their image.
+programs() { tar -C "$work" -xf "$(ls -t "$cache"/parts/"$1"*.tar | head -n 1)" "$2"; }
+programs kubernetes-v kubectl
+programs cloud-provider-openstack-v client-keystone-auth
+PATH="$work:$PATH"
+k() { kubectl --context demo --request-timeout=60s "$@"; }
+# runs NAME..: the pods of these labels `app` are Ready.
+runs() { for app in "$@"; do k wait --for=condition=Ready pod -l "app=$app" --timeout=300s || return 1; done; }
+# gone COMMAND..: it prints nothing, soon.
+gone() { within 120 sh -c '[ -z "$("$@")" ]' sh "$@"; }
 
-check "two nodes are Ready" test "$(k get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" -eq 2
+check "three nodes are Ready" test "$(k get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" -eq 3
 k get nodes -o wide
 check "cluster list shows it" sh -c 'cumulet cluster list | grep -q demo'
-
-for node in $(k get nodes -o name | cut -d/ -f2); do
-  k apply -f - <<YAML
-apiVersion: v1
-kind: Pod
-metadata: {name: on-$node, labels: {app: web}}
-spec:
-  nodeName: $node
-  tolerations: [{operator: Exists}]
-  containers:
-  - name: web
-    image: cumulet.local/toolbox:1
-    imagePullPolicy: Never
-    command: [sh, -c, "mkdir -p /tmp/www && hostname > /tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www"]
-YAML
+for part in nodes network balancers volumes ingress users; do
+  say "== cluster: $part (at $SECONDS s)"
+  . "$repo/crates/acceptance/kernel/cluster_$part.sh"
 done
-k apply -f - <<YAML
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  type: NodePort
-  selector: {app: web}
-  ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
-YAML
-check "two pods on two nodes run" k wait --for=condition=Ready pod -l app=web --timeout=300s
-mapfile -t pods < <(k get pods -l app=web -o name)
-ip_of() { k get "$1" -o jsonpath='{.status.podIP}'; }
-check "pod one pings pod two" within 60 k exec "${pods[0]}" -- ping -c 1 -W 5 "$(ip_of "${pods[1]}")"
-check "pod two pings pod one" within 60 k exec "${pods[1]}" -- ping -c 1 -W 5 "$(ip_of "${pods[0]}")"
-service=$(k get service web -o jsonpath='{.spec.clusterIP}')
-for pod in "${pods[@]}"; do
-  check "the service answers by address in $pod" within 120 k exec "$pod" -- wget -q -T 10 -O - "http://$service/"
-  check "and by its DNS name" within 120 k exec "$pod" -- wget -q -T 10 -O - http://web.default.svc.cluster.local/
-done
-endpoint=$(k config view --minify -o jsonpath='{.clusters[0].cluster.server}' | sed 's#https://\([^:/]*\).*#\1#')
-check "the NodePort answers from the host" within 60 curl -sf -m 10 "http://$endpoint:30080/"
 
+say "== cluster: the end (at $SECONDS s)"
+old=$(openstack application credential list -f value -c ID)
+check "the credential is rotated" cumulet cluster rotate-credential demo
+check "and the old one is no more" sh -c '! openstack application credential show "$1" >/dev/null 2>&1' sh "$old"
+# What is left in the cluster on purpose: a service with a load balancer, and a claim with its volume.
+check "a claim stays" test "$(openstack volume list -f value -c ID | wc -l)" -ge 1
+check "a load balancer stays" test "$(openstack loadbalancer list -f value -c id | wc -l)" -ge 1
 check "cumulet cluster delete demo" cumulet cluster delete demo --yes
+nothing() { [ -z "$("$@")" ] || { say "# left: $("$@")"; return 1; }; }
 empty() {
-  [ -z "$(openstack server list -f value -c ID)$(openstack router list -f value -c ID)$(openstack floating ip list -f value -c ID)" ] &&
+  nothing openstack server list -f value -c ID && nothing openstack router list -f value -c ID &&
+    nothing openstack floating ip list -f value -c ID && nothing openstack port list -f value -c ID &&
+    nothing openstack loadbalancer list -f value -c id && nothing openstack volume list -f value -c ID &&
+    nothing openstack volume snapshot list -f value -c ID && nothing openstack keypair list -f value -c Name &&
+    nothing openstack application credential list -f value -c ID && nothing openstack server group list -f value -c ID &&
     [ "$(openstack network list -f value -c Name)" = public ] &&
-    [ -z "$(openstack port list -f value -c ID)" ] &&
     [ "$(openstack security group list --project admin -f value -c Name | sort -u)" = default ]
 }
 check "the project is empty" within 30 empty

@@ -237,7 +237,26 @@ async fn create(args: CreateArgs, store: &Store) -> anyhow::Result<()> {
         made.server
     ));
     hint_at_kubectl(&made.kubernetes);
+    if spec.addons.get(&Addon::KeystoneAuth) == Some(&true) {
+        hint_at_login(name);
+    }
     Ok(())
+}
+
+/// How users of the cloud come in, and by which program.
+fn hint_at_login(name: &str) {
+    let bin = match kubectl::find_login() {
+        Ok(path) => path.and_then(|path| path.parent().map(|bin| format!("  export PATH={bin}:$PATH\n"))),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "client-keystone-auth was not put in place");
+            None
+        }
+    };
+    say(&format!(
+        "\nUsers of the cloud use it as well, in the context {name}-openstack, with OS_USERNAME, OS_PASSWORD, \
+         OS_PROJECT_NAME and OS_DOMAIN_NAME:\n\n{}  kubectl --context {name}-openstack get pods",
+        bin.unwrap_or_default()
+    ));
 }
 
 /// For whoever has no kubectl: one was built with the node image.
