@@ -25,7 +25,12 @@ fn missing_program(name: &str, part: &str, version: &str) -> anyhow::Result<Opti
 }
 
 /// Takes it out of the newest part that has it, once; `bin/NAME` points to the one asked for last.
-fn from_cache(cache: &Utf8Path, name: &str, part: &str, version: &str) -> anyhow::Result<Option<Utf8PathBuf>> {
+fn from_cache(
+    cache: &Utf8Path,
+    name: &str,
+    part: &str,
+    version: &str,
+) -> anyhow::Result<Option<Utf8PathBuf>> {
     let bin = cache.join("bin");
     let program = bin.join(format!("{name}-{version}"));
     if !program.exists() {
@@ -62,8 +67,7 @@ fn unpack(part: &Utf8Path, name: &str, program: &Utf8Path) -> anyhow::Result<boo
     let mut archive = tar::Archive::new(std::fs::File::open(part)?);
     for entry in archive.entries()? {
         let mut entry = entry?;
-        if entry.path()?.file_name().is_none_or(|file| file != name)
-            || !entry.header().entry_type().is_file()
+        if entry.path()?.file_name().is_none_or(|file| file != name) || !entry.header().entry_type().is_file()
         {
             continue;
         }
@@ -120,7 +124,10 @@ mod tests {
     fn the_node_image_carries_what_the_add_ons_name() {
         let carried = image::node::addon_images();
         for image in engine::addon_images() {
-            assert!(carried.contains(&image), "{image} is named by a manifest and in no node image: {carried:?}");
+            assert!(
+                carried.contains(&image),
+                "{image} is named by a manifest and in no node image: {carried:?}"
+            );
         }
     }
 }

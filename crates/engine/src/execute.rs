@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use openstack::{
-    Deadline, ExternalGateway, FixedIp, NewApplicationCredential, NewFloatingIp, NewKeypair, NewNetwork, NewPort, NewRouter,
-    NewSecurityGroup, NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Taggable, poll,
+    Deadline, ExternalGateway, FixedIp, NewApplicationCredential, NewFloatingIp, NewKeypair, NewNetwork,
+    NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet,
+    Taggable, poll,
 };
 
 use crate::bootstrap::{self, Inputs};
@@ -427,7 +428,10 @@ mod tests {
         let roles = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let of = |names: &[&str]| roles_for_controllers(&roles(names));
         assert_eq!(of(&["admin", "member", "reader"]), roles(&["member"]));
-        assert_eq!(of(&["Member", "load-balancer_member", "heat_stack_owner"]), roles(&["Member", "load-balancer_member"]));
+        assert_eq!(
+            of(&["Member", "load-balancer_member", "heat_stack_owner"]),
+            roles(&["Member", "load-balancer_member"])
+        );
         // All that there are: what such a cloud's roles mean is not known here.
         assert!(of(&["project-owner"]).is_empty());
     }

@@ -59,12 +59,18 @@ const KEYS: &[Key] = &[
         file.workers = Some(number.ok_or("it takes a number")?);
         Ok(())
     }),
-    key("kubernetes", "Kubernetes version; the newest that an image has by default.", string, |file, value| {
-        text(value).map(|it| file.kubernetes = Some(it))
-    }),
-    key("image", "Node image, by name or id; the newest with Kubernetes in it by default.", string, |file, value| {
-        text(value).map(|it| file.image = Some(it))
-    }),
+    key(
+        "kubernetes",
+        "Kubernetes version; the newest that an image has by default.",
+        string,
+        |file, value| text(value).map(|it| file.kubernetes = Some(it)),
+    ),
+    key(
+        "image",
+        "Node image, by name or id; the newest with Kubernetes in it by default.",
+        string,
+        |file, value| text(value).map(|it| file.image = Some(it)),
+    ),
     key("flavor", "Flavor of the workers; the smallest that fits by default.", string, |file, value| {
         text(value).map(|it| file.flavor = Some(it))
     }),
@@ -161,7 +167,9 @@ fn networks() -> Value {
     json!({ "enum": [Cni::Flannel.as_str(), Cni::Router.as_str()], "default": Cni::default().as_str() })
 }
 fn addons() -> Value {
-    let of = |addon: Addon| (addon.as_str().to_owned(), json!({ "type": "boolean", "default": addon.by_default() }));
+    let of = |addon: Addon| {
+        (addon.as_str().to_owned(), json!({ "type": "boolean", "default": addon.by_default() }))
+    };
     let properties: Map<String, Value> = Addon::ALL.into_iter().map(of).collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
@@ -183,16 +191,21 @@ impl ClusterFile {
     /// # Errors
     /// It is no YAML with keys, a key is unknown (the nearest known one is named), or a value is of another kind.
     pub fn parse(yaml: &str) -> Result<Self> {
-        let value: Value = serde_norway::from_str(yaml)
-            .map_err(|error| Error::spec(format!("the cluster's file is not YAML with keys and values: {error}")))?;
+        let value: Value = serde_norway::from_str(yaml).map_err(|error| {
+            Error::spec(format!("the cluster's file is not YAML with keys and values: {error}"))
+        })?;
         let Value::Object(map) = value else {
-            return Err(Error::spec("the cluster's file holds no keys; `cumulet cluster schema` tells which there are"));
+            return Err(Error::spec(
+                "the cluster's file holds no keys; `cumulet cluster schema` tells which there are",
+            ));
         };
         let mut file = Self::default();
         for (name, value) in &map {
             let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
                 let nearest = nearest(name);
-                Error::spec(format!("the cluster's file has a key `{name}`, which there is not; did you mean `{nearest}`?"))
+                Error::spec(format!(
+                    "the cluster's file has a key `{name}`, which there is not; did you mean `{nearest}`?"
+                ))
             })?;
             // `flavor:` with nothing after it is as good as no line.
             if !value.is_null() {
@@ -297,6 +310,10 @@ mod tests {
         if std::env::var_os("INSTA_UPDATE").is_some_and(|value| value == "always") {
             std::fs::write(path, &shown).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), shown, "run the tests with INSTA_UPDATE=always");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap_or_default(),
+            shown,
+            "run the tests with INSTA_UPDATE=always"
+        );
     }
 }

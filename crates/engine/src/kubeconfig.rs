@@ -149,8 +149,7 @@ fn insert(mut file: Mapping, entry: &Entry<'_>) -> Mapping {
                 "client-keystone-auth is part of cloud-provider-openstack; `cumulet image build node` builds it".into(),
             ),
         ]);
-        let context =
-            map(vec![("cluster", name.as_str().into()), ("user", cloud_user_name(name).into())]);
+        let context = map(vec![("cluster", name.as_str().into()), ("user", cloud_user_name(name).into())]);
         made.push(("contexts", cloud_user_name(name), "context", context));
         made.push(("users", cloud_user_name(name), "user", map(vec![("exec", exec)])));
     }
@@ -332,10 +331,7 @@ mod tests {
     #[test]
     fn what_is_not_a_kubeconfig_is_left_alone() {
         let (_dir, path) = file(Some("- a\n- list\n"));
-        assert!(matches!(
-            put(&path, "https://172.24.4.7:6443"),
-            Err(Error::Kubeconfig { .. })
-        ));
+        assert!(matches!(put(&path, "https://172.24.4.7:6443"), Err(Error::Kubeconfig { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "- a\n- list\n");
     }
 
@@ -354,11 +350,15 @@ mod tests {
         let (_dir, path) = file(Some(OTHERS));
         let wanted = sample::wanted(1);
         let login = Some("http://172.24.4.1:5000/v3");
-        merge(&path, &Entry { wanted: &wanted, pki: &pki(), server: "https://172.24.4.7:6443", login }).unwrap();
+        merge(&path, &Entry { wanted: &wanted, pki: &pki(), server: "https://172.24.4.7:6443", login })
+            .unwrap();
         let merged = read(&path).unwrap();
         let user = find(&merged, "users", "demo-openstack").unwrap();
         assert_eq!(user["user"]["exec"]["command"].as_str(), Some("client-keystone-auth"));
-        assert_eq!(user["user"]["exec"]["args"][0].as_str(), Some("--keystone-url=http://172.24.4.1:5000/v3"));
+        assert_eq!(
+            user["user"]["exec"]["args"][0].as_str(),
+            Some("--keystone-url=http://172.24.4.1:5000/v3")
+        );
         assert!(find(&merged, "contexts", "demo-openstack").is_some());
         remove(&path, "demo", &wanted.uuid).unwrap();
         let left = read(&path).unwrap();

@@ -264,10 +264,7 @@ mod tests {
         };
         let mut objects = addons::flannel(&wanted, "10.6.0.10").unwrap();
         objects.extend(addons::objects(&inputs).unwrap());
-        let paths: Vec<String> = objects
-            .iter()
-            .map(|object| path_of(object).unwrap())
-            .collect();
+        let paths: Vec<String> = objects.iter().map(|object| path_of(object).unwrap()).collect();
         insta::assert_snapshot!(paths.join("\n"));
     }
 

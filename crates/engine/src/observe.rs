@@ -185,7 +185,8 @@ pub(crate) async fn observe(cloud: &dyn Cloud, looking: &Looking<'_>) -> Result<
     let all_floating = cloud.floating_ips(&of_project).await?;
     let adopted_floating_ip =
         looking.adopted_floating_ip.and_then(|id| all_floating.iter().find(|ip| ip.id == id).cloned());
-    let made = if looking.made { made(cloud, looking, &all_groups, &all_floating).await? } else { Made::default() };
+    let made =
+        if looking.made { made(cloud, looking, &all_groups, &all_floating).await? } else { Made::default() };
     let security_groups = sorted.split(all_groups, "security group", |n| {
         Role::ALL.iter().any(|role| n == node::security_group(name, *role))
     });
@@ -379,7 +380,9 @@ mod tests {
         ] {
             assert!(tells_of(ours, "demo-1"), "{ours}");
         }
-        for other in ["", "demo-1", "service x from cluster demo-12", "service x from cluster demo", "cluster demo-1"] {
+        for other in
+            ["", "demo-1", "service x from cluster demo-12", "service x from cluster demo", "cluster demo-1"]
+        {
             assert!(!tells_of(other, "demo-1"), "{other}");
         }
     }

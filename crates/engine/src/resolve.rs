@@ -129,7 +129,9 @@ async fn choose_addons(spec: &ClusterSpec, cloud: &dyn Cloud) -> Result<(BTreeSe
         )));
     }
     if cni == Cni::Router && !chosen.contains(&Addon::CloudControllerManager) {
-        return Err(Error::spec("--cni router needs the add-on cloud-controller-manager, which writes the routes"));
+        return Err(Error::spec(
+            "--cni router needs the add-on cloud-controller-manager, which writes the routes",
+        ));
     }
     Ok((chosen, cni))
 }
@@ -151,7 +153,9 @@ async fn router_of(network: &AdoptedNetwork, cloud: &dyn Cloud) -> Result<String
         port.is_router_interface() && port.fixed_ips.iter().any(|ip| ip.subnet_id == network.subnet_id)
     });
     let found = found.ok_or_else(|| {
-        Error::spec("no router of this project has an interface in the given network, which --cni router needs")
+        Error::spec(
+            "no router of this project has an interface in the given network, which --cni router needs",
+        )
     })?;
     Ok(found.device_id)
 }

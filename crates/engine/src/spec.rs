@@ -94,8 +94,7 @@ impl ClusterSpec {
         if let Some(version) = &self.kubernetes {
             normalize_version(version)?;
         }
-        if self.cni == Some(Cni::Router)
-            && self.addons.get(&Addon::CloudControllerManager) == Some(&false) {
+        if self.cni == Some(Cni::Router) && self.addons.get(&Addon::CloudControllerManager) == Some(&false) {
             return Err(Error::spec(
                 "pods are routed by the cloud's router (--cni router) only with the cloud-controller-manager, which \
                  tells it the routes",

@@ -92,9 +92,9 @@ impl Client {
     /// # Errors
     /// There is no address of Keystone, or the file with the authority's certificate cannot be read.
     pub fn connection(&self) -> Result<Connection> {
-        let auth_url = self.auth_url().ok_or_else(|| Error::Config {
-            message: format!("cloud `{}` has no auth_url", self.name),
-        })?;
+        let auth_url = self
+            .auth_url()
+            .ok_or_else(|| Error::Config { message: format!("cloud `{}` has no auth_url", self.name) })?;
         let ca = match &self.config.cacert {
             Some(path) => Some(
                 std::fs::read_to_string(path).map_err(|source| Error::File { path: path.clone(), source })?,

@@ -48,8 +48,8 @@ pub use image::{Image, NewImage};
 pub use load_balancer::LoadBalancer;
 pub use network::{
     Extension, ExternalGateway, FixedIp, FloatingIp, Network, NetworkQuota, NewFloatingIp, NewNetwork,
-    NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, Port, Route, Router, SecurityGroup,
-    SecurityGroupRule, Subnet, Taggable,
+    NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, Port, Route, Router,
+    SecurityGroup, SecurityGroupRule, Subnet, Taggable,
 };
 pub use volume::{Volume, VolumeSnapshot};
 pub use wait::{Deadline, poll};

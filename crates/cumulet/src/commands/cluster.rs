@@ -168,7 +168,8 @@ impl CreateArgs {
     fn spec(&self) -> anyhow::Result<ClusterSpec> {
         let file = self.read_file()?;
         let name = self.name.clone().or(file.name);
-        let name = name.context("the cluster has no name; give it as an argument, or as `name` in the file")?;
+        let name =
+            name.context("the cluster has no name; give it as an argument, or as `name` in the file")?;
         let mut spec = ClusterSpec::new(name, self.workers.or(file.workers).unwrap_or(1))?;
         spec.image = self.image.clone().or(file.image);
         spec.kubernetes = self.kubernetes.clone().or(file.kubernetes);
@@ -206,8 +207,8 @@ impl CreateArgs {
 
     fn read_file(&self) -> anyhow::Result<ClusterFile> {
         let Some(path) = &self.file else { return Ok(ClusterFile::default()) };
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read the cluster's file {path}"))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the cluster's file {path}"))?;
         Ok(ClusterFile::parse(&text)?)
     }
 }
@@ -216,7 +217,10 @@ async fn rotate(args: RotateArgs, store: &Store) -> anyhow::Result<()> {
     let client = connect(args.cloud.os_cloud, store, &args.name).await?;
     let options = Options { timeout: minutes(args.timeout), ..Options::default() };
     engine::rotate_credential(&args.name, &client, store, &options, &Display::default()).await?;
-    say(&format!("\nThe controllers of cluster {} act by a new credential; the old one is revoked", args.name));
+    say(&format!(
+        "\nThe controllers of cluster {} act by a new credential; the old one is revoked",
+        args.name
+    ));
     Ok(())
 }
 

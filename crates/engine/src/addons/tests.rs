@@ -105,7 +105,8 @@ fn another_credential_starts_the_controllers_again() {
     let digest = |credential: &Credential| {
         let objects = objects(&inputs(&wanted, &connection, credential)).unwrap();
         let of = |kind: &str, name: &str| {
-            let object = objects.iter().find(|it| it["kind"] == kind && it["metadata"]["name"] == name).unwrap();
+            let object =
+                objects.iter().find(|it| it["kind"] == kind && it["metadata"]["name"] == name).unwrap();
             object["spec"]["template"]["metadata"]["annotations"]["cumulet/configuration"].to_string()
         };
         (of("DaemonSet", "openstack-cloud-controller-manager"), of("Deployment", "csi-cinder-controller"))
@@ -142,6 +143,7 @@ fn routed_pods_have_no_tunnel() {
 fn strangers_images_take_the_registrar_from_upstream() {
     let (mut wanted, connection, credential) = everything();
     wanted.image.flannel_plugin = false;
-    let objects = serde_json::to_string(&objects(&inputs(&wanted, &connection, &credential)).unwrap()).unwrap();
+    let objects =
+        serde_json::to_string(&objects(&inputs(&wanted, &connection, &credential)).unwrap()).unwrap();
     assert!(objects.contains(UPSTREAM_REGISTRAR) && !objects.contains(OUR_REGISTRAR));
 }

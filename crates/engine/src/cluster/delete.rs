@@ -30,11 +30,7 @@ pub async fn remains_of(
     let looking = Looking::to_delete(&uuid, name, router);
     let world = to_remove(cloud, &looking, state.as_ref(), options).await?;
     let removals = plan_removal(&world);
-    Ok(removals
-        .iter()
-        .filter(|it| !it.waits())
-        .map(ToString::to_string)
-        .collect())
+    Ok(removals.iter().filter(|it| !it.waits()).map(ToString::to_string).collect())
 }
 
 /// Everything of the cluster but the volumes that shall stay.

@@ -38,7 +38,9 @@ pub async fn rotate_credential(
     };
     let wanted = &state.wanted;
     if !wanted.acts() {
-        return Err(Error::spec(format!("nothing in cluster `{name}` acts on the cloud, so it has no credential")));
+        return Err(Error::spec(format!(
+            "nothing in cluster `{name}` acts on the cloud, so it has no credential"
+        )));
     }
     let deadline = Deadline::after(options.timeout);
     let world = observe(cloud, &Looking::to_create(wanted, None)).await?.world;

@@ -32,14 +32,20 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
         let store = Store::at(root.join("clusters"));
-        let options =
-            Options { timeout: Duration::from_secs(600), kubeconfig: Some(root.join("kubeconfig")), ..Options::default() };
+        let options = Options {
+            timeout: Duration::from_secs(600),
+            kubeconfig: Some(root.join("kubeconfig")),
+            ..Options::default()
+        };
         let bench =
             Self { _dir: dir, cloud: FakeCloud::default(), store, options, wanted: sample::wanted(2) };
         let _lock = bench.store.lock("demo").unwrap();
         bench
             .store
-            .save_secrets("demo", &Secrets { pki: Pki::generate().unwrap(), token: Token::generate(), credential: None })
+            .save_secrets(
+                "demo",
+                &Secrets { pki: Pki::generate().unwrap(), token: Token::generate(), credential: None },
+            )
             .unwrap();
         let state = ClusterState {
             phase: Phase::Creating,
@@ -331,7 +337,9 @@ fn made_by_controllers(things: &mut Things, cluster: &str) {
         fixed_ip_address: None,
         port_id: Some(port),
         status: "ACTIVE".into(),
-        description: format!("Floating IP for Kubernetes external service default/web from cluster {cluster}"),
+        description: format!(
+            "Floating IP for Kubernetes external service default/web from cluster {cluster}"
+        ),
         tags: vec![],
     });
     things.security_groups.push(SecurityGroup {
@@ -371,7 +379,10 @@ fn what_the_clusters_controllers_made_goes_with_it() {
         let ours = bench.wanted.cluster_name();
         bench.cloud.edit(|things| made_by_controllers(things, &ours));
         let lines = remains_of("demo", &bench.cloud, &bench.store, &bench.options).await.unwrap();
-        assert!(lines.contains(&format!("delete load balancer kube_service_{ours}_default_web")), "{lines:?}");
+        assert!(
+            lines.contains(&format!("delete load balancer kube_service_{ours}_default_web")),
+            "{lines:?}"
+        );
         assert!(lines.contains(&"delete volume pvc-one (1 GiB)".to_owned()), "{lines:?}");
         bench.delete().await.unwrap();
         assert_eq!(bench.cloud.things(), Things::default());
@@ -460,11 +471,14 @@ fn a_restricted_login_is_told_before_anything_is_made() {
             things.networks.push(network);
         };
         bench.cloud.edit(external);
-        let error = crate::resolve::resolve(&spec, "uuid".into(), &bench.cloud).await.unwrap_err().to_string();
+        let error =
+            crate::resolve::resolve(&spec, "uuid".into(), &bench.cloud).await.unwrap_err().to_string();
         assert!(error.contains("--without cloud-controller-manager --without cinder-csi"), "{error}");
         let mut without = spec.clone();
         without.addons = crate::Addon::ALL.into_iter().map(|addon| (addon, false)).collect();
-        assert!(crate::resolve::resolve(&without, "uuid".into(), &bench.cloud).await.unwrap().addons.is_empty());
+        assert!(
+            crate::resolve::resolve(&without, "uuid".into(), &bench.cloud).await.unwrap().addons.is_empty()
+        );
     });
 }
 

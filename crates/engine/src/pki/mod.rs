@@ -7,8 +7,8 @@
 mod token;
 
 pub(crate) use token::TTL as TOKEN_TTL;
-pub(crate) use token::letters;
 pub use token::Token;
+pub(crate) use token::letters;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -240,7 +240,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let node_text = |node: &Node| format!("{} {}", node.role.as_str(), node.index);
         match self {
-            Step::DeleteCredential { id } => write!(f, "delete application credential {id}, whose secret is lost"),
+            Step::DeleteCredential { id } => {
+                write!(f, "delete application credential {id}, whose secret is lost")
+            }
             Step::CreateCredential => f.write_str("create application credential"),
             Step::CreateNetwork => f.write_str("create network"),
             Step::CreateSubnet => f.write_str("create subnet"),

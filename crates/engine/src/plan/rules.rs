@@ -5,9 +5,9 @@ use std::fmt;
 use ipnet::Ipv4Net;
 use openstack::SecurityGroupRule;
 
-use crate::{Cni, Wanted};
 use crate::bootstrap::API_PORT;
 use crate::node::Role;
+use crate::{Cni, Wanted};
 
 /// An ingress rule for IPv4; `None` means any protocol, any port.
 #[derive(Debug, Clone, PartialEq, Eq)]

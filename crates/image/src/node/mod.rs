@@ -45,8 +45,8 @@ use serde_json::json;
 use self::containers::Sources;
 use self::names::Names;
 use self::product::{
-    CLOUD_PROVIDER, CNI_PLUGINS, CONTAINERD, COREDNS, CRI_TOOLS, CSI_ATTACHER, CSI_PROVISIONER, CSI_REGISTRAR,
-    CSI_RESIZER, CSI_SNAPSHOTTER, ETCD, FLANNEL, FLANNEL_CNI, KUBERNETES, Product,
+    CLOUD_PROVIDER, CNI_PLUGINS, CONTAINERD, COREDNS, CRI_TOOLS, CSI_ATTACHER, CSI_PROVISIONER,
+    CSI_REGISTRAR, CSI_RESIZER, CSI_SNAPSHOTTER, ETCD, FLANNEL, FLANNEL_CNI, KUBERNETES, Product,
 };
 pub use self::version::KubernetesVersion;
 use crate::cache::{Entry, Shelf};

@@ -18,7 +18,8 @@ const STORAGE_REGISTRY: &str = "registry.k8s.io/sig-storage";
 
 /// Programs that are one image each, with its name. Upstream's names, so that one manifest serves everybody's nodes.
 pub(super) fn addons() -> Vec<(&'static str, String)> {
-    let tagged = |registry: &str, name: &str, product: &Product| format!("{registry}/{name}:{}", product.pinned());
+    let tagged =
+        |registry: &str, name: &str, product: &Product| format!("{registry}/{name}:{}", product.pinned());
     let mut images: Vec<(&str, String)> = [
         "cinder-csi-plugin",
         "k8s-keystone-auth",

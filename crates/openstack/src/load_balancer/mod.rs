@@ -24,7 +24,8 @@ impl Client {
         self.list(Call::get(Service::LoadBalancer, "lbaas/loadbalancers"), "loadbalancers").await
     }
     pub async fn load_balancer(&self, id: &str) -> Result<LoadBalancer> {
-        self.fetch(&Call::get(Service::LoadBalancer, format!("lbaas/loadbalancers/{id}")), "loadbalancer").await
+        self.fetch(&Call::get(Service::LoadBalancer, format!("lbaas/loadbalancers/{id}")), "loadbalancer")
+            .await
     }
     /// With everything in it. The answer comes before it is gone.
     pub async fn delete_load_balancer(&self, id: &str) -> Result<()> {
