@@ -40,6 +40,9 @@ pub struct Client {
     name: String,
     project_id: String,
     pub(crate) capabilities: std::sync::Arc<OnceCell<Capabilities>>,
+    /// Octavia's versions are discovered when it is first needed: not every cloud has it. (Cinder's address in the
+    /// catalog has its version, as every client expects.)
+    balancers: std::sync::Arc<OnceCell<()>>,
 }
 
 impl Client {
@@ -72,7 +75,8 @@ impl Client {
         for service in [Service::Network, Service::Compute, Service::Image] {
             discover(&session, service).await?;
         }
-        Ok(Self { session, config, name, project_id, capabilities: std::sync::Arc::default() })
+        let (capabilities, balancers) = Default::default();
+        Ok(Self { session, config, name, project_id, capabilities, balancers })
     }
 
     /// The cloud's name in clouds.yaml, or `envvars`.
@@ -149,6 +153,9 @@ impl Client {
     }
 
     async fn send_once(&self, call: &Call) -> Result<Bytes> {
+        if call.service == Service::LoadBalancer {
+            self.balancers.get_or_try_init(|| discover(&self.session, call.service)).await?;
+        }
         match raw(call).query_async(&self.session).await {
             Ok(response) => Ok(response.into_body()),
             // After a token expired the SDK logs in again and forgets every discovered version but Keystone's.

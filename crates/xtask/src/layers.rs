@@ -26,7 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("nova", &["base", "db", "host", "reconcile", "web", "placement", "glance", "neutron", "cinder"]),
     ("octavia", &["base", "db", "host", "reconcile", "web", "barbican", "neutron"]),
     ("testkit", &["base", "cumulet", "host", "web"]),
-    ("acceptance", &["testkit"]),
+    ("acceptance", &["testkit", "engine", "openstack"]),
     ("xtask", &[]),
 ];
 

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod balancers;
+mod clusters;
 mod consoles;
 mod discovery;
 mod fixture;
