@@ -42,7 +42,7 @@ check "pods on all nodes run" k rollout status daemonset/web --timeout=300s
 mapfile -t pods < <(k get pods -l app=web -o name)
 ip_of() { k get "$1" -o jsonpath='{.status.podIP}'; }
 check "pod one pings pod two" within 60 k exec "${pods[0]}" -- ping -c 1 -W 5 "$(ip_of "${pods[1]}")"
-check "pod two pings pod three" within 60 k exec "${pods[1]}" -- ping -c 1 -W 5 "$(ip_of "${pods[2]}")"
+check "pod two pings pod one" within 60 k exec "${pods[1]}" -- ping -c 1 -W 5 "$(ip_of "${pods[0]}")"
 service=$(k get service web -o jsonpath='{.spec.clusterIP}')
 check "the service answers by address" within 120 k exec "${pods[0]}" -- wget -q -T 10 -O - "http://$service/$page"
 check "and by its DNS name" within 120 k exec "${pods[1]}" -- wget -q -T 10 -O - "http://web.default.svc.cluster.local/$page"

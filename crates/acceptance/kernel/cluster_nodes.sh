@@ -1,7 +1,7 @@
 # Sourced by cluster.sh: what the cloud controller manager tells of nodes.
 
 of_node() { k get node "$1" -o jsonpath="$2"; }
-for node in demo-control-plane-0 demo-worker-0 demo-worker-1; do
+for node in demo-control-plane-0 demo-worker-0; do
   id=$(openstack server show "$node" -f value -c id)
   check "$node is known by its server" test "$(of_node "$node" '{.spec.providerID}')" = "openstack:///$id"
   address=$(openstack port show "$node" -f json -c fixed_ips | python3 -c 'import json, sys; print(json.load(sys.stdin)["fixed_ips"][0]["ip_address"])')

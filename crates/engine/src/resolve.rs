@@ -14,6 +14,9 @@ const WORKER: Least = Least { vcpus: 1, ram: 2048 };
 /// The names of the images that `cumulet image build node` makes.
 const OUR_IMAGES: &str = "debian-13-kubernetes-";
 
+/// The first minor version whose API server asks a webhook of some users only.
+const LEAST_FOR_KEYSTONE: u32 = 32;
+
 #[derive(Debug, Clone, Copy)]
 struct Least {
     vcpus: u32,
@@ -46,7 +49,7 @@ pub(crate) async fn resolve(spec: &ClusterSpec, uuid: String, cloud: &dyn Cloud)
         Some(name) => Some(adopt_network(name, cloud).await?),
         None => None,
     };
-    let (addons, cni) = choose_addons(spec, cloud).await?;
+    let (addons, cni) = choose_addons(spec, &kubernetes, cloud).await?;
     let adopted_router = match &adopted_network {
         Some(network) if cni == Cni::Router => Some(router_of(network, cloud).await?),
         _ => None,
@@ -89,7 +92,11 @@ pub(crate) async fn resolve(spec: &ClusterSpec, uuid: String, cloud: &dyn Cloud)
 }
 
 /// What was asked for and can be had; of what nobody spoke, the defaults that the cloud has a service for.
-async fn choose_addons(spec: &ClusterSpec, cloud: &dyn Cloud) -> Result<(BTreeSet<Addon>, Cni)> {
+async fn choose_addons(
+    spec: &ClusterSpec,
+    kubernetes: &str,
+    cloud: &dyn Cloud,
+) -> Result<(BTreeSet<Addon>, Cni)> {
     let capabilities = cloud.capabilities().await?;
     let lacks = |addon| match addon {
         Addon::CinderCsi if !capabilities.volumes() => Some("volumes (Cinder)"),
@@ -119,6 +126,11 @@ async fn choose_addons(spec: &ClusterSpec, cloud: &dyn Cloud) -> Result<(BTreeSe
              login, itself by a restricted one, may make none; log in with a password, or do without them: {}",
             acting.join(", "),
             acting.iter().map(|name| format!("--without {name}")).collect::<Vec<_>>().join(" ")
+        )));
+    }
+    if chosen.contains(&Addon::KeystoneAuth) && numbers(kubernetes) < vec![1, LEAST_FOR_KEYSTONE] {
+        return Err(Error::spec(format!(
+            "the add-on keystone-auth needs Kubernetes v1.{LEAST_FOR_KEYSTONE} or newer, and this is {kubernetes}"
         )));
     }
     let cni = spec.cni.unwrap_or_default();

@@ -87,9 +87,7 @@ fn api_server(inputs: &Inputs<'_>) -> Value {
         server["extraArgs"] = arguments(&[
             ("authentication-token-webhook-config-file", &config),
             ("authentication-token-webhook-version", "v1beta1"),
-            ("authorization-mode", "Node,RBAC,Webhook"),
-            ("authorization-webhook-config-file", &config),
-            ("authorization-webhook-version", "v1beta1"),
+            ("authorization-config", &format!("{WEBHOOK_DIR}/authorization.yaml")),
         ]);
         server["extraVolumes"] = json!([{
             "name": "keystone-webhook",
@@ -118,7 +116,35 @@ pub(super) fn webhook_files(pki: &Pki) -> Result<Vec<(&'static str, String)>> {
         "contexts": [{ "name": "webhook", "context": { "cluster": "webhook", "user": "webhook" } }],
         "current-context": "webhook",
     });
+    // The webhook is asked of the cloud's users alone. Asked of everybody, each refusal of RBAC's would wait for it, and
+    // kubeadm, which begins with a request that is refused, would wait for what only it can make run.
+    let authorization = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthorizationConfiguration",
+        "authorizers": [
+            { "type": "Node", "name": "node" },
+            { "type": "RBAC", "name": "rbac" },
+            {
+                "type": "Webhook",
+                "name": "keystone",
+                "webhook": {
+                    "timeout": "10s",
+                    "authorizedTTL": "5m",
+                    "unauthorizedTTL": "30s",
+                    "subjectAccessReviewVersion": "v1beta1",
+                    "matchConditionSubjectAccessReviewVersion": "v1",
+                    "failurePolicy": "NoOpinion",
+                    "connectionInfo": {
+                        "type": "KubeConfigFile",
+                        "kubeConfigFile": format!("{WEBHOOK_DIR}/webhook.yaml"),
+                    },
+                    "matchConditions": [{ "expression": "'alpha.kubernetes.io/identity/roles' in request.extra" }],
+                },
+            },
+        ],
+    });
     Ok(vec![
+        ("authorization.yaml", documents(&[authorization])?),
         ("webhook.yaml", documents(&[config])?),
         ("tls.crt", pki.webhook_certificate.clone()),
         ("tls.key", pki.webhook_key.clone()),

@@ -50,7 +50,9 @@ fn users_of_the_cloud_are_asked_for_by_a_webhook() {
     assert!(webhook.contains("server: https://127.0.0.1:8443/webhook"), "{webhook}");
     assert!(content("/etc/kubernetes/cumulet/tls.key").contains("PRIVATE KEY"));
     let kubeadm = content("/etc/cumulet/kubeadm.yaml");
-    assert!(kubeadm.contains("Node,RBAC,Webhook") && kubeadm.contains("keystone-webhook"), "{kubeadm}");
+    assert!(kubeadm.contains("authorization-config") && kubeadm.contains("keystone-webhook"), "{kubeadm}");
+    assert!(!kubeadm.contains("authorization-mode"), "{kubeadm}");
+    insta::assert_snapshot!("authorization", content("/etc/kubernetes/cumulet/authorization.yaml"));
 }
 
 #[test]
