@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use base::{Ctx, Error, Result};
 use camino::Utf8PathBuf;
 use host::LayerPlan;
+use host::plan::DiskLimits;
 use serde_json::{Value, json};
 
 use crate::attachments::store::Connector;
 use crate::attachments::{Attachment, store as attached};
 use crate::volumes::{self, Volume, load};
 use crate::words::{no_attachment, no_volume};
-use crate::{Cinder, layers};
+use crate::{Cinder, layers, qos};
 
 /// A volume as a machine sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,11 @@ pub struct Disk {
     /// Also the disk's serial number.
     pub volume_id: String,
     pub bytes: u64,
+    /// Other machines may write it at the same time, and can: it is one raw file.
     pub multiattach: bool,
     pub readonly: bool,
+    /// What the volume type's QoS specs ask of whoever runs machines.
+    pub limits: DiskLimits,
     /// From the lowest up to the one that is written. Each stands on the one before it, whatever its header says.
     pub layers: Vec<LayerPlan>,
     /// Of the layers.
@@ -134,6 +138,7 @@ impl Cinder {
         let mut conn = self.db.read().await?;
         let volume = volumes::store::get(&mut conn, volume_id).await?.ok_or_else(|| no_volume(volume_id))?;
         let chain = layers::store::chain(&mut conn, &volume.head).await?;
+        let limits = qos::limits_of(&mut conn, &volume.type_id).await?;
         drop(conn);
         let plans: Vec<LayerPlan> = chain
             .iter()
@@ -143,7 +148,8 @@ impl Cinder {
         let (id, format) = chain.last().map_or(("", host::LayerFormat::Raw), |top| (&top.id, top.format));
         Ok(Disk {
             bytes: u64::try_from(volume.bytes()).unwrap_or(0),
-            multiattach: volume.multiattach,
+            multiattach: volume.multiattach && layers::is_alone(&chain),
+            limits,
             readonly: volume.readonly == Some(true),
             path: self.driver.path(id, format),
             files: chain.iter().map(|layer| self.driver.path(&layer.id, layer.format)).collect(),

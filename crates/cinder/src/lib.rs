@@ -10,6 +10,7 @@
 //! | [`transfers`] | `/v3/volume-transfers`, `/v3/os-volume-transfer` |
 //! | [`types`] | `/v3/types`, `/v3/default-types` |
 //! | [`qos`] | `/v3/qos-specs` |
+//! | [`groups`], [`group_types`], [`group_snapshots`] | `/v3/groups`, `/v3/group_types`, `/v3/group_snapshots` |
 //! | [`quotas`] | `/v3/os-quota-sets`, `/v3/os-quota-class-sets`, `/v3/limits` |
 //! | [`services`] | `/v3/os-services`, `/v3/os-hosts`, `/v3/os-availability-zone`, `/v3/scheduler-stats`, `/v3/capabilities` |
 //! | [`messages`] | `/v3/messages` |
@@ -23,7 +24,11 @@ pub mod attachments;
 pub mod backups;
 pub mod compute;
 pub mod discovery;
+mod flatten;
 mod form;
+pub mod group_snapshots;
+pub mod group_types;
+pub mod groups;
 pub mod layers;
 mod listing;
 pub mod messages;
@@ -54,8 +59,10 @@ pub use snapshots::Snapshot;
 pub use volumes::create::NewVolume;
 pub use volumes::{Status, Volume};
 
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "cinder/0001_volumes", sql: include_str!("../migrations/0001_volumes.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "cinder/0001_volumes", sql: include_str!("../migrations/0001_volumes.sql") },
+    Migration { name: "cinder/0002_groups", sql: include_str!("../migrations/0002_groups.sql") },
+];
 
 static SERVICE: Service = Service {
     name: "volume",
@@ -128,6 +135,9 @@ impl Cinder {
         let routes = types::api::routes(routes);
         let routes = qos::routes(routes);
         let routes = quotas::api::routes(routes);
+        let routes = groups::api::routes(routes);
+        let routes = group_types::api::routes(routes);
+        let routes = group_snapshots::api::routes(routes);
         let routes = services::routes(routes);
         let routes = messages::api::routes(routes);
         Router::new().fallback_service(routes.into_router().map_request(asker::without_project))

@@ -80,7 +80,10 @@ impl Cinder {
             Status::Uploading => self.upload(&ctx, &volume).await?,
             Status::RestoringBackup => self.restore(&ctx, &volume).await?,
             Status::Error | Status::Deleting => {}
-            _ => self.settle_head(&ctx, &volume).await?,
+            _ => {
+                self.settle_head(&ctx, &volume).await?;
+                self.flatten(&ctx, id).await?;
+            }
         }
         Ok(Outcome::Done)
     }
@@ -101,6 +104,7 @@ impl Cinder {
             }
         }
         snapshots::store::finish(&self.db, &ctx, id).await?;
+        self.waker.wake(&format!("volume/{}", snapshot.volume_id));
         Ok(Outcome::Done)
     }
 
@@ -188,7 +192,10 @@ impl Cinder {
         {
             self.settle_head(ctx, &source).await?;
         }
-        let made = self.make_layers(ctx, &volume.head).await;
+        let made = match self.make_layers(ctx, &volume.head).await {
+            Ok(()) => self.flatten(ctx, &volume.id).await,
+            failed => failed,
+        };
         self.finish(ctx, volume, Trouble::create(volume), made, |volume, ok| {
             volume.status = if ok { Status::Available } else { Status::Error };
         })

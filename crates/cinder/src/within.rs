@@ -78,7 +78,14 @@ impl Cinder {
         let (name, description, none) =
             (Some(name.to_owned()), volume.description.clone(), BTreeMap::default());
         let project = ctx.require_project()?;
-        let new = NewSnapshot { id, project, name: &name, description: &description, metadata: &none };
+        let new = NewSnapshot {
+            id,
+            project,
+            name: &name,
+            description: &description,
+            metadata: &none,
+            group_snapshot: None,
+        };
         snapshots::store::make(tx, ctx, volume, new, true).await
     }
 

@@ -79,9 +79,9 @@ pub fn whole(router: Router) -> Router {
     Router::new().fallback_service(trimmed)
 }
 
-/// Below their versions Nova and Glance know no path with a last slash, and clients expect a 404: an id that is empty by
+/// Below their versions Nova, Glance and Cinder know no path with a last slash, and clients expect a 404: an id that is empty by
 /// mistake must not become the list of all.
-const STRICT: [&str; 2] = ["/compute/v2.1/", "/image/v2/"];
+const STRICT: [&str; 3] = ["/compute/v2.1/", "/image/v2/", "/volume/v3/"];
 
 /// `/identity/v3/` is `/identity/v3`: clients write both, routes are listed once.
 fn trim_last_slash(mut request: Request) -> Request {

@@ -15,7 +15,7 @@ pub struct Fixture {
     count: u32,
 }
 
-const MADE: [(&str, &str); 53] = [
+const MADE: [(&str, &str); 56] = [
     ("identity", "domains"),
     ("identity", "projects"),
     ("identity", "users"),
@@ -57,6 +57,9 @@ const MADE: [(&str, &str); 53] = [
     ("volume", "attachments"),
     ("volume", "volume-transfers"),
     ("volume", "backups"),
+    ("volume", "group_types"),
+    ("volume", "groups"),
+    ("volume", "group_snapshots"),
     ("key-manager", "secrets"),
     ("key-manager", "containers"),
     ("key-manager", "orders"),
@@ -79,7 +82,8 @@ impl Fixture {
         fixture.ids.insert(("network", "external"), text(&external["networks"][0]["id"]).to_owned());
         // Everybody makes some.
         let quotas = format!("/volume/v3/os-quota-sets/{}", fixture.owner.project_id);
-        let many = json!({"quota_set": {"volumes": -1, "snapshots": -1, "gigabytes": -1, "backups": -1, "backup_gigabytes": -1}});
+        let many = ["volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups"];
+        let many = json!({"quota_set": BTreeMap::from(many.map(|resource| (resource, -1)))});
         fixture.admin.put(&quotas, many).await.expect(200);
         for (service, noun) in MADE {
             fixture.remake(service, noun).await;
@@ -116,6 +120,9 @@ impl Fixture {
             // A volume of its own: it is of no use to anybody else then.
             self.make_volume(noun).await;
         }
+        if noun == "group_snapshots" {
+            self.make_group(noun).await;
+        }
         let name = format!("{}-{}", noun.trim_start_matches("os-"), self.next());
         let (as_admin, path, body) = self.body(service, noun, &name);
         let client = if as_admin { &self.admin } else { &self.owner };
@@ -143,7 +150,7 @@ impl Fixture {
                 })
                 .await;
             }
-            ("volume", "volumes" | "snapshots" | "backups") => self.rest(noun, &id).await,
+            ("volume", "volumes" | "snapshots" | "backups" | "group_snapshots") => self.rest(noun, &id).await,
             ("image", "images") => {
                 let file = format!("/image/v2/images/{id}/file");
                 let sent = self.owner.send(Method::PUT, &file, "application/octet-stream", vec![0; 512]);
@@ -185,6 +192,17 @@ impl Fixture {
         let id = text(&made["volume"]["id"]).to_owned();
         self.rest("volumes", &id).await;
         self.ids.insert(("volume of", of), id);
+    }
+
+    /// A group with a volume.
+    async fn make_group(&mut self, of: &'static str) {
+        let body = json!({"group_type": self.id("volume", "group_types"), "volume_types": ["__DEFAULT__"]});
+        let made = self.owner.post("/volume/v3/groups", json!({ "group": body })).await.expect(202);
+        let id = text(&made["group"]["id"]).to_owned();
+        let body = json!({"size": 1, "volume_type": "__DEFAULT__", "group_id": id});
+        let made = self.owner.post("/volume/v3/volumes", json!({ "volume": body })).await.expect(202);
+        self.rest("volumes", text(&made["volume"]["id"])).await;
+        self.ids.insert(("group of", of), id);
     }
 
     fn body(&self, service: &str, noun: &str, name: &str) -> (bool, String, Value) {
@@ -332,6 +350,18 @@ impl Fixture {
                 let body = json!({"volume_id": id("volume of", "backups"), "name": name});
                 (false, "/volume/v3/backups".into(), json!({ "backup": body }))
             }
+            ("volume", "group_types") => {
+                (true, "/volume/v3/group_types".into(), json!({"group_type": named()}))
+            }
+            ("volume", "groups") => {
+                let kind = id("volume", "group_types");
+                let body = json!({"name": name, "group_type": kind, "volume_types": ["__DEFAULT__"]});
+                (false, "/volume/v3/groups".into(), json!({ "group": body }))
+            }
+            ("volume", "group_snapshots") => {
+                let body = json!({"name": name, "group_id": id("group of", "group_snapshots")});
+                (false, "/volume/v3/group_snapshots".into(), json!({ "group_snapshot": body }))
+            }
             ("volume", "volume-transfers") => {
                 let body = json!({"volume_id": id("volume of", "volume-transfers"), "name": name});
                 (false, "/volume/v3/volume-transfers".into(), json!({ "transfer": body }))
@@ -448,7 +478,7 @@ impl Fixture {
             ("compute", "os-interface") => self.ids.get(&("network", "ports")),
             ("compute", "os-networks" | "os-tenant-networks") => self.ids.get(&("network", "networks")),
             ("compute", "images") => self.ids.get(&("image", "images")),
-            ("volume", "extra_specs") => return Some("key"),
+            ("volume", "extra_specs" | "group_specs") => return Some("key"),
             ("volume", "os-quota-class-sets") => return Some("default"),
             ("volume", "extensions") => return Some("os-hosts"),
             ("volume", "os-volume-transfer") => self.ids.get(&("volume", "volume-transfers")),

@@ -126,6 +126,8 @@ async fn connect_in(tx: &mut Tx, volume: &Volume, one: &mut Attachment, connecto
     let mode = connector.mode.clone().or_else(|| one.mode.clone());
     let mode = mode.unwrap_or_else(|| if volume.readonly == Some(true) { "ro".into() } else { "rw".into() });
     may_connect(volume, &others, &mode)?;
+    let connected: Vec<Attachment> = others.iter().filter(|other| other.is_connected()).cloned().collect();
+    crate::flatten::may_share(tx, volume, one.server_id.as_deref(), &connected).await?;
     one.mode = Some(mode);
     one.connector = Some(connector.text.clone());
     one.host.clone_from(&connector.host);
@@ -165,7 +167,9 @@ pub async fn create_in(
     connector: Option<&Connector>,
     mode: Option<&str>,
 ) -> Result<Attachment> {
-    may_reserve(&volume, &of_volume(tx, &volume.id).await?, server)?;
+    let others = of_volume(tx, &volume.id).await?;
+    may_reserve(&volume, &others, server)?;
+    crate::flatten::may_share(tx, &volume, server, &others).await?;
     let mut one = Attachment::new(&volume, server, "reserved");
     one.id = id.to_owned();
     one.mode = mode.map(Into::into);
@@ -263,6 +267,7 @@ pub async fn attach(
                 )));
             }
         }
+        crate::flatten::may_share(tx, &volume, server, &others).await?;
         let mut one = Attachment::new(&volume, server, "attached");
         one.id.clone_from(&id);
         one.host = host.map(Into::into);

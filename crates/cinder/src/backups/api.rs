@@ -1,5 +1,6 @@
 //! `/v3/backups`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base::time::micros_naive;
@@ -7,7 +8,8 @@ use base::{Ctx, Error, Result as Checked};
 use serde_json::{Value, json};
 use web::{Json, Params, Path, Result, Routes, State};
 
-use super::{Backup, load, store};
+use super::store::Also;
+use super::{Backup, load, records_api, store};
 use crate::asker::Asker;
 use crate::form::{Form, action, since};
 use crate::listing::{Listing, PAGING};
@@ -17,7 +19,7 @@ use crate::{Cinder, policy, volumes};
 type Cinders = State<Arc<Cinder>>;
 
 pub fn routes(routes: Routes<Arc<Cinder>>) -> Routes<Arc<Cinder>> {
-    routes
+    records_api::routes(routes)
         .get("/v3/backups", &policy::BACKUP_LIST, list)
         .get("/v3/backups/detail", &policy::BACKUP_LIST, list_details)
         .post("/v3/backups", &policy::BACKUP_CREATE, create)
@@ -28,11 +30,11 @@ pub fn routes(routes: Routes<Arc<Cinder>>) -> Routes<Arc<Cinder>> {
         .post("/v3/backups/{id}/action", &policy::BACKUP_RESET, act)
 }
 
-fn summary(asker: &Asker, one: &Backup) -> Value {
+pub fn summary(asker: &Asker, one: &Backup) -> Value {
     json!({"id": one.id, "name": one.name, "links": asker.links.of("backups", &one.id)})
 }
 
-fn detail(cinder: &Cinder, asker: &Asker, one: &Backup) -> Value {
+fn detail(cinder: &Cinder, asker: &Asker, one: &Backup, parents: &HashSet<String>) -> Value {
     let ctx = &asker.ctx;
     let mut body = summary(asker, one);
     let more = json!({
@@ -46,8 +48,8 @@ fn detail(cinder: &Cinder, asker: &Asker, one: &Backup) -> Value {
         "description": one.description,
         "fail_reason": one.fail_reason,
         "volume_id": one.volume_id,
-        "is_incremental": false,
-        "has_dependent_backups": false,
+        "is_incremental": one.parent.is_some(),
+        "has_dependent_backups": parents.contains(&one.id),
         "snapshot_id": one.snapshot_id,
         "data_timestamp": micros_naive(one.data_at),
     });
@@ -83,7 +85,10 @@ async fn page(
 ) -> Result {
     let ctx = &asker.ctx;
     let listing = Listing::read(&params)?;
-    let mut kept = store::list(&mut *cinder.db.read().await?, volumes::list::scope(ctx, &params)?).await?;
+    let mut conn = cinder.db.read().await?;
+    let mut kept = store::list(&mut conn, volumes::list::scope(ctx, &params)?).await?;
+    let parents = store::parents(&mut conn).await?;
+    drop(conn);
     for (key, value) in params.pairs() {
         let like = |text: &str| text.to_lowercase().contains(&value.to_lowercase());
         match key.as_str() {
@@ -102,7 +107,7 @@ async fn page(
     let count = kept.len();
     let page = listing.page(kept)?;
     let ids: Vec<&str> = page.iter().map(|one| one.id.as_str()).collect();
-    let view = |one| if details { detail(&cinder, &asker, one) } else { summary(&asker, one) };
+    let view = |one| if details { detail(&cinder, &asker, one, &parents) } else { summary(&asker, one) };
     let mut body = json!({"backups": page.iter().map(view).collect::<Vec<_>>()});
     if let Some(links) = listing.next(&params, &origin.0, &ids) {
         body["backups_links"] = links;
@@ -113,7 +118,7 @@ async fn page(
     Ok(web::json(200, &body))
 }
 
-fn read(ctx: &Ctx, body: &Value) -> Checked<(Backup, bool)> {
+fn read(ctx: &Ctx, body: &Value) -> Checked<(Backup, Also)> {
     let mut known =
         vec!["volume_id", "container", "description", "incremental", "force", "name", "snapshot_id"];
     if ctx.at_least(3, 43) {
@@ -123,9 +128,6 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<(Backup, bool)> {
         known.push("availability_zone");
     }
     let form = Form::of(body, "backup", &known)?;
-    if form.flag("incremental")? == Some(true) {
-        return Err(Error::bad_request("Invalid backup: Backups are whole here: leave `incremental` out."));
-    }
     let now = base::time::now();
     let text = |key| form.text(key, 0).map(|text| text.map(|text| text.trim().to_owned()));
     let wanted = Backup {
@@ -143,25 +145,31 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<(Backup, bool)> {
         bootable: false,
         image_metadata: Default::default(),
         metadata: form.texts("metadata")?.unwrap_or_default(),
+        volume_metadata: Default::default(),
+        parent: None,
         layer: String::new(),
         source: None,
         data_at: now,
         created_at: now,
         updated_at: None,
     };
-    Ok((wanted, form.flag("force")?.unwrap_or(false)))
+    let flag = |key| form.flag(key).map(|flag| flag.unwrap_or(false));
+    Ok((wanted, Also { force: flag("force")?, incremental: flag("incremental")? }))
 }
 
 async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -> Result {
-    let (wanted, force) = read(&asker.ctx, &body)?;
-    let made = store::create(&cinder.db, &asker.ctx, &wanted, force).await?;
+    let (wanted, also) = read(&asker.ctx, &body)?;
+    let made = store::create(&cinder.db, &asker.ctx, &wanted, also).await?;
     cinder.waker.wake(&format!("backup/{}", made.id));
     Ok(web::json(202, &json!({"backup": summary(&asker, &made)})))
 }
 
 async fn get(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {
-    let found = load(&mut *cinder.db.read().await?, &asker.ctx, &id).await?;
-    Ok(web::json(200, &json!({"backup": detail(&cinder, &asker, &found)})))
+    let mut conn = cinder.db.read().await?;
+    let found = load(&mut conn, &asker.ctx, &id).await?;
+    let parents = store::parents(&mut conn).await?;
+    drop(conn);
+    Ok(web::json(200, &json!({"backup": detail(&cinder, &asker, &found, &parents)})))
 }
 
 async fn update(

@@ -4,9 +4,11 @@
 //!   creating ──copied──► available ──► (no row)
 //!      └──────could not be copied──► error
 //! ```
-//! A volume that is made of a backup, or restored from it, stands on its file: restoring copies nothing.
+//! One that is asked for as incremental is a whole copy, too, and takes as much space; its parent cannot be deleted before
+//! it. A volume that is made of a backup, or restored from it, stands on its file: restoring copies nothing.
 
 pub mod api;
+pub mod records_api;
 pub mod store;
 
 use std::cmp::Ordering;
@@ -34,6 +36,10 @@ pub struct Backup {
     pub bootable: bool,
     pub image_metadata: BTreeMap<String, String>,
     pub metadata: BTreeMap<String, String>,
+    /// The volume's own, as it was.
+    pub volume_metadata: BTreeMap<String, String>,
+    /// The one before it, of an incremental one. It is as whole as any: only the order of deletion knows.
+    pub parent: Option<String>,
     pub layer: String,
     /// The layer that is being copied.
     pub source: Option<String>,

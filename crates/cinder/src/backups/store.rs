@@ -28,6 +28,8 @@ impl FromRow for Backup {
             bootable: row.bool("bootable")?,
             image_metadata: row.json("image_metadata")?,
             metadata: row.json("metadata")?,
+            volume_metadata: row.json("volume_metadata")?,
+            parent: row.opt_text("parent")?,
             layer: row.text("layer")?,
             source: row.opt_text("source")?,
             data_at: row.int("data_at")?,
@@ -65,8 +67,9 @@ async fn event(tx: &mut Tx, ctx: &Ctx, kind: &'static str, one: &Backup) -> Resu
 /// New, or in place of the one with this id.
 async fn write(tx: &mut Tx, one: &Backup) -> Result<()> {
     sql("INSERT INTO volume_backups (id, project_id, user_id, volume_id, snapshot_id, name, description, container, size, \
-         status, fail_reason, bootable, image_metadata, metadata, layer, source, data_at, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+         status, fail_reason, bootable, image_metadata, metadata, layer, source, data_at, created_at, updated_at, \
+         volume_metadata, parent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+         $18, $19, $20, $21) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description, \
          status = excluded.status, fail_reason = excluded.fail_reason, metadata = excluded.metadata, \
          source = excluded.source, updated_at = excluded.updated_at")
@@ -89,6 +92,8 @@ async fn write(tx: &mut Tx, one: &Backup) -> Result<()> {
     .bind(one.data_at)
     .bind(one.created_at)
     .bind(one.updated_at)
+    .bind(json_text(&one.volume_metadata)?)
+    .bind(one.parent.clone())
     .run(tx)
     .await?;
     Ok(())
@@ -110,12 +115,45 @@ pub async fn edit(
     })
 }
 
-/// `wanted` with what is known of its volume; `force`: one in use, too.
-pub async fn create(db: &Db, ctx: &Ctx, wanted: &Backup, force: bool) -> Result<Backup> {
+/// What may be asked for besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Also {
+    /// Of a volume in use.
+    pub force: bool,
+    pub incremental: bool,
+}
+
+/// The newest one that another could stand on.
+async fn newest(conn: &mut AnyConnection, project: &str, volume: &str) -> Result<Option<Backup>> {
+    Ok(sql("SELECT * FROM volume_backups WHERE volume_id = $1 AND project_id = $2 AND status = 'available' \
+            ORDER BY data_at DESC, created_at DESC, id DESC LIMIT 1")
+    .bind(volume.to_owned())
+    .bind(project.to_owned())
+    .optional(conn)
+    .await?)
+}
+
+/// Ids of those on which others stand.
+pub async fn parents(conn: &mut AnyConnection) -> db::Result<std::collections::HashSet<String>> {
+    let all: Vec<String> =
+        sql("SELECT DISTINCT parent FROM volume_backups WHERE parent IS NOT NULL").rows(conn).await?;
+    Ok(all.into_iter().collect())
+}
+
+/// `wanted` with what is known of its volume.
+pub async fn create(db: &Db, ctx: &Ctx, wanted: &Backup, also: Also) -> Result<Backup> {
+    let force = also.force;
     db::write!(db, |tx| {
         let mut volume = volumes::load(tx, ctx, &wanted.volume_id).await?;
         ctx.authorize(&policy::BACKUP_CREATE, Some(&volume.project_id))?;
         let mut one = wanted.clone();
+        if also.incremental {
+            let parent = newest(tx, &one.project_id, &volume.id).await?;
+            let parent = parent.ok_or_else(|| {
+                Error::bad_request("Invalid backup: No backups available to do an incremental backup.")
+            })?;
+            one.parent = Some(parent.id);
+        }
         if let Some(id) = &wanted.snapshot_id {
             let mut snapshot = snapshots::load(tx, ctx, id).await?;
             if snapshot.volume_id != volume.id {
@@ -157,6 +195,7 @@ pub async fn create(db: &Db, ctx: &Ctx, wanted: &Backup, force: bool) -> Result<
         quotas::store::take(tx, &one.project_id, &kind, more, one.size).await?;
         one.bootable = volume.bootable;
         one.image_metadata = volume.image_metadata;
+        one.volume_metadata = volume.metadata;
         let layer = Layer::copy(volumes::gib(one.size));
         layers::store::insert(tx, &layer).await?;
         one.layer = layer.id;
@@ -214,6 +253,9 @@ pub async fn delete(db: &Db, ctx: &Ctx, id: &str, force: bool) -> Result<String>
         if !force && !["available", "error"].contains(&one.status.as_str()) {
             return Err(Error::bad_request("Invalid backup: Backup status must be available or error"));
         }
+        if sql("SELECT 1 FROM volume_backups WHERE parent = $1").bind(id).exists(tx).await? {
+            return Err(Error::bad_request("Invalid backup: Incremental backups exist for this backup."));
+        }
         sql("DELETE FROM volume_backups WHERE id = $1").bind(id).run(tx).await?;
         layers::store::release(tx, &one.layer).await?;
         if one.status == "creating" {
@@ -252,8 +294,38 @@ pub async fn restore(db: &Db, ctx: &Ctx, id: &str, volume_id: &str) -> Result<(S
         volume.status = Status::RestoringBackup;
         volume.bootable = one.bootable;
         volume.image_metadata = one.image_metadata;
+        volume.metadata.extend(one.volume_metadata);
         volumes::store::update(tx, ctx, "volume.restore", &mut volume).await?;
         layers::store::release(tx, &old).await?;
         Ok((old, volume.name))
+    })
+}
+
+/// A row for data that is there. The admin who brings it says whose it is: the project that is asked in.
+pub async fn import(db: &Db, ctx: &Ctx, told: &Backup) -> Result<Backup> {
+    db::write!(db, |tx| {
+        if get(tx, &told.id).await?.is_some() {
+            return Err(Error::bad_request("Invalid backup: Backup already exists in database."));
+        }
+        let layer = layers::store::get(tx, &told.layer).await?;
+        let known = sql("SELECT 1 FROM volume_backups WHERE layer = $1").bind(&told.layer).exists(tx).await?;
+        // Any other layer is a volume's or a snapshot's, maybe of somebody else.
+        let whole =
+            layer.filter(|layer| known && layer.parent.is_none() && layer.state == layers::State::Ready);
+        if whole.is_none_or(|layer| layer.bytes > volumes::gib(told.size)) {
+            return Err(Error::bad_request("Invalid backup: The data of this backup is not here."));
+        }
+        let mut one = told.clone();
+        if let Some(parent) = &one.parent
+            && get(tx, parent).await?.is_none()
+        {
+            one.parent = None;
+        }
+        let kind = types::default_of(tx, &one.project_id).await?;
+        let more = More { backups: 1, backup_gib: one.size, ..More::default() };
+        quotas::store::take(tx, &one.project_id, &kind, more, one.size).await?;
+        write(tx, &one).await?;
+        event(tx, ctx, "backup.import", &one).await?;
+        Ok(one)
     })
 }

@@ -46,6 +46,11 @@ pub struct Layer {
 /// what was never written.
 pub const DEEPEST: usize = 64;
 
+/// One raw file, which several machines can write.
+pub fn is_alone(chain: &[Layer]) -> bool {
+    matches!(chain, [only] if only.format == LayerFormat::Raw && only.image_id.is_none())
+}
+
 impl Layer {
     pub fn blank(bytes: i64) -> Layer {
         Self::new(None, LayerFormat::Raw, bytes)

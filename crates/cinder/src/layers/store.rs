@@ -67,7 +67,7 @@ pub async fn set_bytes(tx: &mut Tx, id: &str, bytes: i64) -> Result<()> {
 /// A volume or snapshot does not stand on it any more: if nobody else does, its file shall go.
 pub async fn release(tx: &mut Tx, id: &str) -> Result<()> {
     sql("UPDATE volume_layers SET state = 'unwanted' WHERE id = $1 \
-         AND NOT EXISTS (SELECT 1 FROM volumes v WHERE v.head = $1 OR v.writing = $1) \
+         AND NOT EXISTS (SELECT 1 FROM volumes v WHERE v.head = $1 OR v.writing = $1 OR v.flat = $1) \
          AND NOT EXISTS (SELECT 1 FROM volume_snapshots s WHERE s.layer = $1) \
          AND NOT EXISTS (SELECT 1 FROM volume_backups b WHERE b.layer = $1) \
          AND NOT EXISTS (SELECT 1 FROM volume_layers c WHERE c.parent = $1)")

@@ -32,6 +32,7 @@ pub struct More {
     pub gib: i64,
     pub backups: i64,
     pub backup_gib: i64,
+    pub groups: i64,
 }
 
 fn of(amounts: &Amounts, name: &str, absent: i64) -> i64 {
@@ -44,6 +45,7 @@ pub fn check(limits: &Amounts, used: &Amounts, type_name: &str, more: More) -> R
         ("backup_gigabytes", more.backup_gib),
         ("backups", more.backups),
         ("gigabytes", more.gib),
+        ("groups", more.groups),
         ("snapshots", more.snapshots),
         ("volumes", more.volumes),
     ];
@@ -64,6 +66,9 @@ pub fn check(limits: &Amounts, used: &Amounts, type_name: &str, more: More) -> R
                 ),
                 "backups" => {
                     format!("BackupLimitExceeded: Maximum number of backups allowed ({limit}) exceeded")
+                }
+                "groups" => {
+                    format!("GroupLimitExceeded: Maximum number of groups allowed ({limit}) exceeded")
                 }
                 "snapshots" => {
                     format!("SnapshotLimitExceeded: Maximum number of snapshots allowed ({limit}) exceeded")

@@ -87,13 +87,15 @@ pub async fn used(conn: &mut AnyConnection, project: &str) -> Result<Amounts> {
         used.insert("backups".into(), sum.count);
         used.insert("backup_gigabytes".into(), sum.gib);
     }
+    let groups = sql("SELECT COUNT(*) FROM volume_groups WHERE project_id = $1").bind(project.to_owned());
+    used.insert("groups".into(), groups.number(conn).await?);
     Ok(used)
 }
 
 /// In the transaction that takes it.
 pub async fn take(tx: &mut Tx, project: &str, kind: &VolumeType, more: More, size: i64) -> Result<()> {
     let limits = limits(tx, Some(project)).await?;
-    if more.volumes > 0 || more.snapshots == 0 && more.backups == 0 {
+    if more.volumes > 0 || more.snapshots == 0 && more.backups == 0 && more.groups == 0 {
         check_size(&limits, size)?;
     }
     check(&limits, &used(tx, project).await?, &kind.name, more)

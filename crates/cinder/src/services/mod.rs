@@ -1,7 +1,11 @@
 //! What runs, and where volumes are: services, hosts, zones, pools and capabilities. Everything is this machine.
 
 mod capable;
+mod frozen;
 mod store;
+
+pub use capable::fits;
+pub use store::check_thawed;
 
 use std::sync::Arc;
 
@@ -23,6 +27,10 @@ pub fn routes(routes: Routes<Arc<Cinder>>) -> Routes<Arc<Cinder>> {
         .put("/v3/os-services/enable", &policy::SERVICE_UPDATE, enable)
         .put("/v3/os-services/disable", &policy::SERVICE_UPDATE, disable)
         .put("/v3/os-services/disable-log-reason", &policy::SERVICE_UPDATE, disable_with_reason)
+        .put("/v3/os-services/freeze", &policy::SERVICE_FREEZE, frozen::freeze)
+        .put("/v3/os-services/thaw", &policy::SERVICE_THAW, frozen::thaw)
+        .put("/v3/os-services/failover_host", &policy::SERVICE_FAILOVER, frozen::failover_host)
+        .put("/v3/os-services/failover", &policy::SERVICE_FAILOVER, frozen::failover)
         .get("/v3/os-hosts", &policy::HOSTS, hosts)
         .get("/v3/os-hosts/{host}", &policy::HOSTS, host)
         .get("/v3/os-availability-zone", &policy::ZONES, zones)
@@ -62,7 +70,7 @@ async fn list(State(cinder): Cinders, asker: Asker, params: Params) -> Result {
         if binary == VOLUME {
             body["replication_status"] = json!("disabled");
             body["active_backend_id"] = Value::Null;
-            body["frozen"] = json!(false);
+            body["frozen"] = json!(row.is_some_and(|row| row.frozen));
             if ctx.at_least(3, 49) {
                 body["backend_state"] = json!("up");
             }
@@ -188,7 +196,7 @@ async fn pools(State(cinder): Cinders, asker: Asker, params: Params) -> Result {
 
 impl Cinder {
     /// Of the only pool.
-    async fn capabilities(&self) -> Checked<Value> {
+    pub(crate) async fn capabilities(&self) -> Checked<Value> {
         let space = self.driver.space().await.map_err(Error::internal)?;
         let (_, allocated) = volumes::store::sums(&mut *self.db.read().await?).await?;
         let gib = |bytes: u64| bytes >> 30;
@@ -209,6 +217,8 @@ impl Cinder {
             "online_extend_support": true,
             "sparse_copy_volume": true,
             "QoS_support": false,
+            "consistent_group_snapshot_enabled": false,
+            "group_replication_enabled": false,
             "backend_state": "up",
             "timestamp": micros_naive(base::time::now()),
         }))
@@ -216,6 +226,10 @@ impl Cinder {
 
     /// Can volumes of this type be here? There is nowhere else.
     pub(crate) async fn is_backend_of(&self, kind: &VolumeType) -> Checked<bool> {
+        let said = store::all(&mut *self.db.read().await?).await?;
+        if said.iter().any(|service| service.name == VOLUME && service.disabled) {
+            return Ok(false);
+        }
         Ok(kind.extra_specs.is_empty() || capable::fits(&kind.extra_specs, &self.capabilities().await?))
     }
 }

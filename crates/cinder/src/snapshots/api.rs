@@ -134,8 +134,14 @@ async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -
     let made: Snapshot = db::write!(cinder.db, |tx| {
         let volume = volumes::load(tx, ctx, volume_id).await?;
         ctx.authorize(&policy::SNAPSHOT_CREATE, Some(&volume.project_id))?;
-        let new =
-            NewSnapshot { id: &id, project, name: &name, description: &description, metadata: &metadata };
+        let new = NewSnapshot {
+            id: &id,
+            project,
+            name: &name,
+            description: &description,
+            metadata: &metadata,
+            group_snapshot: None,
+        };
         store::make(tx, ctx, volume, new, force == Some(true)).await
     })?;
     cinder.waker.wake(&format!("snapshot/{id}"));
@@ -187,7 +193,8 @@ async fn remove(cinder: &Cinder, ctx: &Ctx, id: &str, force: bool) -> Result {
     let layer: String = db::write!(cinder.db, |tx| {
         let snapshot = load(tx, ctx, id).await?;
         ctx.authorize(&policy::SNAPSHOT_DELETE, Some(&snapshot.project_id))?;
-        if !force && !["available", "error", "deleting"].contains(&snapshot.status.as_str()) {
+        let at_rest = ["available", "error", "deleting"].contains(&snapshot.status.as_str());
+        if !force && (!at_rest || snapshot.group_snapshot_id.is_some()) {
             return Err(invalid_snapshot(
                 "Snapshot status must be available or error and must not be part of a group.",
             ));

@@ -33,6 +33,7 @@ pub struct Snapshot {
     pub progress: String,
     pub type_id: String,
     pub layer: String,
+    pub group_snapshot_id: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub created_at: i64,
     pub updated_at: Option<i64>,

@@ -8,7 +8,7 @@ use db::{AnyConnection, Db, Event, FromRow, Row, Sql, Tx, json_text, sql};
 use super::Snapshot;
 use crate::quotas::{self, More};
 use crate::volumes::{self, Volume};
-use crate::{layers, words};
+use crate::{group_snapshots, layers, words};
 
 impl FromRow for Snapshot {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
@@ -24,6 +24,7 @@ impl FromRow for Snapshot {
             progress: row.text("progress")?,
             type_id: row.text("type_id")?,
             layer: row.text("layer")?,
+            group_snapshot_id: row.opt_text("group_snapshot_id")?,
             metadata: row.json("metadata")?,
             created_at: row.int("created_at")?,
             updated_at: row.opt_int("updated_at")?,
@@ -57,6 +58,14 @@ pub async fn of_volume(conn: &mut AnyConnection, volume: &str) -> db::Result<Vec
         .await
 }
 
+/// In the order of their making.
+pub async fn of_group_snapshot(conn: &mut AnyConnection, id: &str) -> db::Result<Vec<Snapshot>> {
+    sql("SELECT * FROM volume_snapshots WHERE group_snapshot_id = $1 ORDER BY created_at, id")
+        .bind(id.to_owned())
+        .rows(conn)
+        .await
+}
+
 fn bound(text: &'static str, snapshot: &Snapshot) -> db::Result<Sql<'static>> {
     Ok(sql(text)
         .bind(snapshot.volume_id.clone())
@@ -76,9 +85,10 @@ fn bound(text: &'static str, snapshot: &Snapshot) -> db::Result<Sql<'static>> {
 
 pub async fn insert(tx: &mut Tx, ctx: &Ctx, snapshot: &Snapshot) -> Result<()> {
     let text = "INSERT INTO volume_snapshots (volume_id, project_id, user_id, name, description, size, status, progress, \
-         type_id, layer, metadata, updated_at, id, created_at, generation) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)";
-    bound(text, snapshot)?.bind(snapshot.created_at).run(tx).await?;
+         type_id, layer, metadata, updated_at, id, created_at, group_snapshot_id, generation) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)";
+    let bound = bound(text, snapshot)?.bind(snapshot.created_at);
+    bound.bind(snapshot.group_snapshot_id.clone()).run(tx).await?;
     event(tx, ctx, "snapshot.create", snapshot).await
 }
 
@@ -88,6 +98,7 @@ pub struct NewSnapshot<'a> {
     pub name: &'a Option<String>,
     pub description: &'a Option<String>,
     pub metadata: &'a BTreeMap<String, String>,
+    pub group_snapshot: Option<&'a str>,
 }
 
 /// A snapshot of a volume that was read in this transaction, within the project's quota. Whoever commits wakes
@@ -99,6 +110,7 @@ pub async fn make(
     new: NewSnapshot<'_>,
     in_use: bool,
 ) -> Result<Snapshot> {
+    crate::services::check_thawed(tx).await?;
     volumes::rules::may_snapshot(&volume, in_use)?;
     let kind = crate::types::store::get(tx, &volume.type_id).await?;
     let kind = kind.ok_or_else(|| words::no_type(&volume.type_id))?;
@@ -118,6 +130,7 @@ pub async fn make(
         progress: "0%".into(),
         type_id: volume.type_id.clone(),
         layer,
+        group_snapshot_id: new.group_snapshot.map(Into::into),
         metadata: new.metadata.clone(),
         created_at: base::time::now(),
         updated_at: None,
@@ -173,6 +186,9 @@ pub async fn finish(db: &Db, ctx: &Ctx, id: &str) -> Result<()> {
             snapshot.status = "available".into();
             snapshot.progress = "100%".into();
             update(tx, ctx, "snapshot.created", &mut snapshot).await?;
+            if let Some(whole) = &snapshot.group_snapshot_id {
+                group_snapshots::store::follow(tx, whole).await?;
+            }
         }
         Ok::<_, base::Error>(())
     })

@@ -24,7 +24,7 @@ pub fn summary(snapshot: &Snapshot) -> Value {
 pub fn made(ctx: &Ctx, snapshot: &Snapshot) -> Value {
     let mut body = summary(snapshot);
     if ctx.at_least(3, 14) {
-        body["group_snapshot_id"] = Value::Null;
+        body["group_snapshot_id"] = json!(snapshot.group_snapshot_id);
     }
     if ctx.at_least(3, 41) {
         body["user_id"] = json!(snapshot.user_id);

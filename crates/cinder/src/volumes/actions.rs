@@ -87,6 +87,7 @@ impl<'a> Action<'a> {
         let id = &self.volume.id;
         db::write!(self.cinder.db, |tx| {
             let mut volume = store::get(tx, id).await?.ok_or_else(|| no_volume(id))?;
+            crate::services::check_thawed(tx).await?;
             rules::may_extend(&volume, size, online)?;
             let kind = types::store::get(tx, &volume.type_id).await?;
             let kind = kind.ok_or_else(|| crate::words::no_type(&volume.type_id))?;

@@ -139,10 +139,8 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<NewVolume> {
              volumes.",
         ));
     }
-    for (key, what) in [("group_id", "Group"), ("consistencygroup_id", "Group")] {
-        if let Some(id) = form.text(key, 0)?.filter(|id| !id.is_empty()) {
-            return Err(Error::not_found(format!("{what} {id} could not be found.")));
-        }
+    if let Some(id) = form.text("consistencygroup_id", 0)?.filter(|id| !id.is_empty()) {
+        return Err(Error::not_found(format!("ConsistencyGroup {id} could not be found.")));
     }
     if let Some(zone) = form.get("availability_zone") {
         form.text("availability_zone", 1)?;
@@ -167,6 +165,7 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<NewVolume> {
         snapshot: uuid("snapshot_id")?,
         source: uuid("source_volid")?,
         backup: if ctx.at_least(3, 47) { uuid("backup_id")? } else { None },
+        group: if ctx.at_least(3, 13) { uuid("group_id")? } else { None },
     })
 }
 
@@ -224,30 +223,41 @@ async fn delete(State(cinder): Cinders, asker: Asker, Path(id): Path<String>, pa
 
 /// The rows go at once, and with them the quota; files follow.
 pub async fn remove(cinder: &Cinder, ctx: &Ctx, id: &str, force: bool, cascade: bool) -> Checked<()> {
-    let released: Vec<String> = db::write!(cinder.db, |tx| {
-        let volume = load(tx, ctx, id).await?;
-        rules::may(ctx, &policy::DELETE, &volume)?;
-        let attached = attachments::store::of_volume(tx, id).await?;
-        let own = snapshots::store::of_volume(tx, id).await?;
-        rules::may_delete(&volume, &attached, own.len(), force, cascade)?;
-        let mut released = Vec::new();
-        for snapshot in own {
-            let at_rest = ["available", "error", "deleting"].contains(&snapshot.status.as_str());
-            if !ctx.owns(&snapshot.project_id) || !(force || at_rest) {
-                return Err(crate::words::invalid_volume("Failed to update snapshot."));
-            }
-            released.push(snapshot.layer.clone());
-            snapshots::store::delete(tx, ctx, &snapshot).await?;
-        }
-        store::delete(tx, ctx, &volume).await?;
-        for layer in [Some(volume.head), volume.writing].into_iter().flatten() {
-            layers::store::release(tx, &layer).await?;
-            released.push(layer);
-        }
-        Ok::<_, Error>(released)
-    })?;
+    let released: Vec<String> = db::write!(cinder.db, |tx| remove_in(tx, ctx, id, force, cascade).await)?;
     released.iter().for_each(|layer| cinder.waker.wake(&format!("layer/{layer}")));
     Ok(())
+}
+
+/// In the caller's transaction. Answers the layers that may go.
+pub async fn remove_in(
+    tx: &mut db::Tx,
+    ctx: &Ctx,
+    id: &str,
+    force: bool,
+    cascade: bool,
+) -> Checked<Vec<String>> {
+    let volume = load(tx, ctx, id).await?;
+    rules::may(ctx, &policy::DELETE, &volume)?;
+    let attached = attachments::store::of_volume(tx, id).await?;
+    let own = snapshots::store::of_volume(tx, id).await?;
+    crate::services::check_thawed(tx).await?;
+    rules::may_delete(&volume, &attached, own.len(), force, cascade)?;
+    let mut released = Vec::new();
+    for snapshot in own {
+        let at_rest = ["available", "error", "deleting"].contains(&snapshot.status.as_str());
+        let apart = snapshot.group_snapshot_id.is_none();
+        if !ctx.owns(&snapshot.project_id) || !apart || !(force || at_rest) {
+            return Err(crate::words::invalid_volume("Failed to update snapshot."));
+        }
+        released.push(snapshot.layer.clone());
+        snapshots::store::delete(tx, ctx, &snapshot).await?;
+    }
+    store::delete(tx, ctx, &volume).await?;
+    for layer in [Some(volume.head), volume.writing, volume.flat].into_iter().flatten() {
+        layers::store::release(tx, &layer).await?;
+        released.push(layer);
+    }
+    Ok(released)
 }
 
 /// No volume here is encrypted.

@@ -8,6 +8,7 @@ use glance::Image;
 use host::LayerFormat;
 
 use super::{Status, Volume, gib, load, rules, store};
+use crate::groups::{self, Group};
 use crate::layers::{self, DEEPEST, Layer};
 use crate::quotas::{self, More};
 use crate::types::{self, VolumeType};
@@ -31,11 +32,21 @@ pub struct NewVolume {
     pub snapshot: Option<String>,
     pub source: Option<String>,
     pub backup: Option<String>,
+    /// Made together with others; whoever asks has looked at it.
+    pub group: Option<String>,
 }
 
 /// The volume's head is written no more: the layer that is answered. A new head stands on it.
 pub async fn freeze(tx: &mut Tx, volume: &mut Volume) -> Result<String> {
     let frozen = volume.head.clone();
+    let open = attachments::store::of_volume(tx, &volume.id).await?;
+    if volume.multiattach && open.len() > 1 {
+        return Err(invalid_volume(format!(
+            "Volume {} is attached to several servers, which cannot go on in a new layer together; detach it from all but \
+             one first.",
+            volume.id
+        )));
+    }
     if layers::store::chain(tx, &frozen).await?.len() >= DEEPEST {
         return Err(invalid_volume(format!(
             "Volume {} stands on {DEEPEST} snapshots and clones already; copy it into a new volume by way of an image.",
@@ -44,7 +55,6 @@ pub async fn freeze(tx: &mut Tx, volume: &mut Volume) -> Result<String> {
     }
     let head = Layer::over(&frozen, volume.bytes());
     layers::store::insert(tx, &head).await?;
-    let open = attachments::store::of_volume(tx, &volume.id).await?;
     if volume.writing.is_none() && open.iter().any(attachments::Attachment::is_connected) {
         volume.writing = Some(frozen.clone());
     }
@@ -60,13 +70,14 @@ struct Source {
     type_id: Option<String>,
     image_metadata: BTreeMap<String, String>,
     image_id: Option<String>,
+    /// Of a backup's volume.
+    metadata: BTreeMap<String, String>,
 }
 
 impl Cinder {
     /// Written and on its way: its status is `creating`.
     pub async fn create_volume(&self, ctx: &Ctx, new: &NewVolume) -> Result<Volume> {
         ctx.authorize(if new.image.is_some() { &policy::CREATE_FROM_IMAGE } else { &policy::CREATE }, None)?;
-        let project = ctx.require_project()?;
         if [&new.image, &new.snapshot, &new.source, &new.backup]
             .iter()
             .filter(|source| source.is_some())
@@ -88,57 +99,74 @@ impl Cinder {
         };
         let id = new.id.clone().unwrap_or_else(base::id::uuid);
         let made: Volume = db::write!(self.db, |tx| {
-            if let Some(there) = store::get(tx, &id).await? {
-                return Ok(there);
+            match store::get(tx, &id).await? {
+                Some(there) => Ok(there),
+                None => self.make_in(tx, ctx, new, image.as_ref(), &id).await,
             }
-            let source = self.source(tx, ctx, new, image.as_ref()).await?;
-            let size = size_of(new, &source)?;
-            let kind = self.kind(tx, ctx, project, new, &source).await?;
-            let more = More { volumes: 1, gib: size, ..More::default() };
-            quotas::store::take(tx, project, &kind, more, size).await?;
-            let head = match source.layers.last() {
-                Some(below) => Layer::over(&below.id, gib(size)),
-                None => Layer::blank(gib(size)),
-            };
-            // A source's layers are there already, an image's is new.
-            for layer in source.layers.iter().filter(|layer| layer.image_id.is_some() && new.image.is_some())
-            {
-                layers::store::insert(tx, layer).await?;
-            }
-            layers::store::insert(tx, &head).await?;
-            let volume = Volume {
-                id: id.clone(),
-                project_id: project.into(),
-                user_id: ctx.user_id().into(),
-                name: new.name.clone(),
-                description: new.description.clone(),
-                size,
-                pending_size: None,
-                status: Status::Creating,
-                previous_status: None,
-                migration_status: None,
-                type_id: kind.id.clone(),
-                availability_zone: self.config.availability_zone.clone(),
-                bootable: source.bootable,
-                multiattach: kind.is_multiattach(),
-                readonly: None,
-                snapshot_id: new.snapshot.clone(),
-                source_volid: new.source.clone(),
-                image_id: source.image_id,
-                metadata: new.metadata.clone(),
-                image_metadata: source.image_metadata,
-                upload: None,
-                head: head.id,
-                writing: None,
-                created_at: base::time::now(),
-                updated_at: None,
-                generation: 0,
-            };
-            store::insert(tx, ctx, &volume).await?;
-            Ok::<_, Error>(volume)
         })?;
         self.waker.wake(&format!("volume/{id}"));
         Ok(made)
+    }
+
+    /// In the caller's transaction: whoever commits wakes `volume/<id>`.
+    pub(crate) async fn make_in(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        new: &NewVolume,
+        image: Option<&Image>,
+        id: &str,
+    ) -> Result<Volume> {
+        let project = ctx.require_project()?;
+        let source = self.source(tx, ctx, new, image).await?;
+        let size = size_of(new, &source)?;
+        let kind = self.kind(tx, ctx, project, new, &source).await?;
+        if let Some(group) = &new.group {
+            may_join(&groups::load(tx, ctx, group).await?, new, &kind)?;
+        }
+        let more = More { volumes: 1, gib: size, ..More::default() };
+        quotas::store::take(tx, project, &kind, more, size).await?;
+        let head = match source.layers.last() {
+            Some(below) => Layer::over(&below.id, gib(size)),
+            None => Layer::blank(gib(size)),
+        };
+        // A source's layers are there already, an image's is new.
+        for layer in source.layers.iter().filter(|layer| layer.image_id.is_some() && new.image.is_some()) {
+            layers::store::insert(tx, layer).await?;
+        }
+        layers::store::insert(tx, &head).await?;
+        let volume = Volume {
+            id: id.into(),
+            project_id: project.into(),
+            user_id: ctx.user_id().into(),
+            name: new.name.clone(),
+            description: new.description.clone(),
+            size,
+            pending_size: None,
+            status: Status::Creating,
+            previous_status: None,
+            migration_status: None,
+            type_id: kind.id.clone(),
+            availability_zone: self.config.availability_zone.clone(),
+            bootable: source.bootable,
+            multiattach: kind.is_multiattach(),
+            readonly: None,
+            snapshot_id: new.snapshot.clone(),
+            source_volid: new.source.clone(),
+            image_id: source.image_id,
+            metadata: source.metadata.into_iter().chain(new.metadata.clone()).collect(),
+            image_metadata: source.image_metadata,
+            upload: None,
+            head: head.id,
+            writing: None,
+            flat: None,
+            group_id: new.group.clone(),
+            created_at: base::time::now(),
+            updated_at: None,
+            generation: 0,
+        };
+        store::insert(tx, ctx, &volume).await?;
+        Ok(volume)
     }
 
     async fn kind(
@@ -175,6 +203,7 @@ impl Cinder {
             type_id: None,
             image_metadata: BTreeMap::new(),
             image_id: None,
+            metadata: BTreeMap::new(),
         };
         if let Some(image) = image {
             let bytes = image.virtual_size.or(image.size).unwrap_or(0);
@@ -222,6 +251,7 @@ impl Cinder {
             source.size = backup.size;
             source.bootable = backup.bootable;
             source.image_metadata = backup.image_metadata;
+            source.metadata = backup.volume_metadata;
         }
         Ok(source)
     }
@@ -244,6 +274,19 @@ impl Cinder {
         rules::image_fits(&image, size.ok_or_else(no_size)?)?;
         Ok(image)
     }
+}
+
+fn may_join(group: &Group, new: &NewVolume, kind: &VolumeType) -> Result<()> {
+    if new.volume_type.is_none() {
+        return Err(invalid_input("volume_type must be provided when creating a volume in a group."));
+    }
+    if !group.volume_types.contains(&kind.id) {
+        return Err(invalid_input(format!(
+            "Invalid volume_type provided: {} (requested type must be supported by this group).",
+            kind.name
+        )));
+    }
+    Ok(())
 }
 
 fn no_size() -> Error {

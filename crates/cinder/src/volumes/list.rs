@@ -103,6 +103,7 @@ fn matches(volume: &Volume, key: &str, value: &str) -> bool {
         "id" => volume.id == value,
         "name" | "display_name" => volume.name.as_deref().unwrap_or_default() == value,
         "name~" | "display_name~" => volume.name.as_deref().is_some_and(like),
+        "group_id" => volume.group_id.as_deref() == Some(value),
         "status" => volume.status.as_str() == value,
         "status~" => like(volume.status.as_str()),
         "size" => value.parse() == Ok(volume.size),
@@ -116,7 +117,7 @@ fn matches(volume: &Volume, key: &str, value: &str) -> bool {
         "snapshot_id" => volume.snapshot_id.as_deref() == Some(value),
         "source_volid" => volume.source_volid.as_deref() == Some(value),
         "migration_status" => volume.migration_status.as_deref() == Some(value),
-        "group_id" | "group_id~" => false,
+        "group_id~" => volume.group_id.as_deref().is_some_and(like),
         "consumes_quota" => boolean(true),
         "metadata" => values::pairs(value).iter().all(|(k, v)| volume.metadata.get(k) == Some(v)),
         "glance_metadata" => {

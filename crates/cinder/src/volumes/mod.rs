@@ -105,6 +105,9 @@ pub struct Volume {
     pub head: String,
     /// The layer that machines still write into, until they are told of `head`.
     pub writing: Option<String>,
+    /// The layer that all others are being copied into.
+    pub flat: Option<String>,
+    pub group_id: Option<String>,
     pub created_at: i64,
     pub updated_at: Option<i64>,
     pub generation: i64,

@@ -21,7 +21,7 @@ pub fn may_delete(
     // Whoever was told where the volume is may have it open.
     let in_use = attachments.iter().any(Attachment::is_connected);
     let migrating = !matches!(volume.migration_status.as_deref(), None | Some("success" | "error"));
-    if in_state && !in_use && !migrating && (cascade || snapshots == 0) {
+    if in_state && !in_use && !migrating && volume.group_id.is_none() && (cascade || snapshots == 0) {
         return Ok(());
     }
     let status = if force { String::new() } else { format!("status must be {} and", any_of(&FREE)) };

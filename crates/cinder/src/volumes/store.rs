@@ -34,6 +34,8 @@ impl FromRow for Volume {
             upload: row.opt_text("upload")?,
             head: row.text("head")?,
             writing: row.opt_text("writing")?,
+            flat: row.opt_text("flat")?,
+            group_id: row.opt_text("group_id")?,
             created_at: row.int("created_at")?,
             updated_at: row.opt_int("updated_at")?,
             generation: row.int("generation")?,
@@ -89,6 +91,8 @@ fn bound(text: &'static str, volume: &Volume) -> db::Result<Sql<'static>> {
         .bind(volume.upload.clone())
         .bind(volume.head.clone())
         .bind(volume.writing.clone())
+        .bind(volume.flat.clone())
+        .bind(volume.group_id.clone())
         .bind(volume.updated_at)
         .bind(volume.id.clone()))
 }
@@ -96,9 +100,9 @@ fn bound(text: &'static str, volume: &Volume) -> db::Result<Sql<'static>> {
 pub async fn insert(tx: &mut Tx, ctx: &Ctx, volume: &Volume) -> Result<()> {
     let text = "INSERT INTO volumes (project_id, user_id, name, description, size, pending_size, status, \
          previous_status, migration_status, type_id, availability_zone, bootable, multiattach, readonly, snapshot_id, \
-         source_volid, image_id, metadata, image_metadata, upload, head, writing, updated_at, id, created_at, \
-         generation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-         $20, $21, $22, $23, $24, $25, 0)";
+         source_volid, image_id, metadata, image_metadata, upload, head, writing, flat, group_id, updated_at, id, \
+         created_at, generation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+         $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, 0)";
     bound(text, volume)?.bind(volume.created_at).run(tx).await?;
     event(tx, ctx, "volume.create", volume).await
 }
@@ -110,7 +114,8 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, kind: &'static str, volume: &mut Vol
          pending_size = $6, status = $7, previous_status = $8, migration_status = $9, type_id = $10, \
          availability_zone = $11, bootable = $12, multiattach = $13, readonly = $14, snapshot_id = $15, \
          source_volid = $16, image_id = $17, metadata = $18, image_metadata = $19, upload = $20, head = $21, \
-         writing = $22, updated_at = $23, generation = generation + 1 WHERE id = $24 AND generation = $25";
+         writing = $22, flat = $23, group_id = $24, updated_at = $25, generation = generation + 1 WHERE id = $26 \
+         AND generation = $27";
     if bound(text, volume)?.bind(volume.generation).run(tx).await? == 0 {
         return Err(words::lost_race(&format!("Volume {}", volume.id)));
     }
@@ -151,7 +156,7 @@ pub async fn event(tx: &mut Tx, ctx: &Ctx, kind: &'static str, volume: &Volume) 
 pub async fn unsettled(db: &Db) -> Result<Vec<String>> {
     let mut conn = db.read().await?;
     Ok(sql("SELECT id FROM volumes WHERE status IN ('creating', 'extending', 'reverting', 'uploading', 'restoring-backup') \
-            OR writing IS NOT NULL")
+            OR writing IS NOT NULL OR flat IS NOT NULL")
     .rows(&mut conn)
     .await?)
 }

@@ -62,7 +62,7 @@ pub fn detail(around: &Around<'_>, volume: &Volume, attachments: &[Attachment]) 
         body["migration_status"] = json!(volume.migration_status);
     }
     if ctx.at_least(3, 13) {
-        body["group_id"] = Value::Null;
+        body["group_id"] = json!(volume.group_id);
     }
     if admin && ctx.at_least(3, 21) {
         body["provider_id"] = Value::Null;

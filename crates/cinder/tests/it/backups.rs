@@ -1,3 +1,5 @@
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use host::fake::Operation;
 use serde_json::json;
 
@@ -17,10 +19,9 @@ async fn a_backup_outlives_its_volume_and_makes_new_ones() {
     cloud.act("member@p1", &id, json!({"os-set_bootable": {"bootable": true}})).await.is(200);
     cloud.post("member@p2", "/v3/backups", json!({"backup": {"volume_id": id}})).await.is(404);
     cloud.post("reader@p1", "/v3/backups", json!({"backup": {"volume_id": id}})).await.is(403);
-    cloud
-        .post("member@p1", "/v3/backups", json!({"backup": {"volume_id": id, "incremental": true}}))
-        .await
-        .is(400);
+    let incremental = json!({"backup": {"volume_id": id, "incremental": true}});
+    let told = cloud.post("member@p1", "/v3/backups", incremental).await.is(400);
+    assert_eq!(told.message(), "Invalid backup: No backups available to do an incremental backup.");
     let one = backup(&cloud, "member@p1", &id).await;
     cloud.until(&id, "available").await;
     cloud.files(2).await;
@@ -104,4 +105,83 @@ async fn snapshots_and_volumes_in_use_are_backed_up() {
     let forced = cloud.post("member@p1", "/v3/backups", forced).await.is(202).id();
     cloud.settled(&format!("/v3/backups/{forced}"), "/backup/status", "available").await;
     cloud.until(&id, "in-use").await;
+}
+
+#[tokio::test]
+async fn an_incremental_backup_stands_on_the_one_before() {
+    let cloud = Cloud::start().await;
+    let id = cloud.volume("member@p1", json!({"metadata": {"a": "b"}})).await;
+    let first = backup(&cloud, "member@p1", &id).await;
+    let body = json!({"backup": {"volume_id": id, "incremental": true}});
+    let second = cloud.post("member@p1", "/v3/backups", body).await.is(202).id();
+    cloud.settled(&format!("/v3/backups/{second}"), "/backup/status", "available").await;
+    let told = |id: String| {
+        let cloud = &cloud;
+        async move {
+            let seen = cloud.get("member@p1", &format!("/v3/backups/{id}")).await.is(200).body;
+            (seen["backup"]["is_incremental"].clone(), seen["backup"]["has_dependent_backups"].clone())
+        }
+    };
+    assert_eq!(told(first.clone()).await, (json!(false), json!(true)));
+    assert_eq!(told(second.clone()).await, (json!(true), json!(false)));
+    let refused = cloud.delete("member@p1", &format!("/v3/backups/{first}")).await.is(400);
+    assert_eq!(refused.message(), "Invalid backup: Incremental backups exist for this backup.");
+
+    // What the volume was told of itself comes back with it.
+    let restored =
+        cloud.post("member@p1", &format!("/v3/backups/{second}/restore"), json!({"restore": {}})).await;
+    let restored = restored.is(202).body["restore"]["volume_id"].as_str().unwrap().to_owned();
+    assert_eq!(cloud.until(&restored, "available").await["volume"]["metadata"], json!({"a": "b"}));
+    let other = cloud.volume("member@p1", json!({"metadata": {"c": "d"}})).await;
+    let into = json!({"restore": {"volume_id": other}});
+    cloud.post("member@p1", &format!("/v3/backups/{second}/restore"), into).await.is(202);
+    let seen = cloud.until(&other, "available").await;
+    assert_eq!(seen["volume"]["metadata"], json!({"a": "b", "c": "d"}));
+    cloud.delete("member@p1", &format!("/v3/backups/{second}")).await.is(202);
+    cloud.delete("member@p1", &format!("/v3/backups/{first}")).await.is(202);
+}
+
+#[tokio::test]
+async fn a_record_comes_back_and_shows_nobody_elses_data() {
+    let cloud = Cloud::start().await;
+    let id = cloud.volume("member@p1", json!({"metadata": {"a": "b"}})).await;
+    let one = backup(&cloud, "member@p1", &id).await;
+    let path = format!("/v3/backups/{one}/export_record");
+    cloud.get("member@p1", &path).await.is(403);
+    let record = cloud.get("admin", &path).await.is(200).body;
+    let service = record["backup-record"]["backup_service"].as_str().unwrap();
+    assert!(service.starts_with("cinder.backup.drivers"));
+    let text = record["backup-record"]["backup_url"].as_str().unwrap();
+    let mut told: serde_json::Value = serde_json::from_slice(&BASE64_STANDARD.decode(text).unwrap()).unwrap();
+    let import = |who: &'static str, told: &serde_json::Value| {
+        let url = BASE64_STANDARD.encode(told.to_string());
+        let body = json!({"backup-record": {"backup_service": service, "backup_url": url}});
+        let cloud = &cloud;
+        async move { cloud.post(who, "/v3/backups/import_record", body).await }
+    };
+    import("admin", &told).await.is(400);
+    import("member@p1", &told).await.is(403);
+    let copy = "55555555-5555-5555-5555-555555555555";
+    told["id"] = json!(copy);
+    assert_eq!(import("admin", &told).await.is(201).id(), copy);
+    let seen = cloud.get("admin", &format!("/v3/backups/{copy}")).await.is(200).body["backup"].clone();
+    assert_eq!(
+        (&seen["status"], &seen["size"], &seen["name"]),
+        (&json!("available"), &json!(1), &json!("b"))
+    );
+    // A volume's own layer is no backup, and a smaller size hides no larger one.
+    let layer = cloud.cinder.connection(&id).await.unwrap().disk.layers[0].id.clone();
+    for (key, value) in [("service_metadata", json!(layer)), ("size", json!(0)), ("id", json!("x"))] {
+        let mut bad = told.clone();
+        bad["id"] = json!("66666666-6666-6666-6666-666666666666");
+        bad[key] = value;
+        import("admin", &bad).await.is(400);
+    }
+    let garbage = json!({"backup-record": {"backup_service": service, "backup_url": "%%%"}});
+    cloud.post("admin", "/v3/backups/import_record", garbage).await.is(400);
+    // The data goes with the last of its rows.
+    cloud.delete("member@p1", &format!("/v3/backups/{one}")).await.is(202);
+    cloud.files(2).await;
+    cloud.delete("admin", &format!("/v3/backups/{copy}")).await.is(202);
+    cloud.files(1).await;
 }

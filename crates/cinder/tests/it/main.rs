@@ -6,8 +6,10 @@
 mod attachments;
 mod backups;
 mod cloud;
+mod groups;
 mod interleavings;
 mod quotas;
+mod several;
 mod sharing;
 mod snapshots;
 mod types;

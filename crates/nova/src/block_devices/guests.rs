@@ -35,6 +35,7 @@ pub(crate) fn plan(device: Option<&BlockDevice>, disk: &Disk) -> DiskPlan {
         layers: layers.map(|(layer, file)| DiskLayer { file: file.clone(), format: layer.format }).collect(),
         read_only: disk.readonly,
         shared: disk.multiattach,
+        limits: disk.limits,
         bus: match device.and_then(|device| device.disk_bus.as_deref()) {
             Some("scsi") => Bus::Scsi,
             Some("usb") => Bus::Usb,

@@ -310,11 +310,28 @@ fn placement(scene: &Scene, route: &Route) -> Option<Value> {
 fn volume(scene: &Scene, route: &Route) -> Value {
     let noun = noun(route);
     let is_one = route.path.ends_with('}');
-    let service = json!({"binary": "cinder-volume", "host": scene.part("backend")});
+    // Not the one that makes volumes: others are made later.
+    let host = scene.part("backend").split('@').next();
+    let service = json!({"binary": "cinder-backup", "host": host});
     match (route.method, noun) {
         ("PUT", "metadata") if is_one => json!({"meta": {"key": format!("value-{}", scene.number())}}),
         (_, "metadata") => json!({"metadata": {"key": format!("value-{}", scene.number())}}),
         ("PUT", "types") => json!({"volume_type": {"description": "x"}}),
+        ("PUT", "group_types") => json!({"group_type": {"description": "x"}}),
+        ("PUT", "group_specs") => json!({"key": "value"}),
+        ("POST", "group_specs") => json!({"group_specs": {"key": "value"}}),
+        ("PUT", "groups") => json!({"group": {"name": format!("renamed-{}", scene.number())}}),
+        ("POST", "action") if route.path.ends_with("/groups/action") => {
+            json!({"create-from-src": {"source_group_id": scene.id("volume", "groups")}})
+        }
+        ("POST", "action") if route.path.contains("/group") => {
+            json!({"reset_status": {"status": "available"}})
+        }
+        // Elsewhere: this one would keep still.
+        ("PUT", "freeze" | "thaw" | "failover" | "failover_host") => json!({"host": "elsewhere"}),
+        ("POST", "import_record") => {
+            json!({"backup-record": {"backup_service": "cinder.backup.drivers", "backup_url": "e30="}})
+        }
         ("PUT", "qos-specs") => json!({"qos_specs": {"key": "value"}}),
         ("PUT", "delete_keys") => json!({"keys": []}),
         ("PUT", "extra_specs") => json!({"key": "value"}),

@@ -20,7 +20,14 @@ pub fn is_own(service: &str, noun: &str) -> bool {
         "placement" => false,
         "volume" => matches!(
             noun,
-            "volumes" | "snapshots" | "backups" | "attachments" | "volume-transfers" | "os-volume-transfer"
+            "volumes"
+                | "snapshots"
+                | "backups"
+                | "attachments"
+                | "volume-transfers"
+                | "os-volume-transfer"
+                | "groups"
+                | "group_snapshots"
         ),
         "compute" => !matches!(noun, "flavors" | "os-hypervisors" | "os-services" | "os-aggregates"),
         "load-balancer" => {
