@@ -71,11 +71,11 @@ fn line(out: &mut String, depth: usize, text: &str) {
     let _ = writeln!(out, "{:width$}{text}", "", width = depth * 4);
 }
 
-/// One word, whatever is in it.
+/// One word, whatever is in it. A dollar is itself outside of quotes, and a backslash before it would stay.
 fn word(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !c.is_control()) {
-        if matches!(c, ' ' | '#' | '\\' | '"' | '\'' | '$') {
+        if matches!(c, ' ' | '#' | '\\' | '"' | '\'') {
             quoted.push('\\');
         }
         quoted.push(c);

@@ -470,7 +470,21 @@ fn tls_ends_at_the_load_balancer() {
             ..TlsPlan::default()
         };
         listener.tls = Some(usual.clone());
+        // The path is one that HAProxy must not read otherwise, and so is the rule's value.
+        let host = RuleMatch {
+            kind: "HOST_NAME".into(),
+            compare: "REGEX".into(),
+            key: String::new(),
+            value: "^x$".into(),
+            invert: true,
+        };
+        listener.policies =
+            vec![PolicyPlan { id: uuid("policy"), action: PolicyAction::Reject, rules: vec![host] }];
+        let monitor = wanted.pools[0].monitor.as_mut().unwrap();
+        monitor.kind = MonitorKind::Http;
+        (monitor.method, monitor.path, monitor.expected) = ("GET".into(), "/a$b".into(), "200,204".into());
         balancers.apply(&wanted).await.unwrap();
+        until(&balancers, &wanted, "m11", Health::Up).await;
 
         let said = tls(&client, &[]).await;
         for words in [
