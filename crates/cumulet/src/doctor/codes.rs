@@ -120,6 +120,9 @@ codes! {
     IMAGE_PROGRAMS = "CUM-PRG-02" Note false,
         "A program is missing that `cumulet image build` runs. The cloud itself needs it not.",
         "Install its package before building images.";
+    BALANCER_PROGRAMS = "CUM-PRG-03" Warning false,
+        "A program is missing that load balancers run. Everything else needs it not.",
+        "Install its package before creating load balancers.";
     DISK_FULL = "CUM-DSK-01" Error false,
         "There is hardly any space for the cloud's data (less than 1 GiB).",
         "Make room, or pass another place: `cumulet up --data-dir DIR`.";

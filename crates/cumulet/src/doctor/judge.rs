@@ -1,6 +1,6 @@
 //! From facts to findings. Pure.
 
-use host::survey::{Distribution, Facts, Kernel, Kvm, Program};
+use host::survey::{Distribution, Facts, Kernel, Kvm, Need, Program};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::Finding;
@@ -131,13 +131,14 @@ impl Findings {
     }
 
     fn rest(&mut self, facts: &Facts) {
-        for (code, only_images) in [(&codes::PROGRAMS, false), (&codes::IMAGE_PROGRAMS, true)] {
-            let missing: Vec<&Program> = facts
-                .missing_programs
-                .iter()
-                .copied()
-                .filter(|program| program.only_images == only_images)
-                .collect();
+        let needs = [
+            (&codes::PROGRAMS, Need::Cloud),
+            (&codes::IMAGE_PROGRAMS, Need::Images),
+            (&codes::BALANCER_PROGRAMS, Need::Balancers),
+        ];
+        for (code, need) in needs {
+            let missing: Vec<&Program> =
+                facts.missing_programs.iter().copied().filter(|program| program.need == need).collect();
             if !missing.is_empty() {
                 let names: Vec<&str> = missing.iter().map(|program| program.name).collect();
                 self.with_remedy(code, names.join(", "), install(facts.distribution, &missing));

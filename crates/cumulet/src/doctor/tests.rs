@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use host::survey::{Distribution, Facts, Kernel, Kvm, PROGRAMS};
+use host::survey::{Distribution, Facts, Kernel, Kvm, Need, PROGRAMS};
 
 use super::judge::{Wish, judge};
 use super::*;
@@ -88,6 +88,7 @@ const CASES: &[Case] = &[
     ("CUM-PRT-01", |_, w| w.listen_is_free = false),
     ("CUM-PRG-01", |f, _| f.missing_programs = PROGRAMS.iter().filter(|p| p.name == "nft").collect()),
     ("CUM-PRG-02", |f, _| f.missing_programs = PROGRAMS.iter().filter(|p| p.name == "mmdebstrap").collect()),
+    ("CUM-PRG-03", |f, _| f.missing_programs = PROGRAMS.iter().filter(|p| p.name == "haproxy").collect()),
     ("CUM-DSK-01", |f, _| f.free_disk_gib = 0),
     ("CUM-DSK-02", |f, _| f.free_disk_gib = 19),
     ("CUM-RAM-01", |f, _| f.available_memory_mib = 511),
@@ -149,7 +150,7 @@ fn a_simulated_cloud_needs_a_port_and_some_disk() {
 #[test]
 fn packages_have_the_names_of_the_distribution() {
     let missing = |distribution| {
-        let missing_programs = PROGRAMS.iter().filter(|p| !p.only_images).collect();
+        let missing_programs = PROGRAMS.iter().filter(|p| p.need == Need::Cloud).collect();
         judge(&Facts { distribution, missing_programs, ..good() }, &wish()).remove(0)
     };
     let debian = missing(Distribution::Ubuntu);

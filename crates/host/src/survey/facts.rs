@@ -77,16 +77,25 @@ pub struct Program {
     pub name: &'static str,
     pub debian: &'static str,
     pub fedora: &'static str,
-    /// Only images are built by it: clouds run without.
-    pub only_images: bool,
+    pub need: Need,
+}
+
+/// What goes wrong without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    Cloud,
+    /// Images are not built: clouds run without.
+    Images,
+    /// Load balancers are not: all else is.
+    Balancers,
 }
 
 const fn program(name: &'static str, debian: &'static str, fedora: &'static str) -> Program {
-    Program { name, debian, fedora, only_images: false }
+    Program { name, debian, fedora, need: Need::Cloud }
 }
 
 const fn builder(name: &'static str, debian: &'static str, fedora: &'static str) -> Program {
-    Program { name, debian, fedora, only_images: true }
+    Program { name, debian, fedora, need: Need::Images }
 }
 
 /// Ubuntu has Debian's names.
@@ -95,6 +104,7 @@ pub const PROGRAMS: &[Program] = &[
     program("qemu-img", "qemu-utils", "qemu-img"),
     program("nft", "nftables", "nftables"),
     program("ip", "iproute2", "iproute"),
+    Program { name: "haproxy", debian: "haproxy", fedora: "haproxy", need: Need::Balancers },
     builder("mmdebstrap", "mmdebstrap", "mmdebstrap"),
     builder("mke2fs", "e2fsprogs", "e2fsprogs"),
     builder("sfdisk", "fdisk", "util-linux"),

@@ -7,7 +7,7 @@ mod system;
 
 use ipnet::IpNet;
 
-pub use facts::{Distribution, Facts, Kernel, Kvm, PROGRAMS, Program};
+pub use facts::{Distribution, Facts, Kernel, Kvm, Need, PROGRAMS, Program};
 
 use crate::link::netlink::Netlink;
 use crate::link::observe;
