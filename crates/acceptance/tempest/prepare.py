@@ -164,6 +164,10 @@ def main():
         # `all` would run the tests of extensions that the cloud does not announce.
         aliases = sorted(e.alias for e in cloud.network.extensions())
         put("network-feature-enabled", api_extensions=",".join(aliases))
+    if "load-balancer" in types:
+        # One provider by three names: tests of amphorae are not for it.
+        providers = ",".join(f"{p.name}:{p.description}" for p in cloud.load_balancer.providers())
+        put("load_balancer", enabled_provider_drivers=providers)
     user = args.ssh_user or "cirros"
     put("validation", run_validation=bool(args.ssh_user), image_ssh_user=user, image_alt_ssh_user=user)
     with open(f"{out}/etc/tempest.conf", "w") as file:

@@ -7,18 +7,17 @@ use super::{Offer, Offered};
 use crate::request::{Fields, Look};
 use crate::{fault, providers};
 
-/// Data must be a JSON object, and our providers know nothing that could be in it.
+/// Data must be a JSON object of what the provider serves.
 pub fn check_profile(offer: Offer, fields: &Fields) -> Result<()> {
     let (name, data) = (offer.data(), fields.text(offer.data()));
     let Ok(Value::Object(parsed)) = serde_json::from_str(data) else {
         return Err(fault::invalid_option(data, name));
     };
-    let provider = fields.text("provider_name");
-    providers::named(provider)?;
-    match parsed.keys().next() {
-        Some(key) => Err(fault::unsupported(provider, &format!("{key} in {name}"))),
-        None => Ok(()),
-    }
+    let known = match offer {
+        Offer::FlavorProfile => providers::FLAVOR_CAPABILITIES,
+        _ => providers::ZONE_CAPABILITIES,
+    };
+    providers::check_profile(fields.text("provider_name"), &parsed, known)
 }
 
 /// The provider of a new load balancer: the flavor's, the asked one, the usual one.

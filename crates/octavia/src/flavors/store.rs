@@ -15,7 +15,7 @@ pub async fn find(conn: &mut AnyConnection, offer: Offer, id: &str) -> Result<Of
 }
 
 pub async fn all(conn: &mut AnyConnection, offer: Offer) -> Result<Vec<Offered>> {
-    Ok(sql("SELECT * FROM balancer_offer WHERE kind = $1 ORDER BY created_at, id")
+    Ok(sql("SELECT * FROM balancer_offer WHERE kind = $1 ORDER BY id")
         .bind(offer.member())
         .rows(conn)
         .await?)

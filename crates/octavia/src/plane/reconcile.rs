@@ -91,6 +91,8 @@ impl Octavia {
                 return Err(failure);
             }
         };
+        // Before anybody is told that it is ACTIVE: whoever looks then sees both.
+        let looked = self.look(tree, &plan).await;
         if pending {
             let settled: Result<bool> = db::write!(self.db, |tx| store::settle(tx, tree, ACTIVE).await);
             if !settled? {
@@ -104,7 +106,7 @@ impl Octavia {
             self.neutron.set_port_status(&ports, true).await?;
             self.real().insert(root.id.clone(), known);
         }
-        self.look(tree, &plan).await?;
+        looked?;
         let watched = plan.pools.iter().any(|pool| pool.monitor.is_some());
         Ok(if watched { Outcome::Again(LOOK) } else { Outcome::Done })
     }

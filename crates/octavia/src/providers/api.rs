@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use base::{Error, Kind};
 use serde_json::{Value, json};
 use web::{Params, Path, Routes};
 
-use super::{ALL, named};
+use super::{ALL, FLAVOR_CAPABILITIES, ZONE_CAPABILITIES, named};
 use crate::request::listing::only;
 use crate::{Octavia, policy};
 
@@ -27,14 +26,28 @@ async fn list(params: Params) -> web::Result {
     Ok(web::json(200, &json!({ "providers": providers })))
 }
 
-/// One process on one machine: there is nothing to choose.
-async fn flavors(Path(provider): Path<String>) -> web::Result {
-    named(&provider)?;
-    Ok(web::json(200, &json!({"flavor_capabilities": []})))
+/// Those that a filter and the wanted fields leave.
+fn capabilities(member: &str, all: &[(&str, &str)], params: &Params) -> web::Result {
+    let fields: Vec<&str> = params.all("fields").flat_map(|one| one.split(',')).collect();
+    let (name, description) = (params.get("name"), params.get("description"));
+    let shown: Vec<Value> = all
+        .iter()
+        .filter(|(own, _)| name.is_none_or(|name| name == *own))
+        .filter(|(_, own)| description.is_none_or(|description| description == *own))
+        .map(|(name, description)| {
+            let view = json!({"name": name, "description": description});
+            Value::Object(only(view.as_object().cloned().unwrap_or_default(), &fields))
+        })
+        .collect();
+    Ok(web::json(200, &json!({ member: shown })))
 }
 
-async fn zones(Path(provider): Path<String>) -> web::Result {
+async fn flavors(Path(provider): Path<String>, params: Params) -> web::Result {
     named(&provider)?;
-    let words = format!("Provider '{provider}' does not support a requested action: availability zones");
-    Err(Error::new(Kind::NotImplemented, words).into())
+    capabilities("flavor_capabilities", FLAVOR_CAPABILITIES, &params)
+}
+
+async fn zones(Path(provider): Path<String>, params: Params) -> web::Result {
+    named(&provider)?;
+    capabilities("availability_zone_capabilities", ZONE_CAPABILITIES, &params)
 }

@@ -7,7 +7,7 @@ use base::{Error, Result};
 use serde_json::Value;
 
 use crate::fault;
-use crate::request::{Fields, Look};
+use crate::request::{Fields, Look, shown};
 use crate::tree::Node;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +22,34 @@ pub const DEFAULT: &str = "haproxy";
 /// same as our own.
 pub const ALL: [(&str, Provider, &str); 4] = [
     ("haproxy", Provider::Haproxy, "HAProxy in a network namespace of the load balancer's own."),
-    ("amphora", Provider::Haproxy, "The provider haproxy, by the name that clients expect."),
+    ("amphora", Provider::Haproxy, "The provider haproxy by the name that clients expect."),
     ("octavia", Provider::Haproxy, "Deprecated alias of the provider haproxy."),
-    ("l4", Provider::L4, "Packets passed on by the kernel: TCP, UDP and SCTP, and nobody looks into them."),
+    ("l4", Provider::L4, "The kernel passes packets on and looks into none."),
 ];
+
+/// What a flavor's profile may say. Load balancers of either topology are one process, which is healed.
+pub const FLAVOR_CAPABILITIES: &[(&str, &str)] =
+    &[("loadbalancer_topology", "The load balancer topology: SINGLE or ACTIVE_STANDBY.")];
+pub const ZONE_CAPABILITIES: &[(&str, &str)] = &[("compute_zone", "The compute availability zone: nova.")];
+const VALUES: [(&str, &str); 3] = [
+    ("loadbalancer_topology", "SINGLE"),
+    ("loadbalancer_topology", "ACTIVE_STANDBY"),
+    ("compute_zone", "nova"),
+];
+
+/// 501 for what a profile asks of a provider and nobody serves.
+pub fn check_profile(provider: &str, data: &Fields, known: &[(&str, &str)]) -> Result<()> {
+    named(provider)?;
+    for (name, value) in data {
+        if !known.iter().any(|(own, _)| own == name) {
+            return Err(fault::unsupported(provider, name));
+        }
+        if !VALUES.iter().any(|(own, served)| own == name && value.as_str() == Some(served)) {
+            return Err(fault::unsupported(provider, &format!("{name} {}", shown(value))));
+        }
+    }
+    Ok(())
+}
 
 pub fn named(name: &str) -> Result<Provider> {
     ALL.iter()

@@ -15,12 +15,13 @@ pub async fn find(conn: &mut AnyConnection, noun: Noun, id: &str) -> Result<Opti
         .await?)
 }
 
-/// 404 for what is not there and what is another project's.
+/// 404 for what is not there; 403 for what is another project's, as the real service tells them apart.
 pub async fn visible(conn: &mut AnyConnection, ctx: &Ctx, noun: Noun, id: &str) -> Result<Node> {
-    find(conn, noun, id)
-        .await?
-        .filter(|node| policy::sees_all(ctx) || policy::is_own(ctx, &node.project_id))
-        .ok_or_else(|| fault::not_found(noun.title(), id))
+    let node = find(conn, noun, id).await?.ok_or_else(|| fault::not_found(noun.title(), id))?;
+    match policy::sees_all(ctx) || policy::is_own(ctx, &node.project_id) {
+        true => Ok(node),
+        false => Err(fault::policy()),
+    }
 }
 
 /// As [`visible`], for who is about to change it.
@@ -214,9 +215,11 @@ pub async fn remove(tx: &mut Tx, ids: &[String]) -> Result<()> {
 /// load balancer has changed since.
 pub async fn settle(tx: &mut Tx, tree: &Tree, status: &str) -> Result<bool> {
     let Some(root) = tree.root() else { return Ok(true) };
-    let settled = sql("UPDATE balancer_node SET provisioning_status = $1, generation = generation + 1 \
-         WHERE id = $2 AND generation = $3")
+    let settled =
+        sql("UPDATE balancer_node SET provisioning_status = $1, updated_at = $2, generation = generation + 1 \
+         WHERE id = $3 AND generation = $4")
     .bind(status)
+    .bind(base::time::now())
     .bind(&root.id)
     .bind(root.generation)
     .run(tx)
@@ -233,9 +236,10 @@ pub async fn settle(tx: &mut Tx, tree: &Tree, status: &str) -> Result<bool> {
         }
     }
     // What shall go still shall when the host has failed, and what had failed is well when it has not.
-    sql("UPDATE balancer_node SET provisioning_status = $1, generation = generation + 1 \
-         WHERE balancer_id = $2 AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')")
+    sql("UPDATE balancer_node SET provisioning_status = $1, updated_at = $2, generation = generation + 1 \
+         WHERE balancer_id = $3 AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')")
     .bind(status)
+    .bind(base::time::now())
     .bind(&root.id)
     .run(tx)
     .await?;

@@ -43,7 +43,9 @@ async fn a_load_balancer_has_a_port_from_its_create_to_its_end() {
     }
     cloud.active(&lb).await;
     assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
-    cloud.until(&format!("loadbalancers/{lb}"), "/loadbalancer/operating_status", json!("ONLINE")).await;
+    // Whoever sees it ACTIVE sees it ONLINE, and when it became so.
+    let ready = cloud.get(&format!("loadbalancers/{lb}")).await["loadbalancer"].clone();
+    assert_eq!((&ready["operating_status"], ready["updated_at"].is_string()), (&json!("ONLINE"), true));
     let port = made["vip_port_id"].as_str().unwrap();
     let shown = cloud.neutron("GET", &format!("ports/{port}"), None).await.ok(200)["port"].clone();
     assert_eq!(shown["device_owner"], "Octavia");
@@ -227,9 +229,12 @@ async fn others_see_nothing_and_readers_change_nothing() {
     let cloud = Cloud::start().await;
     let lb = cloud.balancer().await;
     let path = format!("loadbalancers/{lb}");
-    let words = format!("Load Balancer {lb} not found.");
-    cloud.call("bob", "GET", &path, None).await.refused(404, &words);
-    cloud.call("bob", "DELETE", &path, None).await.refused(404, &words);
+    let words = "Policy does not allow this request to be performed.";
+    cloud.call("bob", "GET", &path, None).await.refused(403, words);
+    cloud.call("bob", "DELETE", &path, None).await.refused(403, words);
+    let none = base::id::uuid();
+    let words = format!("Load Balancer {none} not found.");
+    cloud.call("bob", "GET", &format!("loadbalancers/{none}"), None).await.refused(404, &words);
     let hers = cloud.call("bob", "GET", "loadbalancers", None).await.ok(200);
     assert_eq!(hers["loadbalancers"], json!([]));
     assert_eq!(cloud.call("rita", "GET", &path, None).await.status, 200);

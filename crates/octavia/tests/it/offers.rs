@@ -14,6 +14,12 @@ async fn a_flavor_chooses_the_provider() {
     let bad = json!({"flavorprofile": {"name": "p", "provider_name": "amphora", "flavor_data": "no"}});
     let words = "no is not a valid option for flavor_data";
     admin("POST", "flavorprofiles", Some(bad)).await.refused(400, words);
+    let data = json!({"loadbalancer_topology": "TRIPLE"}).to_string();
+    let bad = json!({"flavorprofile": {"name": "p", "provider_name": "amphora", "flavor_data": data}});
+    assert_eq!(admin("POST", "flavorprofiles", Some(bad)).await.status, 501);
+    let data = json!({"loadbalancer_topology": "SINGLE"}).to_string();
+    let single = json!({"flavorprofile": {"name": "p", "provider_name": "amphora", "flavor_data": data}});
+    admin("POST", "flavorprofiles", Some(single)).await.ok(201);
     let flavor = json!({"flavor": {"name": "f", "flavor_profile_id": profile}});
     assert_eq!(cloud.post("flavors", flavor.clone()).await.status, 403);
     let made = id(&admin("POST", "flavors", Some(flavor.clone())).await.ok(201)["flavor"]);
@@ -61,7 +67,7 @@ async fn providers_and_zones() {
     let names = cloud.get("providers?fields=name").await["providers"].clone();
     assert_eq!(names[0], json!({"name": "haproxy"}));
     let capabilities = cloud.call("admin", "GET", "providers/haproxy/flavor_capabilities", None).await;
-    assert_eq!(capabilities.ok(200)["flavor_capabilities"], json!([]));
+    assert_eq!(capabilities.ok(200)["flavor_capabilities"][0]["name"], "loadbalancer_topology");
     let profile = json!({"availability_zone_profile": {"name": "p", "provider_name": "haproxy", "availability_zone_data": "{}"}});
     let made = cloud.call("admin", "POST", "availabilityzoneprofiles", Some(profile)).await.ok(201);
     let profile = id(&made["availability_zone_profile"]);
