@@ -49,6 +49,7 @@ impl Worker<'_> {
             (Kind::Server, 2..) => self.act(at).await,
             (Kind::Router, 0..4) => self.connect(at).await,
             (Kind::Router, 4..8) => self.disconnect(at).await,
+            (Kind::Balancer, 0..5) => self.listen(at).await,
             (Kind::FloatingIp, _) => self.associate(at).await,
             _ => self.mark(at).await,
         }
@@ -228,6 +229,19 @@ impl Worker<'_> {
         let path = format!("/network/v2.0/routers/{}/{what}", self.own.things[at].id.as_deref()?);
         let change = [(Fact::Ports, &*ports.to_string())];
         self.request(at, &change, what, (Method::PUT, &path, body)).await?;
+        Some(())
+    }
+
+    /// One listener more. A load balancer that is busy refuses it.
+    async fn listen(&mut self, at: usize) -> Option<()> {
+        let thing = &self.own.things[at];
+        let Some(before) = thing.fact(Fact::Listeners).and_then(|n| n.parse::<u16>().ok()) else {
+            return Some(());
+        };
+        let listener = json!({"loadbalancer_id": thing.id, "protocol": "TCP", "protocol_port": 81 + before});
+        let more = (before + 1).to_string();
+        let request = (Method::POST, "/load-balancer/v2/lbaas/listeners", json!({ "listener": listener }));
+        self.request(at, &[(Fact::Listeners, &more)], "create listener", request).await?;
         Some(())
     }
 

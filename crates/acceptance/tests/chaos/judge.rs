@@ -1,6 +1,6 @@
 //! After a kill: is everything that was accepted there, and as it was asked for?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,6 +18,8 @@ pub struct Seen {
     pub servers: BTreeMap<String, Value>,
     pub images: Vec<Value>,
     pub ports: Vec<Value>,
+    /// Ids of the load balancers.
+    pub balancers: BTreeSet<String>,
 }
 
 /// What is wrong, a line each.
@@ -72,17 +74,27 @@ async fn at_rest(admin: &Client) -> Result<Seen, String> {
     loop {
         let servers = list(admin, "/compute/v2.1/servers/detail?limit=1000", "servers").await;
         let images = list(admin, "/image/v2/images?limit=1000", "images").await;
+        let (path, _) = Kind::Balancer.path();
+        let balancers = list(admin, path, "loadbalancers").await;
+        let pending = |b: &&Value| text(&b["provisioning_status"]).starts_with("PENDING");
         let building = |s: &&Value| s["status"] == "BUILD" || !s["OS-EXT-STS:task_state"].is_null();
         let filling = |i: &&Value| i["status"] == "saving" || i["status"] == "importing";
         let busy_servers = servers.iter().filter(building);
         let busy: Vec<String> = busy_servers
             .map(|s| format!("{} {} {}", s["name"], s["status"], s["OS-EXT-STS:task_state"]))
             .chain(images.iter().filter(filling).map(|i| format!("{} {}", i["name"], i["status"])))
+            .chain(
+                balancers
+                    .iter()
+                    .filter(pending)
+                    .map(|b| format!("{} {}", b["name"], b["provisioning_status"])),
+            )
             .collect();
         if busy.is_empty() {
+            let balancers = balancers.iter().map(|b| text(&b["id"]).to_owned()).collect();
             let servers = servers.into_iter().map(|s| (text(&s["id"]).to_owned(), s)).collect();
             let ports = list(admin, "/network/v2.0/ports?limit=1000", "ports").await;
-            return Ok(Seen { servers, images, ports });
+            return Ok(Seen { servers, images, ports, balancers });
         }
         if Instant::now() > deadline {
             return Err(busy.join(", "));
@@ -138,6 +150,12 @@ fn told(kind: Kind, fact: Fact, body: &Value, seen: &Seen) -> String {
     let plain = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let id = &body["id"];
     match (fact, kind) {
+        (Fact::Status, Kind::Balancer) => plain(&body["provisioning_status"]),
+        (Fact::Listeners, _) => body["listeners"].as_array().map_or(0, Vec::len).to_string(),
+        (Fact::Ports, Kind::Balancer) => {
+            let device = format!("lb-{}", text(id));
+            seen.ports.iter().filter(|p| p["device_id"] == device.as_str()).count().to_string()
+        }
         (Fact::Status, _) => plain(&body["status"]),
         (Fact::Mark, Kind::Server) => plain(&body["metadata"]["mark"]),
         (Fact::Mark, Kind::Image) => plain(&body["mark"]),

@@ -79,6 +79,7 @@ fn strays(world: &World, seen: &Seen) -> Vec<String> {
         let owner = text(&port["device_owner"]);
         let lost = match owner {
             "" => !ports.contains(id),
+            "Octavia" => !seen.balancers.contains(device.trim_start_matches("lb-")),
             compute if compute.starts_with("compute:") => !seen.servers.contains_key(device),
             _ => false,
         };

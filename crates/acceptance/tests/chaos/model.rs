@@ -27,6 +27,7 @@ pub enum Kind {
     FloatingIp,
     Image,
     User,
+    Balancer,
 }
 
 impl Kind {
@@ -41,6 +42,7 @@ impl Kind {
             Kind::FloatingIp => ("/network/v2.0/floatingips", "floatingip"),
             Kind::Image => ("/image/v2/images", ""),
             Kind::User => ("/identity/v3/users", "user"),
+            Kind::Balancer => ("/load-balancer/v2/lbaas/loadbalancers", "loadbalancer"),
         }
     }
 }
@@ -48,11 +50,11 @@ impl Kind {
 /// Something about a thing that requests change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
-    /// Of servers and images.
+    /// Of servers, images and load balancers.
     Status,
     /// Whatever a client may write on a thing: a description, a metadata item, a property.
     Mark,
-    /// Of a server: how many ports it has. Of a router: how many interfaces.
+    /// Of a server or a load balancer: how many ports it has. Of a router: how many interfaces.
     Ports,
     /// Of a server: those of its flavor.
     Vcpus,
@@ -60,6 +62,8 @@ pub enum Fact {
     Port,
     /// A port's server.
     Device,
+    /// Of a load balancer: how many.
+    Listeners,
 }
 
 /// The values that are right: one after an answer, two when the answer never came.

@@ -40,7 +40,7 @@ impl Worker<'_> {
     /// One request or a few. None: the daemon is dead.
     async fn step(&mut self) -> Option<()> {
         // Servers have most to lose.
-        const KINDS: [Kind; 15] = [
+        const KINDS: [Kind; 17] = [
             Kind::Server,
             Kind::Server,
             Kind::Server,
@@ -56,6 +56,8 @@ impl Worker<'_> {
             Kind::FloatingIp,
             Kind::Image,
             Kind::User,
+            Kind::Balancer,
+            Kind::Balancer,
         ];
         let kind = *KINDS.choose(&mut self.dice)?;
         let mine = self.mine(kind);
@@ -135,6 +137,7 @@ impl Worker<'_> {
     async fn create(&mut self, kind: Kind) -> Option<()> {
         let name = self.new_name();
         let (path, wrapper) = kind.path();
+        let whole = kind == Kind::Balancer && self.dice.random_bool(0.5);
         let facts: &[(Fact, &str)] = match kind {
             Kind::Server => {
                 &[(Fact::Status, "ACTIVE"), (Fact::Mark, ""), (Fact::Ports, "1"), (Fact::Vcpus, "1")]
@@ -142,10 +145,15 @@ impl Worker<'_> {
             Kind::Router => &[(Fact::Ports, "0"), (Fact::Mark, "")],
             Kind::FloatingIp => &[(Fact::Port, "")],
             Kind::Port => &[(Fact::Device, ""), (Fact::Mark, "")],
+            Kind::Balancer if whole => BALANCER_WHOLE,
+            Kind::Balancer => BALANCER,
             _ => &[(Fact::Mark, "")],
         };
         let given = if kind == Kind::Server { self.free_port() } else { None };
-        let body = self.body(kind, &name, given);
+        let mut body = self.body(kind, &name, given);
+        if whole {
+            body["listeners"] = json!([whole_listener()]);
+        }
         let body = if wrapper.is_empty() { body } else { json!({ wrapper: body }) };
         self.own.things.push(Thing::new(kind, &name, facts));
         let at = self.own.things.len() - 1;
@@ -204,6 +212,7 @@ impl Worker<'_> {
                 json!({"floating_network_id": self.world.external, "description": name})
             }
             Kind::Port => json!({"name": name, "network_id": self.world.network}),
+            Kind::Balancer => json!({"name": name, "vip_network_id": self.world.network}),
             Kind::Image => json!({"name": name, "disk_format": "raw", "container_format": "bare"}),
             Kind::Network | Kind::User | Kind::SecurityGroup => json!({ "name": name }),
         }
@@ -249,7 +258,8 @@ impl Worker<'_> {
         }
         self.own.things[at].known = Known::Unsure;
         self.taken_along(&name, &id);
-        let answer = self.call(deleted(kind), Method::DELETE, &format!("{path}/{id}"), None).await?;
+        let path = format!("{path}/{id}{}", with_all(kind));
+        let answer = self.call(deleted(kind), Method::DELETE, &path, None).await?;
         self.own.things[at].known = match answer.status {
             202 | 204 => Known::Gone,
             _ => Known::There,
@@ -272,6 +282,25 @@ impl Worker<'_> {
     }
 }
 
+const BALANCER: &[(Fact, &str)] =
+    &[(Fact::Status, "ACTIVE"), (Fact::Mark, ""), (Fact::Ports, "1"), (Fact::Listeners, "0")];
+const BALANCER_WHOLE: &[(Fact, &str)] =
+    &[(Fact::Status, "ACTIVE"), (Fact::Mark, ""), (Fact::Ports, "1"), (Fact::Listeners, "1")];
+
+/// With a pool of two members.
+fn whole_listener() -> Value {
+    let member = |last: u8| json!({"address": format!("10.250.0.{last}"), "protocol_port": 80});
+    let pool = json!({
+        "name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [member(8), member(9)],
+    });
+    json!({"name": "whole", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool})
+}
+
+/// Load balancers go with what hangs on them.
+fn with_all(kind: Kind) -> &'static str {
+    if kind == Kind::Balancer { "?cascade=true" } else { "" }
+}
+
 fn created(kind: Kind) -> &'static str {
     match kind {
         Kind::Server => "create server",
@@ -282,6 +311,7 @@ fn created(kind: Kind) -> &'static str {
         Kind::FloatingIp => "create floating IP",
         Kind::Image => "create image",
         Kind::User => "create user",
+        Kind::Balancer => "create load balancer",
     }
 }
 
@@ -295,13 +325,14 @@ fn deleted(kind: Kind) -> &'static str {
         Kind::FloatingIp => "delete floating IP",
         Kind::Image => "delete image",
         Kind::User => "delete user",
+        Kind::Balancer => "delete load balancer",
     }
 }
 
 /// Deletes everything that is left of the workers' things, what others depend on last.
 pub async fn clear(client: &Client, own: &mut Own) {
     own.things.sort_by_key(|thing| match thing.kind {
-        Kind::Server | Kind::FloatingIp => 0,
+        Kind::Server | Kind::FloatingIp | Kind::Balancer => 0,
         Kind::Router => 1,
         _ => 2,
     });
@@ -311,7 +342,7 @@ pub async fn clear(client: &Client, own: &mut Own) {
         if thing.kind == Kind::Router {
             disconnect_all(client, id).await;
         }
-        let answer = client.delete(&format!("{path}/{id}")).await;
+        let answer = client.delete(&format!("{path}/{id}{}", with_all(thing.kind))).await;
         assert!(answer.status < 300, "DELETE {path}/{id}: {} {}", answer.status, answer.body);
         thing.known = Known::Gone;
     }
