@@ -138,12 +138,8 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     );
     drivers.network.serve_metadata(nova.clone());
     cinder.serve_guests(nova.clone());
-    let octavia = octavia::Octavia::new(
-        db.clone(),
-        neutron.clone(),
-        barbican.clone(),
-        drivers.balancers.clone(),
-    );
+    let octavia =
+        octavia::Octavia::new(db.clone(), neutron.clone(), barbican.clone(), drivers.balancers.clone());
 
     let url = config.public_url();
     let endpoint =
