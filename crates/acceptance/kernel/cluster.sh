@@ -25,8 +25,6 @@ PATH="$work:$PATH"
 k() { kubectl --context demo --request-timeout=60s "$@"; }
 # runs NAME..: the pods of these labels `app` are Ready.
 runs() { for app in "$@"; do k wait --for=condition=Ready pod -l "app=$app" --timeout=300s || return 1; done; }
-# gone COMMAND..: it prints nothing, soon.
-gone() { within 120 sh -c '[ -z "$("$@")" ]' sh "$@"; }
 
 check "two nodes are Ready" test "$(k get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" -eq 2
 k get nodes -o wide

@@ -106,24 +106,12 @@ impl Kubernetes {
 
     /// Volumes of the cloud that their owner wants to keep: `reclaimPolicy: Retain`.
     pub async fn retained_volumes(&self, driver: &str) -> Look<Vec<String>> {
-        let volumes = self.get("/api/v1/persistentvolumes").await?;
-        let handle = |volume: &Value| {
-            let spec = &volume["spec"];
-            let kept = spec["csi"]["driver"] == driver && spec["persistentVolumeReclaimPolicy"] == "Retain";
-            kept.then(|| text(&spec["csi"]["volumeHandle"]).to_owned())
-        };
-        Ok(volumes["items"].as_array().into_iter().flatten().filter_map(handle).collect())
+        Ok(retained(&self.get("/api/v1/persistentvolumes").await?, driver))
     }
 
     /// Namespaces and names of the Services with a load balancer.
     pub async fn balanced_services(&self) -> Look<Vec<(String, String)>> {
-        let services = self.get("/api/v1/services").await?;
-        let of = |service: &Value| {
-            let meta = &service["metadata"];
-            let balanced = service["spec"]["type"] == "LoadBalancer";
-            balanced.then(|| (text(&meta["namespace"]).to_owned(), text(&meta["name"]).to_owned()))
-        };
-        Ok(services["items"].as_array().into_iter().flatten().filter_map(of).collect())
+        Ok(balanced(&self.get("/api/v1/services").await?))
     }
 
     pub async fn delete_service(&self, namespace: &str, name: &str) -> Look<()> {
@@ -173,6 +161,24 @@ impl Nodes {
         }
         nodes
     }
+}
+
+fn retained(volumes: &Value, driver: &str) -> Vec<String> {
+    let handle = |volume: &Value| {
+        let spec = &volume["spec"];
+        let kept = spec["csi"]["driver"] == driver && spec["persistentVolumeReclaimPolicy"] == "Retain";
+        kept.then(|| text(&spec["csi"]["volumeHandle"]).to_owned())
+    };
+    volumes["items"].as_array().into_iter().flatten().filter_map(handle).collect()
+}
+
+fn balanced(services: &Value) -> Vec<(String, String)> {
+    let of = |service: &Value| {
+        let meta = &service["metadata"];
+        let balanced = service["spec"]["type"] == "LoadBalancer";
+        balanced.then(|| (text(&meta["namespace"]).to_owned(), text(&meta["name"]).to_owned()))
+    };
+    services["items"].as_array().into_iter().flatten().filter_map(of).collect()
 }
 
 /// DaemonSets count what is scheduled, Deployments what was asked for.
@@ -293,6 +299,21 @@ mod tests {
         let old = json!({"kind": "Deployment", "metadata": {"name": "d", "generation": 2}, "spec": {"replicas": 2},
                          "status": {"observedGeneration": 1, "readyReplicas": 2}});
         assert!(workload(&old).is_err());
+    }
+
+    #[test]
+    fn what_is_to_be_kept_and_given_back_is_read_from_the_cluster() {
+        let volume = |driver: &str, policy: &str, handle: &str| {
+            json!({"spec": {"persistentVolumeReclaimPolicy": policy, "csi": {"driver": driver, "volumeHandle": handle}}})
+        };
+        let volumes = json!({"items": [
+            volume("cinder", "Retain", "a"), volume("cinder", "Delete", "b"), volume("nfs", "Retain", "c"),
+            {"spec": {"persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": "/"}}},
+        ]});
+        assert_eq!(retained(&volumes, "cinder"), ["a"]);
+        let service = |name: &str, kind: &str| json!({"metadata": {"namespace": "n", "name": name}, "spec": {"type": kind}});
+        let services = json!({"items": [service("web", "LoadBalancer"), service("db", "ClusterIP")]});
+        assert_eq!(balanced(&services), [("n".to_owned(), "web".to_owned())]);
     }
 
     #[test]
