@@ -269,7 +269,9 @@ mod tests {
             api_address: "10.6.0.10",
         };
         let mut objects = addons::flannel(&wanted, "10.6.0.10").unwrap();
-        objects.extend(addons::objects(&inputs).unwrap());
+        for time in [addons::Time::BeforeNodes, addons::Time::AfterNodes] {
+            objects.extend(addons::objects(&inputs, time).unwrap());
+        }
         let paths: Vec<String> = objects.iter().map(|object| path_of(object).unwrap()).collect();
         insta::assert_snapshot!(paths.join("\n"));
     }
@@ -303,9 +305,7 @@ mod tests {
 
     #[test]
     fn what_is_to_be_kept_and_given_back_is_read_from_the_cluster() {
-        let volume = |driver: &str, policy: &str, handle: &str| {
-            json!({"spec": {"persistentVolumeReclaimPolicy": policy, "csi": {"driver": driver, "volumeHandle": handle}}})
-        };
+        let volume = |driver: &str, policy: &str, handle: &str| json!({"spec": {"persistentVolumeReclaimPolicy": policy, "csi": {"driver": driver, "volumeHandle": handle}}});
         let volumes = json!({"items": [
             volume("cinder", "Retain", "a"), volume("cinder", "Delete", "b"), volume("nfs", "Retain", "c"),
             {"spec": {"persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": "/"}}},

@@ -61,17 +61,33 @@ pub(crate) struct Inputs<'a> {
     pub api_address: &'a str,
 }
 
-/// All objects of the chosen add-ons, in an order in which they can be applied.
-pub(crate) fn objects(inputs: &Inputs<'_>) -> Result<Vec<Value>> {
+/// When an add-on is installed. Until nodes are usable only what makes them so runs: on a slow machine all controllers
+/// starting at once beside the API server leave it no time to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Time {
+    BeforeNodes,
+    AfterNodes,
+}
+
+impl Time {
+    fn of(addon: Addon) -> Self {
+        if addon == Addon::CloudControllerManager { Time::BeforeNodes } else { Time::AfterNodes }
+    }
+}
+
+/// All objects of the add-ons of a time, in an order in which they can be applied.
+pub(crate) fn objects(inputs: &Inputs<'_>, time: Time) -> Result<Vec<Value>> {
     let wanted = inputs.wanted;
     let mut objects = Vec::new();
     let mut digest = String::new();
     if let Some(credential) = inputs.credential {
         let secret = cloud_config(inputs, credential)?;
         digest = fingerprint(&secret["data"]);
-        objects.push(secret);
+        if time == Time::BeforeNodes {
+            objects.push(secret);
+        }
     }
-    for addon in &wanted.addons {
+    for addon in wanted.addons.iter().filter(|addon| Time::of(**addon) == time) {
         match addon {
             Addon::CloudControllerManager => objects.extend(fill(CLOUD_CONTROLLER_MANAGER, inputs, &digest)?),
             Addon::CinderCsi => {

@@ -46,6 +46,12 @@ fn inputs<'a>(wanted: &'a Wanted, connection: &'a Connection, credential: &'a Cr
     }
 }
 
+fn all(inputs: &Inputs<'_>) -> Result<Vec<Value>> {
+    let mut all = objects(inputs, Time::BeforeNodes)?;
+    all.extend(objects(inputs, Time::AfterNodes)?);
+    Ok(all)
+}
+
 fn everything() -> (Wanted, Connection, Credential) {
     let mut wanted = sample::wanted(1);
     wanted.addons = Addon::ALL.into_iter().collect();
@@ -63,7 +69,7 @@ fn data(objects: &[Value], key: &str) -> String {
 #[test]
 fn controllers_are_told_of_the_cloud_in_one_secret() {
     let (wanted, connection, credential) = everything();
-    let objects = objects(&inputs(&wanted, &connection, &credential)).unwrap();
+    let objects = all(&inputs(&wanted, &connection, &credential)).unwrap();
     insta::assert_snapshot!("cloud_conf", data(&objects, "cloud.conf"));
     let ingress: Value = serde_json::from_str(&data(&objects, "ingress.yaml")).unwrap();
     assert_eq!(ingress["openstack"]["application-credential-secret"], "se;c#r\"e\\t");
@@ -80,14 +86,14 @@ fn nothing_of_an_addon_is_there_without_it() {
     wanted.addons.clear();
     let mut inputs = inputs(&wanted, &connection, &credential);
     inputs.credential = None;
-    assert!(objects(&inputs).unwrap().is_empty());
+    assert!(all(&inputs).unwrap().is_empty());
     assert!(workloads(&wanted).is_empty());
 }
 
 #[test]
 fn every_workload_waited_for_is_among_the_objects() {
     let (wanted, connection, credential) = everything();
-    let objects = objects(&inputs(&wanted, &connection, &credential)).unwrap();
+    let objects = all(&inputs(&wanted, &connection, &credential)).unwrap();
     let mut made: Vec<String> = objects
         .iter()
         .filter(|object| matches!(object["kind"].as_str(), Some("DaemonSet" | "Deployment")))
@@ -103,7 +109,7 @@ fn every_workload_waited_for_is_among_the_objects() {
 fn another_credential_starts_the_controllers_again() {
     let (wanted, connection, mut credential) = everything();
     let digest = |credential: &Credential| {
-        let objects = objects(&inputs(&wanted, &connection, credential)).unwrap();
+        let objects = all(&inputs(&wanted, &connection, credential)).unwrap();
         let of = |kind: &str, name: &str| {
             let object =
                 objects.iter().find(|it| it["kind"] == kind && it["metadata"]["name"] == name).unwrap();
@@ -123,7 +129,7 @@ fn a_cloud_without_load_balancers_is_not_asked_for_them() {
     let (wanted, connection, credential) = everything();
     let mut inputs = inputs(&wanted, &connection, &credential);
     inputs.place.load_balancers = false;
-    let conf = data(&objects(&inputs).unwrap(), "cloud.conf");
+    let conf = data(&all(&inputs).unwrap(), "cloud.conf");
     assert!(conf.contains("[LoadBalancer]\nenabled = \"false\"\n"), "{conf}");
 }
 
@@ -131,7 +137,7 @@ fn a_cloud_without_load_balancers_is_not_asked_for_them() {
 fn routed_pods_have_no_tunnel() {
     let (mut wanted, connection, credential) = everything();
     wanted.cni = Cni::Router;
-    let objects = objects(&inputs(&wanted, &connection, &credential)).unwrap();
+    let objects = all(&inputs(&wanted, &connection, &credential)).unwrap();
     assert!(data(&objects, "cloud.conf").contains("[Route]\nrouter-id = \"router\"\n"));
     let text = serde_json::to_string(&objects).unwrap();
     assert!(text.contains("--configure-cloud-routes=true"));
@@ -143,7 +149,23 @@ fn routed_pods_have_no_tunnel() {
 fn strangers_images_take_the_registrar_from_upstream() {
     let (mut wanted, connection, credential) = everything();
     wanted.image.flannel_plugin = false;
-    let objects =
-        serde_json::to_string(&objects(&inputs(&wanted, &connection, &credential)).unwrap()).unwrap();
+    let objects = serde_json::to_string(&all(&inputs(&wanted, &connection, &credential)).unwrap()).unwrap();
     assert!(objects.contains(UPSTREAM_REGISTRAR) && !objects.contains(OUR_REGISTRAR));
+}
+
+#[test]
+fn nodes_wait_for_the_controller_manager_alone() {
+    let (wanted, connection, credential) = everything();
+    let inputs = inputs(&wanted, &connection, &credential);
+    let workloads = |time| -> Vec<String> {
+        let objects = objects(&inputs, time).unwrap();
+        let pods =
+            objects.iter().filter(|it| matches!(it["kind"].as_str(), Some("DaemonSet" | "Deployment")));
+        pods.map(|it| it["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(workloads(Time::BeforeNodes), ["openstack-cloud-controller-manager"]);
+    assert_eq!(workloads(Time::AfterNodes).len(), 5);
+    // The secret is there before whoever mounts it, and once.
+    assert_eq!(objects(&inputs, Time::BeforeNodes).unwrap()[0]["kind"], "Secret");
+    assert!(objects(&inputs, Time::AfterNodes).unwrap().iter().all(|it| it["kind"] != "Secret"));
 }

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 use openstack::Deadline;
 
 use super::{Options, form, same_cloud};
+use crate::addons::Time;
 use crate::execute::{Executor, server_url};
 use crate::kubernetes::Kubernetes;
 use crate::observe::{Looking, observe};
@@ -78,10 +79,18 @@ pub async fn create_cluster(
     let forming = form::Forming { executor: &executor, kubernetes: &kubernetes, server: &server, progress };
     step(progress, "Kubernetes API", forming.api()).await?;
     step(progress, "Pod network", forming.pod_network()).await?;
-    if !wanted.addons.is_empty() {
-        step(progress, "Add-ons", forming.addons()).await?;
+    if wanted.addons.contains(&Addon::CloudControllerManager) {
+        step(progress, "Cloud controller manager", forming.addons(Time::BeforeNodes)).await?;
     }
     step(progress, "Nodes", forming.nodes()).await?;
+    if !wanted.addons.is_empty() {
+        step(progress, "Add-ons", async {
+            // The secret is of both times; who has it already is told nothing new.
+            forming.addons(Time::BeforeNodes).await?;
+            forming.addons(Time::AfterNodes).await
+        })
+        .await?;
+    }
     step(progress, "Cluster services", forming.services()).await?;
 
     let entry = kubeconfig::Entry::of(&state, &executor.secrets.pki, &server);

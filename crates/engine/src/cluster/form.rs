@@ -44,8 +44,8 @@ impl Forming<'_> {
         Ok(())
     }
 
-    /// The controllers by which the cluster uses its cloud. Before the nodes: without them no node becomes usable.
-    pub async fn addons(&self) -> Result<()> {
+    /// The controllers by which the cluster uses its cloud.
+    pub async fn addons(&self, time: addons::Time) -> Result<()> {
         let executor = self.executor;
         let wanted = executor.wanted;
         let lost = |what: &str| Error::Internal(format!("{what} is lost"));
@@ -64,7 +64,7 @@ impl Forming<'_> {
             place,
             api_address: api.ok_or_else(|| lost("the control plane's address"))?,
         };
-        for object in addons::objects(&inputs)? {
+        for object in addons::objects(&inputs, time)? {
             self.apply(&object).await?;
         }
         Ok(())
