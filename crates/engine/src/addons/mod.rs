@@ -215,7 +215,6 @@ fn fill(manifest: &str, inputs: &Inputs<'_>, digest: &str) -> Result<Vec<Value>>
     let connection = inputs.connection;
     let registrar = if wanted.image.flannel_plugin { OUR_REGISTRAR } else { UPSTREAM_REGISTRAR };
     let mut arguments = vec![
-        "/bin/k8s-keystone-auth".to_owned(),
         format!("--listen=127.0.0.1:{WEBHOOK_PORT}"),
         format!("--tls-cert-file={WEBHOOK_DIR}/tls.crt"),
         format!("--tls-private-key-file={WEBHOOK_DIR}/tls.key"),

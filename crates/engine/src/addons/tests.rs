@@ -169,3 +169,18 @@ fn nodes_wait_for_the_controller_manager_alone() {
     assert_eq!(objects(&inputs, Time::BeforeNodes).unwrap()[0]["kind"], "Secret");
     assert!(objects(&inputs, Time::AfterNodes).unwrap().iter().all(|it| it["kind"] != "Secret"));
 }
+
+/// Arguments alone would be given to another program in one image, and twice to the same in another.
+#[test]
+fn programs_of_the_cloud_provider_are_named_as_commands() {
+    let (wanted, connection, credential) = everything();
+    for object in all(&inputs(&wanted, &connection, &credential)).unwrap() {
+        for container in object["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten() {
+            let image = container["image"].as_str().unwrap();
+            let Some((_, program)) = image.split_once("/provider-os/") else { continue };
+            let program = program.split(':').next().unwrap();
+            assert_eq!(container["command"], serde_json::json!([format!("/bin/{program}")]));
+            assert!(container["args"][0].as_str().unwrap().starts_with("--"), "{container}");
+        }
+    }
+}

@@ -156,11 +156,14 @@ pub(super) fn images(sources: Sources<'_>, names: &Names) -> Result<Vec<Image>> 
         if *name == "cinder-csi-plugin" {
             layers.push(storage.clone());
         }
-        // Upstream's images of the cloud provider have their program in /bin, those of storage in /.
-        let at = if image.contains("/provider-os/") { format!("usr/bin/{name}") } else { (*name).to_owned() };
+        // As upstream's: those of the cloud provider have their program in /bin, as a command that arguments replace, those
+        // of storage in /, as an entry point that arguments follow.
+        let provider = image.contains("/provider-os/");
+        let at = if provider { format!("usr/bin/{name}") } else { (*name).to_owned() };
         layers.push(program(name, &at)?);
-        let entrypoint = vec![format!("/{}", at.trim_start_matches("usr/"))];
-        images.push(Image { names: vec![image.clone()], layers, entrypoint, ..Image::default() });
+        let start = vec![format!("/{}", at.trim_start_matches("usr/"))];
+        let (entrypoint, command) = if provider { (Vec::new(), start) } else { (start, Vec::new()) };
+        images.push(Image { names: vec![image.clone()], layers, entrypoint, command, ..Image::default() });
     }
     images.push(Image {
         names: vec![names.toolbox.clone()],

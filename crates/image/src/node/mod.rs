@@ -56,7 +56,7 @@ use crate::{BuiltImage, Cache, Error, Key, Result, Step, Watch, debian, step};
 
 /// Raise when the code that builds the image changes what comes out; files, packages and modules are in the key
 /// anyway.
-const RECIPE: &str = "node/3";
+const RECIPE: &str = "node/4";
 
 const LABEL: &str = "cumulet-node";
 
