@@ -64,6 +64,13 @@ def ensure_flavor(cloud, name, ram):
     return (cloud.compute.find_flavor(name) or cloud.compute.create_flavor(name=name, ram=ram, vcpus=1, disk=1)).id
 
 
+def ensure_shared_type(cloud, name):
+    """Of volumes that several servers may have at once."""
+    if not any(kind.name == name for kind in cloud.block_storage.types()):
+        cloud.block_storage.create_type(name=name, extra_specs={"multiattach": "<is> True"})
+    return name
+
+
 def ensure_external(cloud, cidr):
     external = list(cloud.network.networks(is_router_external=True))
     if external:
@@ -96,7 +103,6 @@ def main():
     parser.add_argument("--ssh-user", help="guests are logged in to: the image must run sshd for this user")
     parser.add_argument("--simulated", action="store_true", help="the cloud is a simulated one")
     parser.add_argument("--web", help="a server with image.raw and image.qcow2 that the cloud may import from")
-    parser.add_argument("--volumes", action="store_true", help="volumes are tested, too; see below")
     parser.add_argument("--public-cidr", default="172.24.4.0/24")
     args = parser.parse_args()
     out = os.path.abspath(args.out)
@@ -130,10 +136,6 @@ def main():
     region = env.get("OS_REGION_NAME", "RegionOne")
     put("identity", uri=env["OS_AUTH_URL"], uri_v3=env["OS_AUTH_URL"], region=region)
     put("service_available", **{name: bool(types & set(kinds)) for name, kinds in SERVICES.items()})
-    # Tempest has one switch for Cinder and for servers with volumes, which Compute does not have yet: only the suite of
-    # Cinder's own turns it on.
-    if not args.volumes:
-        put("service_available", cinder=False)
 
     image = args.image
     if not image:
@@ -157,6 +159,8 @@ def main():
             flavor_ref_alt=ensure_flavor(cloud, "tempest.micro", 192),
             min_compute_nodes=hosts,
         )
+    if types & set(SERVICES["cinder"]):
+        put("volume", volume_type_multiattach=ensure_shared_type(cloud, "tempest-multiattach"))
     if "network" in types:
         public = ensure_external(cloud, args.public_cidr)
         put("network", public_network_id=public.id, floating_network_name=public.name)

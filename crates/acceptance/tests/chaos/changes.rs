@@ -51,6 +51,9 @@ impl Worker<'_> {
             (Kind::Router, 4..8) => self.disconnect(at).await,
             (Kind::Balancer, 0..5) => self.listen(at).await,
             (Kind::FloatingIp, _) => self.associate(at).await,
+            (Kind::Volume, 0..5) => self.hand_over(at).await,
+            (Kind::Volume, 5..7) => self.extend(at).await,
+            (Kind::Volume, 7) => self.snapshot(at).await,
             _ => self.mark(at).await,
         }
     }
@@ -94,6 +97,8 @@ impl Worker<'_> {
             _ => ("2", "1"),
         };
         match action {
+            // Their snapshots would keep its volume.
+            "createImage" | "createBackup" if self.own.things[at].from_volume => Some(()),
             "createImage" | "createBackup" => self.copy(at, action).await,
             "resize" => {
                 let flavor = if other == "2" { &self.world.flavors[1] } else { &self.world.flavors[0] };
@@ -242,6 +247,44 @@ impl Worker<'_> {
         let more = (before + 1).to_string();
         let request = (Method::POST, "/load-balancer/v2/lbaas/listeners", json!({ "listener": listener }));
         self.request(at, &[(Fact::Listeners, &more)], "create listener", request).await?;
+        Some(())
+    }
+
+    /// A volume comes to one of the worker's servers, or goes from the one that has it.
+    async fn hand_over(&mut self, at: usize) -> Option<()> {
+        let volume = self.own.things[at].id.clone()?;
+        let Some(has) = self.own.things[at].fact(Fact::Server).map(str::to_owned) else { return Some(()) };
+        if !has.is_empty() {
+            let path = format!("/compute/v2.1/servers/{has}/os-volume_attachments/{volume}");
+            let request = (Method::DELETE, &*path, Value::Null);
+            self.request(at, &[(Fact::Server, "")], "detach a volume", request).await?;
+            return Some(());
+        }
+        let servers = self.mine(Kind::Server);
+        let Some(server) = servers.choose(&mut self.dice).and_then(|&n| self.own.things[n].id.clone()) else {
+            return Some(());
+        };
+        let path = format!("/compute/v2.1/servers/{server}/os-volume_attachments");
+        let body = json!({"volumeAttachment": {"volumeId": volume}});
+        let request = (Method::POST, &*path, body);
+        self.request(at, &[(Fact::Server, &server)], "attach a volume", request).await?;
+        Some(())
+    }
+
+    async fn extend(&mut self, at: usize) -> Option<()> {
+        let size: Option<u32> = self.own.things[at].fact(Fact::Size).and_then(|size| size.parse().ok());
+        let Some(larger) = size.map(|size| size + 1) else { return Some(()) };
+        let path = format!("/volume/v3/volumes/{}/action", self.own.things[at].id.as_deref()?);
+        let request = (Method::POST, &*path, json!({"os-extend": {"new_size": larger}}));
+        self.request(at, &[(Fact::Size, &larger.to_string())], "extend a volume", request).await?;
+        Some(())
+    }
+
+    /// It goes with its volume.
+    async fn snapshot(&mut self, at: usize) -> Option<()> {
+        let body = json!({"snapshot": {"volume_id": self.own.things[at].id, "force": true}});
+        let path = "/volume/v3/snapshots";
+        self.request(at, &[], "make a snapshot", (Method::POST, path, body)).await?;
         Some(())
     }
 

@@ -20,7 +20,25 @@ pub struct Seen {
     pub ports: Vec<Value>,
     /// Ids of the load balancers.
     pub balancers: BTreeSet<String>,
+    pub volumes: Vec<Value>,
 }
+
+impl Seen {
+    /// Volumes -> the servers that have them, and whether those are on the shelf.
+    pub fn attached(&self) -> BTreeMap<&str, Vec<(&str, bool)>> {
+        let mut by_volume: BTreeMap<&str, Vec<(&str, bool)>> = BTreeMap::new();
+        for (id, server) in &self.servers {
+            let shelved = server["status"] == "SHELVED_OFFLOADED";
+            for volume in server["os-extended-volumes:volumes_attached"].as_array().expect("a list") {
+                by_volume.entry(text(&volume["id"])).or_default().push((id, shelved));
+            }
+        }
+        by_volume
+    }
+}
+
+/// States of volumes to which nothing is being done.
+const VOLUMES_AT_REST: [&str; 4] = ["available", "in-use", "reserved", "error"];
 
 /// What is wrong, a line each.
 pub async fn judge(world: &mut World, daemon: &Daemon) -> Vec<String> {
@@ -60,6 +78,8 @@ pub async fn empty(world: &mut World, daemon: &Daemon) -> Vec<String> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let mut wrong = judge(world, daemon).await;
+    let volumes = list(&world.admin, "/volume/v3/volumes", "volumes").await;
+    wrong.extend(volumes.iter().map(|volume| format!("volume {} is left", volume["id"])));
     wrong.extend(leaks::machines(daemon).into_keys().map(|id| format!("machine {id} is left on the host")));
     wrong
 }
@@ -78,10 +98,22 @@ async fn at_rest(admin: &Client) -> Result<Seen, String> {
         let balancers = list(admin, path, "loadbalancers").await;
         let pending = |b: &&Value| text(&b["provisioning_status"]).starts_with("PENDING");
         let building = |s: &&Value| s["status"] == "BUILD" || !s["OS-EXT-STS:task_state"].is_null();
+        // Only on the shelf a reservation lasts.
+        let shelved = servers.iter().filter(|s| s["status"] == "SHELVED_OFFLOADED");
+        let kept: BTreeSet<String> = shelved
+            .flat_map(|s| s["os-extended-volumes:volumes_attached"].as_array().expect("a list"))
+            .map(|volume| text(&volume["id"]).to_owned())
+            .collect();
+        let moving = |v: &&Value| {
+            let status = text(&v["status"]);
+            !VOLUMES_AT_REST.contains(&status) || status == "reserved" && !kept.contains(text(&v["id"]))
+        };
+        let volumes = list(admin, "/volume/v3/volumes/detail?limit=1000", "volumes").await;
         let filling = |i: &&Value| i["status"] == "saving" || i["status"] == "importing";
         let busy_servers = servers.iter().filter(building);
         let busy: Vec<String> = busy_servers
             .map(|s| format!("{} {} {}", s["name"], s["status"], s["OS-EXT-STS:task_state"]))
+            .chain(volumes.iter().filter(moving).map(|v| format!("{} {}", v["name"], v["status"])))
             .chain(images.iter().filter(filling).map(|i| format!("{} {}", i["name"], i["status"])))
             .chain(
                 balancers
@@ -94,7 +126,7 @@ async fn at_rest(admin: &Client) -> Result<Seen, String> {
             let balancers = balancers.iter().map(|b| text(&b["id"]).to_owned()).collect();
             let servers = servers.into_iter().map(|s| (text(&s["id"]).to_owned(), s)).collect();
             let ports = list(admin, "/network/v2.0/ports?limit=1000", "ports").await;
-            return Ok(Seen { servers, images, ports, balancers });
+            return Ok(Seen { servers, images, ports, balancers, volumes });
         }
         if Instant::now() > deadline {
             return Err(busy.join(", "));
@@ -170,6 +202,11 @@ fn told(kind: Kind, fact: Fact, body: &Value, seen: &Seen) -> String {
         (Fact::Vcpus, _) => body["flavor"]["vcpus"].to_string(),
         (Fact::Port, _) => plain(&body["port_id"]),
         (Fact::Device, _) => plain(&body["device_id"]),
+        (Fact::Size, _) => body["size"].to_string(),
+        (Fact::Server, _) => {
+            let servers = seen.attached().remove(text(id)).unwrap_or_default();
+            servers.iter().map(|(server, _)| *server).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub async fn find(world: &World, daemon: &Daemon, seen: &Seen) -> Vec<String> {
     let mut wrong = on_the_host(daemon, seen);
     wrong.extend(strays(world, seen));
     wrong.extend(files(daemon, seen));
+    wrong.extend(volumes(world, seen).await);
     wrong.extend(counted(world, seen).await);
     wrong.extend(planes(&world.admin, daemon).await);
     wrong
@@ -98,6 +99,49 @@ fn strays(world: &World, seen: &Seen) -> Vec<String> {
         if id != world.image && !images.contains(id) && !shelved.contains(name) {
             wrong.push(format!("image {id} ({name}, {}) belongs to nothing", image["status"]));
         }
+    }
+    wrong
+}
+
+/// A volume has one server at most, and both say so; one that a worker did not make is what a server boots from.
+async fn volumes(world: &World, seen: &Seen) -> Vec<String> {
+    let made: BTreeSet<&str> = world
+        .workers
+        .iter()
+        .flat_map(|own| &own.things)
+        .filter(|thing| thing.kind == Kind::Volume)
+        .filter_map(|thing| thing.id.as_deref())
+        .collect();
+    let attached = seen.attached();
+    let mut wrong = Vec::new();
+    for volume in &seen.volumes {
+        let (id, status) = (text(&volume["id"]), text(&volume["status"]));
+        let right = match attached.get(id).map(Vec::as_slice) {
+            None => "available",
+            Some([(_, false)]) => "in-use",
+            // Given to it while it was there already, or before.
+            Some([(_, true)]) if status == "in-use" => status,
+            Some([(_, true)]) => "reserved",
+            Some(several) => {
+                wrong.push(format!("volume {id} has several servers: {several:?}"));
+                continue;
+            }
+        };
+        if status != right {
+            wrong.push(format!("volume {id} is {status} and not {right}: {:?}", attached.get(id)));
+        }
+        if !made.contains(id) && !attached.contains_key(id) {
+            wrong.push(format!("volume {id} ({}) belongs to nothing", volume["name"]));
+        }
+    }
+    for (id, servers) in &attached {
+        if !seen.volumes.iter().any(|volume| volume["id"] == **id) {
+            wrong.push(format!("volume {id} of {servers:?} is gone"));
+        }
+    }
+    let attachments = list(&world.admin, "/volume/v3/attachments?limit=1000", "attachments").await;
+    if attachments.len() != attached.len() {
+        wrong.push(format!("{} attachments of {} volumes", attachments.len(), attached.len()));
     }
     wrong
 }

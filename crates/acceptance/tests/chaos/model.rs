@@ -28,6 +28,7 @@ pub enum Kind {
     Image,
     User,
     Balancer,
+    Volume,
 }
 
 impl Kind {
@@ -43,6 +44,7 @@ impl Kind {
             Kind::Image => ("/image/v2/images", ""),
             Kind::User => ("/identity/v3/users", "user"),
             Kind::Balancer => ("/load-balancer/v2/lbaas/loadbalancers", "loadbalancer"),
+            Kind::Volume => ("/volume/v3/volumes", "volume"),
         }
     }
 }
@@ -64,6 +66,10 @@ pub enum Fact {
     Device,
     /// Of a load balancer: how many.
     Listeners,
+    /// A volume's server.
+    Server,
+    /// A volume's, in GiB.
+    Size,
 }
 
 /// The values that are right: one after an answer, two when the answer never came.
@@ -82,6 +88,8 @@ pub struct Thing {
     pub subnet: Option<String>,
     /// The thing that this one belongs to: an image's server, a port's server, a network's router.
     pub of: Option<String>,
+    /// A server boots from a volume of its own.
+    pub from_volume: bool,
     /// A server did not run when its resize was asked for.
     pub was_off: bool,
 }
@@ -90,7 +98,17 @@ impl Thing {
     pub fn new(kind: Kind, name: &str, facts: &[(Fact, &str)]) -> Thing {
         let facts = facts.iter().map(|(fact, value)| (*fact, [(*value).to_owned()].into())).collect();
         let (known, name) = (Known::Unsure, name.to_owned());
-        Thing { kind, name, id: None, known, facts, subnet: None, of: None, was_off: false }
+        Thing {
+            kind,
+            name,
+            id: None,
+            known,
+            facts,
+            subnet: None,
+            of: None,
+            from_volume: false,
+            was_off: false,
+        }
     }
 
     /// The value of a fact that is certain.
@@ -190,6 +208,8 @@ impl World {
         let quota: BTreeMap<&str, i64> = kinds.map(|kind| (kind, -1)).into();
         let path = format!("/network/v2.0/quotas/{}", admin.project_id);
         admin.put(&path, json!({ "quota": quota })).await.expect(200);
+        let quota = json!({"quota_set": {"volumes": -1, "gigabytes": -1, "snapshots": -1}});
+        admin.put(&format!("/volume/v3/os-quota-sets/{}", admin.project_id), quota).await.expect(200);
         let workers = (0..WORKERS).map(|_| Own::default()).collect();
         World { admin, password, image, flavors, network, external, workers, tally: Tally::default() }
     }

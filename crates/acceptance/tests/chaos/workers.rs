@@ -1,5 +1,7 @@
 //! Tenants at work: each creates, changes and deletes things of its own until the daemon dies.
 
+use std::time::{Duration, Instant};
+
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
@@ -7,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Answer, Client, text};
 
+use crate::judge::PATIENCE;
 use crate::model::{Fact, Kind, Known, Own, Tally, Thing, World};
 
 /// So many things of a kind a worker keeps; then it deletes before it creates.
@@ -40,7 +43,7 @@ impl Worker<'_> {
     /// One request or a few. None: the daemon is dead.
     async fn step(&mut self) -> Option<()> {
         // Servers have most to lose.
-        const KINDS: [Kind; 17] = [
+        const KINDS: [Kind; 20] = [
             Kind::Server,
             Kind::Server,
             Kind::Server,
@@ -49,6 +52,9 @@ impl Worker<'_> {
             Kind::Server,
             Kind::Server,
             Kind::Server,
+            Kind::Volume,
+            Kind::Volume,
+            Kind::Volume,
             Kind::Network,
             Kind::Port,
             Kind::SecurityGroup,
@@ -62,8 +68,8 @@ impl Worker<'_> {
         let kind = *KINDS.choose(&mut self.dice)?;
         let mine = self.mine(kind);
         let chosen = mine.choose(&mut self.dice).copied();
-        // There is more to do to a server than to anything else.
-        let changes = if kind == Kind::Server { 8 } else { 5 };
+        // There is more to do to a server and its volumes than to anything else.
+        let changes = if matches!(kind, Kind::Server | Kind::Volume) { 8 } else { 5 };
         match (chosen, self.dice.random_range(0..10)) {
             (Some(at), roll) if roll < changes => self.change(at).await,
             (Some(at), roll) if roll == 9 || mine.len() >= KEEPS => self.delete(at).await,
@@ -147,6 +153,7 @@ impl Worker<'_> {
             Kind::Port => &[(Fact::Device, ""), (Fact::Mark, "")],
             Kind::Balancer if whole => BALANCER_WHOLE,
             Kind::Balancer => BALANCER,
+            Kind::Volume => &[(Fact::Server, ""), (Fact::Size, "1"), (Fact::Mark, "")],
             _ => &[(Fact::Mark, "")],
         };
         let given = if kind == Kind::Server { self.free_port() } else { None };
@@ -155,7 +162,9 @@ impl Worker<'_> {
             body["listeners"] = json!([whole_listener()]);
         }
         let body = if wrapper.is_empty() { body } else { json!({ wrapper: body }) };
-        self.own.things.push(Thing::new(kind, &name, facts));
+        let mut thing = Thing::new(kind, &name, facts);
+        thing.from_volume = body["server"]["block_device_mapping_v2"].is_array();
+        self.own.things.push(thing);
         let at = self.own.things.len() - 1;
         if let Some(port) = given {
             // Known for certain once the server is looked at.
@@ -197,13 +206,21 @@ impl Worker<'_> {
                     Some(at) => json!({"port": self.own.things[at].id}),
                     None => json!({"uuid": self.world.network}),
                 };
-                json!({
+                let mut body = json!({
                     "name": name,
                     "imageRef": self.world.image,
                     "flavorRef": self.world.flavors[0],
                     "networks": [nic],
                     "metadata": {"simulate:delay": slow},
-                })
+                });
+                if self.dice.random_bool(0.2) {
+                    body["imageRef"] = json!("");
+                    body["block_device_mapping_v2"] = json!([{
+                        "source_type": "image", "uuid": self.world.image, "destination_type": "volume",
+                        "volume_size": 1, "boot_index": 0, "delete_on_termination": true,
+                    }]);
+                }
+                body
             }
             Kind::Router => {
                 json!({"name": name, "external_gateway_info": {"network_id": self.world.external}})
@@ -214,6 +231,7 @@ impl Worker<'_> {
             Kind::Port => json!({"name": name, "network_id": self.world.network}),
             Kind::Balancer => json!({"name": name, "vip_network_id": self.world.network}),
             Kind::Image => json!({"name": name, "disk_format": "raw", "container_format": "bare"}),
+            Kind::Volume => json!({"name": name, "size": 1}),
             Kind::Network | Kind::User | Kind::SecurityGroup => json!({ "name": name }),
         }
     }
@@ -251,14 +269,13 @@ impl Worker<'_> {
     async fn delete(&mut self, at: usize) -> Option<()> {
         let thing = &self.own.things[at];
         let (kind, name) = (thing.kind, thing.name.clone());
-        let (path, _) = kind.path();
         let id = thing.id.clone()?;
         if kind == Kind::Port && thing.of.is_some() {
             return Some(());
         }
         self.own.things[at].known = Known::Unsure;
         self.taken_along(&name, &id);
-        let path = format!("{path}/{id}{}", with_all(kind));
+        let path = format!("{}/{id}{}", kind.path().0, with_all(kind));
         let answer = self.call(deleted(kind), Method::DELETE, &path, None).await?;
         self.own.things[at].known = match answer.status {
             202 | 204 => Known::Gone,
@@ -275,6 +292,7 @@ impl Worker<'_> {
                 Kind::Image if thing.of.as_deref() == Some(name) && thing.known == Known::There => {
                     thing.known = Known::Unsure;
                 }
+                Kind::Volume if thing.facts[&Fact::Server].contains(id) => thing.may_be(Fact::Server, ""),
                 Kind::FloatingIp if thing.facts[&Fact::Port].contains(id) => thing.may_be(Fact::Port, ""),
                 _ => {}
             }
@@ -296,9 +314,9 @@ fn whole_listener() -> Value {
     json!({"name": "whole", "protocol": "HTTP", "protocol_port": 80, "default_pool": pool})
 }
 
-/// Load balancers go with what hangs on them.
+/// Load balancers and volumes go with what hangs on them.
 fn with_all(kind: Kind) -> &'static str {
-    if kind == Kind::Balancer { "?cascade=true" } else { "" }
+    if matches!(kind, Kind::Balancer | Kind::Volume) { "?cascade=true" } else { "" }
 }
 
 fn created(kind: Kind) -> &'static str {
@@ -312,6 +330,7 @@ fn created(kind: Kind) -> &'static str {
         Kind::Image => "create image",
         Kind::User => "create user",
         Kind::Balancer => "create load balancer",
+        Kind::Volume => "create volume",
     }
 }
 
@@ -326,6 +345,7 @@ fn deleted(kind: Kind) -> &'static str {
         Kind::Image => "delete image",
         Kind::User => "delete user",
         Kind::Balancer => "delete load balancer",
+        Kind::Volume => "delete volume",
     }
 }
 
@@ -334,6 +354,7 @@ pub async fn clear(client: &Client, own: &mut Own) {
     own.things.sort_by_key(|thing| match thing.kind {
         Kind::Server | Kind::FloatingIp | Kind::Balancer => 0,
         Kind::Router => 1,
+        Kind::Volume => 3,
         _ => 2,
     });
     for thing in own.things.iter_mut().filter(|t| t.known == Known::There) {
@@ -342,7 +363,14 @@ pub async fn clear(client: &Client, own: &mut Own) {
         if thing.kind == Kind::Router {
             disconnect_all(client, id).await;
         }
-        let answer = client.delete(&format!("{path}/{id}{}", with_all(thing.kind))).await;
+        let whole = format!("{path}/{id}{}", with_all(thing.kind));
+        let deadline = Instant::now() + PATIENCE;
+        let mut answer = client.delete(&whole).await;
+        // Its server may still be on its way out.
+        while thing.kind == Kind::Volume && answer.status == 400 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            answer = client.delete(&whole).await;
+        }
         assert!(answer.status < 300, "DELETE {path}/{id}: {} {}", answer.status, answer.body);
         thing.known = Known::Gone;
     }

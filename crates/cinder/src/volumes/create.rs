@@ -321,7 +321,7 @@ fn size_of(new: &NewVolume, source: &Source) -> Result<i64> {
     }))
 }
 
-fn format_of(image: &Image) -> Result<LayerFormat> {
+pub fn format_of(image: &Image) -> Result<LayerFormat> {
     match image.disk_format.as_deref() {
         Some("qcow2") => Ok(LayerFormat::Qcow2),
         Some("raw" | "iso" | "ami" | "ari" | "aki") => Ok(LayerFormat::Raw),
@@ -333,7 +333,7 @@ fn format_of(image: &Image) -> Result<LayerFormat> {
     }
 }
 
-fn metadata_of(image: &Image) -> BTreeMap<String, String> {
+pub fn metadata_of(image: &Image) -> BTreeMap<String, String> {
     let mut metadata = image.properties.clone();
     let known = [
         ("image_id", Some(image.id.clone())),

@@ -1,5 +1,5 @@
-//! `/v2.1/os-assisted-volume-snapshots`: how a volume service asks for a snapshot of a volume in use. No server has a
-//! volume here, so none is found.
+//! `/v2.1/os-assisted-volume-snapshots`: how a volume service whose driver makes files asks
+//! that a machine writes into another one from now on. Cinder here is in the same process and tells machines itself.
 
 pub(crate) mod api;
 

@@ -283,6 +283,9 @@ pub(crate) struct Work {
     /// The image of a shelved server's disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shelved: Option<String>,
+    /// The image that is to be put on the volume that the server boots from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reimage: Option<String>,
 }
 
 /// From the request until it is confirmed or reverted.

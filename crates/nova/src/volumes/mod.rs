@@ -34,8 +34,8 @@ pub(crate) mod policy {
 const JSON: &str = "application/json";
 
 impl Nova {
-    /// One of Cinder's calls; `absent` is said of an id that is none, too.
-    async fn volume_call(
+    /// One of Cinder's calls.
+    pub(crate) async fn volume_call(
         &self,
         ctx: &Ctx,
         method: Method,

@@ -110,6 +110,12 @@ async fn a_volume_comes_to_a_running_server_and_goes() {
     );
     let listed = client.get("/servers/detail").await.expect(200);
     assert_eq!(listed["servers"][0]["os-extended-volumes:volumes_attached"][0]["id"], json!(volume));
+    // A stranger's snapshot is taken note of, and comes to nothing.
+    let assisted = json!({"snapshot": {
+        "volume_id": volume, "create_info": {"snapshot_id": volume, "type": "qcow2", "new_file": "f", "id": "1"},
+    }});
+    let noted = cloud.as_(ADMIN).post("/os-assisted-volume-snapshots", assisted).await.expect(200);
+    assert_eq!(noted["snapshot"], json!({"id": "1", "volumeId": volume}));
     // Only Compute ends it.
     let body = client.call("DELETE", &format!("/volume/v3/volumes/{volume}"), None).await;
     assert_eq!(body.status, 400);
@@ -270,6 +276,37 @@ async fn a_server_boots_from_a_volume() {
         .await
         .fault(400, "badRequest");
     client.action(&id, json!({"rescue": null})).await.fault(400, "badRequest");
+    // An image of it is a snapshot of each volume.
+    let kept = client.action(&id, json!({"createImage": {"name": "kept"}})).await.expect(202);
+    let kept = kept["image_id"].as_str().unwrap().to_owned();
+    let shown = client.call("GET", &format!("/image/v2/images/{kept}"), None).await.expect(200);
+    let mapping: Value = serde_json::from_str(shown["block_device_mapping"].as_str().unwrap()).unwrap();
+    assert_eq!(mapping.as_array().unwrap().len(), 2, "{shown}");
+    for device in mapping.as_array().unwrap() {
+        let path = format!("/volume/v3/snapshots/{}", device["snapshot_id"].as_str().unwrap());
+        // The fake host's files take no time, and yet some.
+        for _ in 0..2000 {
+            if client.call("GET", &path, None).await.body["snapshot"]["status"] == "available" {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        client.call("DELETE", &path, None).await.expect(202);
+    }
+    // Rebuilt, the volume has the image's data again, or keeps its own.
+    let layers = || cloud.hypervisor.plan(&id).unwrap().disks[0].layers.clone();
+    let before = layers();
+    let other = cloud.image("p1").await;
+    let rebuild = |image: &str| json!({"rebuild": {"imageRef": image}});
+    let old = cloud.as_("p1").at("2.92");
+    old.action(&id, rebuild(&other)).await.fault(400, "badRequest");
+    old.action(&id, rebuild(&image)).await.expect(202);
+    client.wait(&id, "ACTIVE").await;
+    assert_eq!(layers(), before);
+    client.action(&id, rebuild(&other)).await.expect(202);
+    assert_eq!(client.wait(&id, "ACTIVE").await["image"], "");
+    assert!(layers().len() == 2 && layers() != before);
+    assert_eq!(show(&client, &boot).await.body["volume"]["volume_image_metadata"]["image_id"], json!(other));
     client.action(&id, json!({"resize": {"flavorRef": "84"}})).await.expect(202);
     client.wait(&id, "VERIFY_RESIZE").await;
     client.action(&id, json!({"confirmResize": null})).await.expect(204);

@@ -214,6 +214,10 @@ fn compute(scene: &Scene, route: &Route) -> Option<Value> {
         (_, "remote-consoles") => json!({"remote_console": {"protocol": "vnc", "type": "novnc"}}),
         (_, "shares") => json!({"share": {"share_id": NOBODY}}),
         (_, "os-interface") => json!({"interfaceAttachment": {"net_id": network}}),
+        // Nobody's: the fixture's own must stay what others find.
+        (_, "os-volume_attachments") => json!({"volumeAttachment": {"volumeId": NOBODY}}),
+        (_, "os-volumes") => json!({"volume": {"size": 1}}),
+        (_, "os-snapshots") => json!({"snapshot": {"volume_id": NOBODY}}),
         (_, "os-server-external-events") => {
             json!({"events": [{"name": "network-changed", "server_uuid": server, "tag": NOBODY}]})
         }

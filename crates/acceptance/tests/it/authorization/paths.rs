@@ -131,6 +131,8 @@ pub fn version(route: &Route) -> &'static str {
                 "os-baremetal-nodes",
                 "os-floating-ip",
                 "v2.1/os-security-group",
+                "v2.1/os-volumes",
+                "v2.1/os-snapshots",
             ]) || is(&["v2.1/images", "os-hosts", "v2.1/extensions"]) =>
         {
             "2.1"

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{Ctx, Error};
+use glance::Image;
 use http::HeaderValue;
 use http::header::LOCATION;
 use serde_json::{Map, Value, json};
@@ -42,6 +43,8 @@ const STATES: &[VmState] = &[VmState::Active, VmState::Stopped, VmState::Error];
 
 /// What is to be different afterwards.
 struct Changes<'a> {
+    /// A volume that the server boots from gets the image, too.
+    reimage: bool,
     fields: &'a Map<String, Value>,
     image: String,
     image_properties: String,
@@ -119,13 +122,14 @@ async fn resolve<'a>(
     })?;
     match &server.image_id {
         Some(_) => check_fit(ctx, &server.flavor, &image)?,
-        None => check_same_image(nova, ctx, server, &image.id, fields).await?,
+        None => check_volume(nova, ctx, server, &image, fields).await?,
     }
     let (files, metadata) = (files(fields.get("personality")), fields.get("metadata"));
     let metadata = metadata.map(metadata_of);
     let limits = quotas::limits(&mut *nova.db.read().await?, Some(&server.project_id)).await?;
     check_items(&limits, metadata.as_ref().map_or(0, BTreeMap::len), &files)?;
     Ok(Changes {
+        reimage: ctx.at_least(2, 93),
         fields,
         image_properties: json!(image.properties).to_string(),
         image: image.id,
@@ -136,12 +140,12 @@ async fn resolve<'a>(
     })
 }
 
-/// A volume keeps what is on it: only what its server is told can be another one.
-async fn check_same_image(
+/// Until 2.92 a volume keeps what is on it: only what its server is told can be another one.
+async fn check_volume(
     nova: &Nova,
     ctx: &Ctx,
     server: &Server,
-    image: &str,
+    image: &Image,
     fields: &Map<String, Value>,
 ) -> base::Result<()> {
     if fields.get("trusted_image_certificates").is_some_and(|list| !list.is_null()) {
@@ -149,16 +153,23 @@ async fn check_same_image(
             "Image certificate validation is not supported for volume-backed servers.",
         ));
     }
+    if server.flavor.memory_mib < image.min_ram {
+        return Err(Error::bad_request("Flavor's memory is too small for requested image."));
+    }
     let mut conn = nova.db.read().await?;
     let devices = crate::block_devices::store::of_server(&mut conn, &server.id).await?;
     let root = devices.iter().find(|device| device.is_root());
     let root = root.ok_or_else(|| Error::conflict("The server has no disk to boot from."))?;
     let volume = nova.cinder.volume_within(&mut conn, ctx, &root.volume_id).await?;
-    if volume.image_metadata.get("image_id").is_some_and(|made_of| made_of == image) && !ctx.at_least(2, 93) {
+    if ctx.at_least(2, 93) {
+        return nova.cinder.check_image(&volume, image);
+    }
+    if volume.image_metadata.get("image_id") == Some(&image.id) {
         return Ok(());
     }
     Err(Error::bad_request(format!(
-        "Image {image} is unacceptable: Unable to rebuild with a different image for a volume-backed server."
+        "Image {} is unacceptable: Unable to rebuild with a different image for a volume-backed server.",
+        image.id
     )))
 }
 
@@ -174,6 +185,8 @@ impl Changes<'_> {
             // Where its data is, the reconciler finds out.
             spec.image_file = None;
             spec.image_format = None;
+        } else if self.reimage {
+            spec.work.reimage = Some(self.image.clone());
         }
         server.image_properties.clone_from(&self.image_properties);
         spec.admin_pass = Some(self.password.clone());

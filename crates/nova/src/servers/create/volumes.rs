@@ -26,6 +26,10 @@ pub(super) struct Boot {
     pub volumes: Vec<NewDevice>,
 }
 
+/// What a volume keeps of its image besides the image's own properties.
+const OF_IMAGE: [&str; 8] =
+    ["image_id", "image_name", "container_format", "disk_format", "checksum", "size", "min_disk", "min_ram"];
+
 pub(super) async fn resolve(
     nova: &Nova,
     ctx: &Ctx,
@@ -57,7 +61,11 @@ pub(super) async fn resolve(
             check_root(&asked, &found, made_of, told.as_ref(), image.is_some(), flavor)?;
             boot.properties = match (made_of, told) {
                 (Some(image), _) => image.properties.clone(),
-                (None, told) => told.unwrap_or_default(),
+                (None, told) => {
+                    let mut own = told.unwrap_or_default();
+                    own.retain(|key, _| !OF_IMAGE.contains(&key.as_str()));
+                    own
+                }
             };
         }
         boot.volumes.push(NewDevice { size_gib: asked.size_gib.or(found.size), asked });

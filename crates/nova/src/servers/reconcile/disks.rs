@@ -38,6 +38,11 @@ impl Nova {
         Ok(!self.devices_of(server).await?.is_empty())
     }
 
+    pub(super) async fn root_volume(&self, server: &Server) -> Result<Option<String>> {
+        let rows = self.devices_of(server).await?;
+        Ok(rows.into_iter().find(BlockDevice::is_root).map(|row| row.volume_id))
+    }
+
     async fn held(&self, server: &Server, mut rows: Vec<BlockDevice>) -> Result<Disks, Trouble> {
         if rows.is_empty() {
             return Ok(Disks::default());
@@ -339,6 +344,10 @@ impl Nova {
     pub(super) async fn park_volumes(&self, server: &Server) -> Result<()> {
         let ctx = acting_for(server);
         for row in self.devices_of(server).await? {
+            if row.state == State::Detaching {
+                self.forget_device(server, &row, None).await?;
+                continue;
+            }
             let Some(old) = row.attachment_id.clone() else { continue };
             let connected = match self.cinder.attachment(&old).await {
                 Err(error) if error.is_not_found() => false,
@@ -352,6 +361,9 @@ impl Nova {
                 let Some(mut now) = devices::get(tx, &row.id).await? else { return Ok(()) };
                 self.cinder.reserve_within(tx, &ctx, &now.volume_id, &server.id, &new).await?;
                 self.cinder.detach_within(tx, &ctx, &old).await?;
+                if let Some(request) = now.request_id.take() {
+                    actions::end(tx, &server.id, &request, None).await?;
+                }
                 now.attachment_id = Some(new.clone());
                 now.state = State::Attached;
                 devices::save(tx, &now).await

@@ -6,9 +6,9 @@ use reconcile::Outcome;
 use super::load::Present;
 use super::plan::networks;
 use super::trouble::Trouble;
-use super::{End, PowerState, Server, TaskState, VmState};
+use super::{End, PowerState, Server, TaskState, VmState, acting_for};
 use crate::Nova;
-use crate::servers::store;
+use crate::servers::{Spec, store};
 
 impl Nova {
     pub(super) async fn rebuild(&self, server: &Server) -> Result<Outcome> {
@@ -34,8 +34,9 @@ impl Nova {
         if server.task_state == Some(TaskState::Rebuilding) {
             self.shut_down(&server).await?;
             self.hypervisor.reset(&server.id).await?;
+            let spec = self.fill_root_volume(&server).await?;
             let next = TaskState::RebuildSpawning;
-            if !self.settle(&server, |s| s.task_state = Some(next), None, None).await? {
+            if !self.settle(&server, |s| s.task_state = Some(next), spec.as_ref(), None).await? {
                 return Ok(());
             }
             server.task_state = Some(next);
@@ -66,5 +67,18 @@ impl Nova {
         self.neutron.set_port_status(&super::plan::ids(&ports), true).await?;
         self.come_up(&server, VmState::Active, &spec).await?;
         Ok(())
+    }
+
+    /// Twice is as good as once: nobody has written on it in between.
+    async fn fill_root_volume(&self, server: &Server) -> Result<Option<Spec>, Trouble> {
+        let mut spec = store::spec(&mut *self.db.read().await.map_err(Error::from)?, &server.id).await?;
+        let Some(id) = spec.work.reimage.take() else { return Ok(None) };
+        let ctx = acting_for(server);
+        let image = self.glance.image(&ctx, &id).await?;
+        let Some(volume) = self.root_volume(server).await? else {
+            return Err(Trouble::lasting("The server has no disk to boot from."));
+        };
+        self.cinder.reimage(&ctx, &volume, &image).await?;
+        Ok(Some(spec))
     }
 }

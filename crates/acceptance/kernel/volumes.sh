@@ -1,0 +1,15 @@
+# Volumes of real machines, by the command line: plugged in and out, written, snapshotted and grown under a running guest,
+# booted from; and a daemon that ends and comes back meanwhile.
+
+cumulet up
+cumulet image build tiny --upload >/dev/null
+journey volumes
+machine=$(pgrep -f qemu-system)
+daemon=$(cumulet status --json | jq -r .pid)
+kill -9 "$daemon"
+within 10 sh -c "! kill -0 $daemon"
+cumulet up
+check "the machine outlives the daemon" test "$(pgrep -f qemu-system)" = "$machine"
+journey volumes_after
+check "no qemu is left" within 10 test -z "$(pgrep -f qemu-system)"
+cumulet destroy --yes
