@@ -42,7 +42,6 @@ pub(crate) fn plan(device: Option<&BlockDevice>, disk: &Disk) -> DiskPlan {
             Some("sata" | "ide") => Bus::Sata,
             _ => Bus::Virtio,
         },
-        ..DiskPlan::default()
     }
 }
 
