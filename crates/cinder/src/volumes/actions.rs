@@ -408,6 +408,9 @@ impl<'a> Action<'a> {
         self.may(&policy::TERMINATE)?;
         self.form(&["connector"])?.require("connector")?;
         let (db, ctx) = (&self.cinder.db, &self.asker.ctx);
+        for one in &attachments::store::of_volume(&mut *db.read().await?, &self.volume.id).await? {
+            self.cinder.check_unused(ctx, one).await?;
+        }
         attachments::store::mark(db, ctx, &self.volume.id, "os-unreserve").await?;
         Ok(web::no_content(202))
     }

@@ -93,6 +93,8 @@ impl Cinder {
         {
             return Err(Error::bad_request(format!("Availability zone '{zone}' is invalid.")));
         }
+        let of_snapshot = self.snapshot_behind(ctx, new).await?;
+        let new = of_snapshot.as_ref().unwrap_or(new);
         let image = match &new.image {
             Some(reference) => Some(self.image_for(ctx, reference, new.size).await?),
             None => None,
@@ -254,6 +256,20 @@ impl Cinder {
             source.metadata = backup.volume_metadata;
         }
         Ok(source)
+    }
+
+    /// Since 3.46: an image of a server that boots from a volume has no data, and says which snapshot it is.
+    async fn snapshot_behind(&self, ctx: &Ctx, new: &NewVolume) -> Result<Option<NewVolume>> {
+        let Some(id) = new.image.as_ref().filter(|id| ctx.at_least(3, 46) && base::id::is_uuid(id)) else {
+            return Ok(None);
+        };
+        // What is wrong with the image is told where it is looked at.
+        let Ok(image) = self.glance.image(ctx, id).await else { return Ok(None) };
+        let Some(mapping) = image.properties.get("block_device_mapping") else { return Ok(None) };
+        let devices: Vec<serde_json::Value> = serde_json::from_str(mapping).unwrap_or_default();
+        let root = devices.iter().find(|one| one["source_type"] == "snapshot" && one["boot_index"] == 0);
+        let Some(snapshot) = root.and_then(|one| one["snapshot_id"].as_str()) else { return Ok(None) };
+        Ok(Some(NewVolume { image: None, snapshot: Some(snapshot.to_owned()), ..new.clone() }))
     }
 
     /// The image behind a reference: an id, a URL that ends with one, or the name of the only image that has it.

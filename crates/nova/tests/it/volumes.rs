@@ -119,6 +119,12 @@ async fn a_volume_comes_to_a_running_server_and_goes() {
     // Only Compute ends it.
     let body = client.call("DELETE", &format!("/volume/v3/volumes/{volume}"), None).await;
     assert_eq!(body.status, 400);
+    for action in ["os-terminate_connection", "os-detach"] {
+        let body =
+            if action == "os-detach" { json!({action: {}}) } else { json!({action: {"connector": {}}}) };
+        let path = format!("/volume/v3/volumes/{volume}/action");
+        assert_eq!(client.call("POST", &path, Some(body)).await.status, 409, "{action}");
+    }
     detach(&client, &server, &volume).await.expect(202);
     wait_volume(&client, &volume, "available").await;
     assert!(disks(&cloud, &server).is_empty());
@@ -362,6 +368,10 @@ async fn volumes_are_made_of_images_and_snapshots() {
     client.wait(&second, "ACTIVE").await;
     let copy = disks(&cloud, &second).remove(0);
     assert_eq!(show(&client, &copy).await.body["volume"]["snapshot_id"], mapping[0]["snapshot_id"]);
+    // Cinder knows such an image, too.
+    let body = json!({"volume": {"size": 1, "imageRef": kept}});
+    let made = client.call("POST", "/volume/v3/volumes", Some(body)).await.expect(202);
+    assert_eq!(made["volume"]["snapshot_id"], mapping[0]["snapshot_id"]);
     // Its machine goes on in a new layer.
     let plan = cloud.hypervisor.plan(&first).unwrap();
     assert_eq!(plan.disks[0].layers.len(), 3, "{plan:?}");
