@@ -302,6 +302,10 @@ pub async fn detach(db: &Db, ctx: &Ctx, volume_id: &str, id: Option<&str>) -> Re
             .bind(volume_id)
             .run(tx)
             .await?;
+        if volume.status == Status::Error && of_volume(tx, volume_id).await?.is_empty() {
+            // An admin's word about one that was attached: with the last attachment that is over.
+            volume.status = Status::Available;
+        }
         settle(tx, ctx, "volume.detach", &mut volume).await
     })
 }

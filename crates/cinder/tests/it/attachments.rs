@@ -149,3 +149,16 @@ async fn a_service_that_runs_machines_has_functions() {
     assert_eq!(cloud.cinder.volume(&ctx, &id).await.unwrap().status, cinder::Status::Available);
     assert!(cloud.cinder.volume(&crate::cloud::ctx("member@p2"), &id).await.unwrap_err().is_not_found());
 }
+
+#[tokio::test]
+async fn a_volume_that_was_called_broken_is_available_after_a_forced_detach() {
+    let cloud = Cloud::start().await;
+    let id = cloud.volume("member@p1", json!({})).await;
+    let attach = json!({"os-attach": {"instance_uuid": SERVER, "mountpoint": "/dev/vdb"}});
+    cloud.act("member@p1", &id, attach).await.is(202);
+    cloud.act("admin", &id, json!({"os-reset_status": {"status": "error"}})).await.is(202);
+    let attachment = cloud.get("member@p1", &format!("/v3/attachments?volume_id={id}")).await.is(200);
+    let attachment = attachment.ids("attachments")[0].clone();
+    cloud.act("admin", &id, json!({"os-force_detach": {"attachment_id": attachment}})).await.is(202);
+    cloud.until(&id, "available").await;
+}
