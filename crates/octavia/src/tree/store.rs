@@ -215,9 +215,10 @@ pub async fn remove(tx: &mut Tx, ids: &[String]) -> Result<()> {
 /// load balancer has changed since.
 pub async fn settle(tx: &mut Tx, tree: &Tree, status: &str) -> Result<bool> {
     let Some(root) = tree.root() else { return Ok(true) };
-    let settled =
-        sql("UPDATE balancer_node SET provisioning_status = $1, updated_at = $2, generation = generation + 1 \
-         WHERE id = $3 AND generation = $4")
+    let settled = sql(
+        "UPDATE balancer_node SET provisioning_status = $1, updated_at = $2, generation = generation + 1 \
+         WHERE id = $3 AND generation = $4",
+    )
     .bind(status)
     .bind(base::time::now())
     .bind(&root.id)
