@@ -23,6 +23,9 @@ const OVERHEAD: u64 = 1 << 30;
 const LEAST_SHARES: u64 = 2;
 const MOST_SHARES: u64 = 262_144;
 const DEFAULT_PERIOD: u64 = 100_000;
+/// What one process weighs that nobody has limited, and the most that a group can: in version 2, in version 1.
+const WEIGHT: (u64, u64) = (100, 10_000);
+const SHARES: (u64, u64) = (1024, MOST_SHARES);
 
 /// The control groups of a cloud's machines.
 #[derive(Debug)]
@@ -63,7 +66,28 @@ impl Groups {
                 .inspect_err(|error| tracing::debug!(%dir, %error, "no control group for a machine"))
                 .ok()
         });
-        made.collect()
+        let made = made.collect();
+        self.weigh();
+        made
+    }
+
+    /// Together the machines weigh as much as that many processes. Left alone their group weighs as one, and they starve
+    /// beside whatever else this host does.
+    fn weigh(&self) {
+        let (dir, file, (one, most)) = if self.is_unified() {
+            (self.root.clone(), "cpu.weight", WEIGHT)
+        } else if let Some(dir) = self.controller("cpu") {
+            (dir, "cpu.shares", SHARES)
+        } else {
+            return;
+        };
+        let ours = dir.join(&self.ours);
+        let Ok(entries) = ours.read_dir_utf8() else { return };
+        let machines =
+            entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).count();
+        let weight = one.saturating_mul(machines.max(1) as u64).min(most);
+        // It may go at this moment, with its last machine.
+        drop(std::fs::write(ours.join(file), weight.to_string()));
     }
 
     /// A machine has ended. From here on `clear` may take its groups, unless it enters again.
@@ -97,6 +121,7 @@ impl Groups {
                 _ => drop(std::fs::remove_dir(ours)),
             }
         }
+        self.weigh();
         gone
     }
 
@@ -209,6 +234,21 @@ mod tests {
         assert_eq!(read("cpu/cumulet/a/cpu.shares"), "1024");
         assert_eq!(read("cpu/cumulet/a/cpu.cfs_quota_us"), "50000");
         assert_eq!(read("memory/cumulet/a/memory.limit_in_bytes"), "4096");
+    }
+
+    #[test]
+    fn all_machines_weigh_as_many_processes() {
+        let (_dir, groups) = tree();
+        let ours = groups.root.join("cpu/cumulet");
+        for machine in ["a", "b", "c"] {
+            std::fs::create_dir_all(ours.join(machine)).unwrap();
+        }
+        std::fs::write(groups.root.join("cpu/cgroup.procs"), "").unwrap();
+        let weight = || std::fs::read_to_string(ours.join("cpu.shares")).unwrap();
+        groups.enter("c", &LIMITS, 4096);
+        assert_eq!(weight(), "3072");
+        assert!(groups.remove("b"));
+        assert_eq!(weight(), "2048");
     }
 
     #[tokio::test]
