@@ -1,5 +1,5 @@
-# From an empty cloud to a cluster that uses it: load balancers, volumes, ingress, the cloud's users; and back to an empty
-# project. One cluster of two nodes serves all journeys (cluster_*.sh), since a node takes minutes where it is emulated;
+# From an empty cloud to a cluster that uses it: load balancers, volumes, ingress; and back to an empty project. `users` (the
+# cloud's users in the cluster) and `rotate` (the controllers' credential) are run when they are asked for. One cluster of two nodes serves all journeys (cluster_*.sh), since a node takes minutes where it is emulated;
 # pods that need two nodes run on the control plane, too.
 
 before=$(footprint)
@@ -12,7 +12,7 @@ name: demo
 workers: 1
 addons:
   octavia-ingress: true
-  keystone-auth: true
+  keystone-auth: $(asked users && echo true || echo false)
 YAML
 started=$SECONDS
 check "cumulet cluster create -f demo.yaml" cumulet cluster create -f "$work/demo.yaml"
@@ -22,22 +22,32 @@ programs() { tar -C "$work" -xf "$(ls -t "$cache"/parts/"$1"*.tar | head -n 1)" 
 programs kubernetes-v kubectl
 programs cloud-provider-openstack-v client-keystone-auth
 PATH="$work:$PATH"
-k() { kubectl --context demo --request-timeout=60s "$@"; }
+# An API server on an emulated node starves for a moment now and then, and is asked again.
+k() {
+  local try
+  for try in 1 2 3 4 5; do
+    kubectl --context demo --request-timeout=60s "$@" 2>"$work/k.err" </dev/null && return 0
+    grep -qiE 'refused|timeout|timed out|canceled|EOF|etcdserver|http2|reset by peer' "$work/k.err" || break
+    grep -q 'waiting for the condition' "$work/k.err" && break
+    sleep 10
+  done
+  cat "$work/k.err" >&2
+  return 1
+}
+# Objects from the standard input. The server judges them; fetching its schemas first takes it a minute.
+applied() { cat >"$work/applied.yaml"; k apply --validate=false -f "$work/applied.yaml"; }
 # runs NAME..: the pods of these labels `app` are Ready.
 runs() { for app in "$@"; do k wait --for=condition=Ready pod -l "app=$app" --timeout=300s || return 1; done; }
 
 check "two nodes are Ready" test "$(k get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" -eq 2
 k get nodes -o wide
 check "cluster list shows it" sh -c 'cumulet cluster list | grep -q demo'
-for part in nodes network balancers volumes ingress users; do
+for part in "${parts[@]}"; do
   say "== cluster: $part (at $SECONDS s)"
   . "$repo/crates/acceptance/kernel/cluster_$part.sh"
 done
 
 say "== cluster: the end (at $SECONDS s)"
-old=$(openstack application credential list -f value -c ID)
-check "the credential is rotated" cumulet cluster rotate-credential demo
-check "and the old one is no more" sh -c '! openstack application credential show "$1" >/dev/null 2>&1' sh "$old"
 # What is left in the cluster on purpose: a service with a load balancer, and a claim with its volume.
 check "a claim stays" test "$(openstack volume list -f value -c ID | wc -l)" -ge 1
 check "a load balancer stays" test "$(openstack loadbalancer list -f value -c id | wc -l)" -ge 1

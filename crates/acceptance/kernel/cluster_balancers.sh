@@ -1,7 +1,7 @@
 # Sourced by cluster.sh: Services of type LoadBalancer.
 
 balanced() { # NAME PORT [annotations]
-  k apply -f - <<YAML
+  applied <<YAML
 apiVersion: v1
 kind: Service
 metadata: {name: $1, annotations: {$3}}
@@ -38,6 +38,6 @@ forwarded() { answers "$vip:8002" | grep -q 'forwarded=172\.24\.4\.1$'; }
 check "the pod is told who asks" within 120 forwarded
 check "there is one load balancer" test "$(openstack loadbalancer list -f value -c id | wc -l)" -eq 1
 check "with two listeners" test "$(openstack loadbalancer listener list -f value -c id | wc -l)" -eq 2
-k delete service shared
+k delete --ignore-not-found service shared
 check "without the second service its port is closed" within 60 refuses "$vip:8002"
 check "and the first still answers" answers "$vip:8000"

@@ -1,7 +1,7 @@
 # Sourced by cluster.sh: one address, two hosts.
 
 host() { # NAME
-  k apply -f - <<YAML
+  applied <<YAML
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: $1}
@@ -31,7 +31,7 @@ YAML
 }
 host one
 host two
-k apply -f - <<YAML
+applied <<YAML
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
@@ -53,7 +53,7 @@ serves() { [ "$(curl -sf -m 10 -H "Host: $1.example" "http://$at/")" = "this is 
 check "the first host's pod answers" within 120 serves one
 check "the second host's answers by the same address" within 60 serves two
 check "and no other host" sh -c '! curl -sf -m 10 -H "Host: three.example" "http://$1/"' sh "$at"
-k delete ingress hosts
+k delete --ignore-not-found ingress hosts
 check "without the ingress its load balancer is gone" within 120 sh -c '! openstack loadbalancer list -f value -c name | grep -q kube_ingress'
-k delete pod one two --wait=false
-k delete service one two
+k delete --ignore-not-found pod one two --wait=false
+k delete --ignore-not-found service one two

@@ -36,7 +36,7 @@ spec:
   selector: {app: web}
   ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
 YAML
-k apply -f "$work/web.yaml"
+applied <"$work/web.yaml"
 page=cgi-bin/index.cgi
 check "pods on all nodes run" k rollout status daemonset/web --timeout=300s
 mapfile -t pods < <(k get pods -l app=web -o name)

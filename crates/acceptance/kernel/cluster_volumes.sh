@@ -1,7 +1,7 @@
 # Sourced by cluster.sh: claims and the cloud's volumes.
 
 claim() { # NAME GIB [more of the spec]
-  k apply -f - <<YAML
+  applied <<YAML
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: $1}
@@ -19,7 +19,7 @@ keeper() {
     mounts="$mounts{name: $claim, mountPath: /$claim},"
     volumes="$volumes{name: $claim, persistentVolumeClaim: {claimName: $claim}},"
   done
-  k apply -f - <<YAML
+  applied <<YAML
 apiVersion: v1
 kind: Pod
 metadata: {name: $name, labels: {app: $name}}
@@ -56,12 +56,12 @@ grown() { [ "$(size first)" -gt 1500 ]; }
 check "it grows while the pod has it" within 180 grown
 check "and so does the volume" test "$(openstack volume show "$volume" -f value -c size)" -eq 2
 
-k delete pod first
+k delete --ignore-not-found pod first
 keeper second demo-control-plane-0 data
 check "a pod on another node gets the same claim" runs second
 check "with what was written" test "$(k exec second -- cat /data/file)" = kept
 
-k apply -f - <<YAML
+applied <<YAML
 apiVersion: snapshot.storage.k8s.io/v1
 kind: VolumeSnapshot
 metadata: {name: then}
@@ -78,7 +78,7 @@ check "the snapshot holds what was then" test "$(k exec copies -- cat /restored/
 check "the clone holds what is now" test "$(k exec copies -- cat /cloned/file)" = changed
 
 openstack volume type create shared --property multiattach='<is> True' >/dev/null
-k apply -f - <<YAML
+applied <<YAML
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: shared}
@@ -121,10 +121,10 @@ k exec "${both[0]}" -- sh -c 'printf %-4096s shared | dd of=/dev/block bs=4096 c
 check "what one writes the other reads" test \
   "$(k exec "${both[1]}" -- sh -c 'dd if=/dev/block bs=4096 count=1 iflag=direct 2>/dev/null' | tr -d ' ')" = shared
 
-k delete daemonset block
-k delete pod copies --wait=false
-k delete pvc block restored cloned
-k delete volumesnapshot then
+k delete --ignore-not-found daemonset block
+k delete --ignore-not-found pod copies --wait=false
+k delete --ignore-not-found pvc block restored cloned
+k delete --ignore-not-found volumesnapshot then
 check "volumes of deleted claims are deleted" within 180 sh -c '[ "$(openstack volume list -f value -c ID)" = "$1" ]' sh "$volume"
 check "and so are snapshots" test -z "$(openstack volume snapshot list -f value -c ID)"
 openstack volume type delete shared
