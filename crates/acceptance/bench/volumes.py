@@ -161,9 +161,9 @@ def main():
             detach(j, server, volume)
             until(30, lambda: j.guest(address, "[ -b /dev/vdb ] || echo gone") == "gone")
         times.append(attach(j, server, address, volume))
-    accelerator = json.loads(subprocess.check_output(["cumulet", "status", "--json"]))
-    row("volume attach to the guest's seeing it", times, accelerator=accelerator.get("accelerator"))
-    os.kill(accelerator["pid"], signal.SIGKILL)
+    status = json.loads(subprocess.check_output(["cumulet", "status", "--json"]))
+    row("volume attach to the guest's seeing it", times, accelerator=status.get("accelerator"))
+    os.kill(status["pid"], signal.SIGKILL)
     time.sleep(1)
     by_hand(server, size, j.work)
     if not until(30, lambda: j.guest(address, "[ -b /dev/vdc ] && echo there") == "there"):
