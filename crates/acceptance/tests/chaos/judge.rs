@@ -88,50 +88,80 @@ pub async fn list(client: &Client, path: &str, key: &str) -> Vec<Value> {
     client.get(path).await.expect(200)[key].as_array().expect("a list").clone()
 }
 
-/// Everything, once no server and no image is on its way anywhere.
+/// Everything, once nothing is on its way anywhere.
+///
+/// The lists are read one after another, so that what ends in between is in one list as it was and in the next as
+/// it is: only what looks the same twice is at rest.
 async fn at_rest(admin: &Client) -> Result<Seen, String> {
     let deadline = Instant::now() + PATIENCE;
+    let mut before = None;
     loop {
-        let servers = list(admin, "/compute/v2.1/servers/detail?limit=1000", "servers").await;
-        let images = list(admin, "/image/v2/images?limit=1000", "images").await;
-        let (path, _) = Kind::Balancer.path();
-        let balancers = list(admin, path, "loadbalancers").await;
-        let pending = |b: &&Value| text(&b["provisioning_status"]).starts_with("PENDING");
-        let building = |s: &&Value| s["status"] == "BUILD" || !s["OS-EXT-STS:task_state"].is_null();
+        let look = Look::take(admin).await;
+        let busy = look.busy();
+        if busy.is_empty() && before.as_ref() == Some(&look) {
+            return Ok(look.seen(admin).await);
+        }
+        if Instant::now() > deadline {
+            return Err(if busy.is_empty() { "every look is another".to_owned() } else { busy.join(", ") });
+        }
+        before = Some(look);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The lists of what may be on its way somewhere.
+#[derive(PartialEq)]
+struct Look {
+    servers: Vec<Value>,
+    images: Vec<Value>,
+    balancers: Vec<Value>,
+    volumes: Vec<Value>,
+}
+
+impl Look {
+    async fn take(admin: &Client) -> Self {
+        let (balancers, _) = Kind::Balancer.path();
+        Self {
+            servers: list(admin, "/compute/v2.1/servers/detail?limit=1000", "servers").await,
+            images: list(admin, "/image/v2/images?limit=1000", "images").await,
+            balancers: list(admin, balancers, "loadbalancers").await,
+            volumes: list(admin, "/volume/v3/volumes/detail?limit=1000", "volumes").await,
+        }
+    }
+
+    /// What is on its way, by name and state.
+    fn busy(&self) -> Vec<String> {
+        let servers =
+            self.servers.iter().filter(|s| s["status"] == "BUILD" || !s["OS-EXT-STS:task_state"].is_null());
         // Only on the shelf a reservation lasts.
-        let shelved = servers.iter().filter(|s| s["status"] == "SHELVED_OFFLOADED");
-        let kept: BTreeSet<String> = shelved
+        let shelved = self.servers.iter().filter(|s| s["status"] == "SHELVED_OFFLOADED");
+        let kept: BTreeSet<&str> = shelved
             .flat_map(|s| s["os-extended-volumes:volumes_attached"].as_array().expect("a list"))
-            .map(|volume| text(&volume["id"]).to_owned())
+            .map(|volume| text(&volume["id"]))
             .collect();
         let moving = |v: &&Value| {
             let status = text(&v["status"]);
             !VOLUMES_AT_REST.contains(&status) || status == "reserved" && !kept.contains(text(&v["id"]))
         };
-        let volumes = list(admin, "/volume/v3/volumes/detail?limit=1000", "volumes").await;
-        let filling = |i: &&Value| i["status"] == "saving" || i["status"] == "importing";
-        let busy_servers = servers.iter().filter(building);
-        let busy: Vec<String> = busy_servers
+        let images = self.images.iter().filter(|i| i["status"] == "saving" || i["status"] == "importing");
+        let balancers =
+            self.balancers.iter().filter(|b| text(&b["provisioning_status"]).starts_with("PENDING"));
+        servers
             .map(|s| format!("{} {} {}", s["name"], s["status"], s["OS-EXT-STS:task_state"]))
-            .chain(volumes.iter().filter(moving).map(|v| format!("{} {}", v["name"], v["status"])))
-            .chain(images.iter().filter(filling).map(|i| format!("{} {}", i["name"], i["status"])))
-            .chain(
-                balancers
-                    .iter()
-                    .filter(pending)
-                    .map(|b| format!("{} {}", b["name"], b["provisioning_status"])),
-            )
-            .collect();
-        if busy.is_empty() {
-            let balancers = balancers.iter().map(|b| text(&b["id"]).to_owned()).collect();
-            let servers = servers.into_iter().map(|s| (text(&s["id"]).to_owned(), s)).collect();
-            let ports = list(admin, "/network/v2.0/ports?limit=1000", "ports").await;
-            return Ok(Seen { servers, images, ports, balancers, volumes });
+            .chain(self.volumes.iter().filter(moving).map(|v| format!("{} {}", v["name"], v["status"])))
+            .chain(images.map(|i| format!("{} {}", i["name"], i["status"])))
+            .chain(balancers.map(|b| format!("{} {}", b["name"], b["provisioning_status"])))
+            .collect()
+    }
+
+    async fn seen(self, admin: &Client) -> Seen {
+        Seen {
+            balancers: self.balancers.iter().map(|b| text(&b["id"]).to_owned()).collect(),
+            servers: self.servers.into_iter().map(|s| (text(&s["id"]).to_owned(), s)).collect(),
+            images: self.images,
+            ports: list(admin, "/network/v2.0/ports?limit=1000", "ports").await,
+            volumes: self.volumes,
         }
-        if Instant::now() > deadline {
-            return Err(busy.join(", "));
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
