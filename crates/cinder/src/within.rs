@@ -58,6 +58,11 @@ impl Cinder {
         attached::mark_in(tx, ctx, volume_id, "os-roll_detaching").await
     }
 
+    /// No host has the volume any more, and it is its server's as before. Whatever else is being done to it goes on.
+    pub async fn park_within(&self, tx: &mut Tx, ctx: &Ctx, attachment_id: &str, new_id: &str) -> Result<()> {
+        attached::park_in(tx, ctx, attachment_id, new_id).await
+    }
+
     /// Gone already is fine.
     pub async fn detach_within(&self, tx: &mut Tx, ctx: &Ctx, attachment_id: &str) -> Result<()> {
         match attached::delete_in(tx, ctx, attachment_id).await {

@@ -229,6 +229,17 @@ pub async fn delete_in(tx: &mut Tx, ctx: &Ctx, id: &str) -> Result<Vec<Attachmen
     Ok(of_volume(tx, &volume.id).await?)
 }
 
+/// A reservation for the same server in the attachment's place.
+pub async fn park_in(tx: &mut Tx, ctx: &Ctx, id: &str, new_id: &str) -> Result<()> {
+    let (old, mut volume) = both(tx, id).await?;
+    sql("DELETE FROM volume_attachments WHERE id = $1").bind(id.to_owned()).run(tx).await?;
+    let mut one = Attachment::new(&volume, old.server_id.as_deref(), "reserved");
+    one.id = new_id.to_owned();
+    one.mode = old.mode;
+    write(tx, &one).await?;
+    settle(tx, ctx, "volume.park", &mut volume).await
+}
+
 /// The older `os-attach`: reserved by `os-reserve`, or not at all.
 pub async fn attach(
     db: &Db,

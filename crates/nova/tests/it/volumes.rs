@@ -1,5 +1,6 @@
 //! Servers with volumes.
 
+use host::fake::{Fault, Operation};
 use serde_json::{Value, json};
 
 use crate::cloud::{ADMIN, Answer, Client, Cloud};
@@ -532,6 +533,24 @@ async fn volumes_come_and_go_on_the_shelf() {
     let path = format!("/servers/{server}/os-volume_attachments/{stays}");
     let shown = client.get(&path).await.expect(200);
     assert_eq!(shown["volumeAttachment"]["device"], "/dev/vdb");
+}
+
+#[tokio::test]
+async fn once_a_host_forgets_a_machine_it_forgets_it_wholly() {
+    let cloud = Cloud::start().await;
+    let client = cloud.as_("p1");
+    let server = server(&cloud, &client).await;
+    let destroying = Fault {
+        operation: Some(Operation::Destroy),
+        error: Some("the disk is busy".into()),
+        times: Some(6),
+        ..Fault::default()
+    };
+    cloud.hypervisor.faults().add(destroying);
+    client.action(&server, json!({"shelve": null})).await.expect(202);
+    client.wait(&server, "SHELVED_OFFLOADED").await;
+    client.action(&server, json!({"unshelve": null})).await.expect(202);
+    client.wait(&server, "ACTIVE").await;
 }
 
 #[tokio::test]

@@ -276,3 +276,58 @@ fn ten_kills_while_volumes_come_and_go() {
     steps.extend([Step::Attach(1, 0), Step::Snapshot(0), Step::Kill(1)]);
     play(&steps);
 }
+
+/// Shelved while the machine may have it already: the daemon died in between.
+#[test]
+fn a_volume_on_its_way_when_the_daemon_died_goes_on_the_shelf_with_its_server() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let machines = Arc::new(FakeHypervisor::new(FakeOptions::default()).unwrap());
+    let network = Arc::new(FakeNetwork::new(Duration::ZERO));
+    let mut life = Life::start(&dir, &machines, &network);
+    let server = life.run(async |cloud| {
+        let demo = cloud.as_("demo");
+        let image = cloud.image("demo").await;
+        let body = json!({"name": "s", "imageRef": image, "flavorRef": "42", "networks": "none"});
+        let server = demo.server(body).await;
+        demo.wait(&server, "ACTIVE").await;
+        for name in ["there", "coming"] {
+            if name == "coming" {
+                machines.faults().set_delay(Operation::Plug, Duration::from_secs(60));
+            }
+            let body = json!({"volume": {"size": 1, "name": name}});
+            let made = cinder(&demo, "POST", "/volumes", Some(body)).await.expect(202);
+            become_all(cloud, "available", if name == "there" { "available" } else { "in-use" }).await;
+            let path = format!("/servers/{server}/os-volume_attachments");
+            let body = json!({"volumeAttachment": {"volumeId": made["volume"]["id"]}});
+            demo.post(&path, body).await.expect(200);
+            become_all(cloud, if name == "there" { "in-use" } else { "attaching" }, "in-use").await;
+        }
+        demo.action(&server, json!({"shelve": null})).await.expect(202);
+        server
+    });
+    drop(life);
+    machines.faults().clear();
+    life = Life::start(&dir, &machines, &network);
+    life.run(async |cloud| {
+        let demo = cloud.as_("demo");
+        demo.wait(&server, "SHELVED_OFFLOADED").await;
+        become_all(cloud, "reserved", "reserved").await;
+        demo.action(&server, json!({"unshelve": null})).await.expect(202);
+        demo.wait(&server, "ACTIVE").await;
+        become_all(cloud, "in-use", "in-use").await;
+        assert_eq!(machines.plan(&server).unwrap().disks.len(), 2);
+    });
+}
+
+/// Each volume is in one of two states.
+async fn become_all(cloud: &Cloud, one: &str, other: &str) {
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let states: Vec<Value> = volumes(cloud).await.iter_mut().map(|v| v["status"].take()).collect();
+        if states.iter().all(|state| state == one || state == other) {
+            return;
+        }
+        assert!(std::time::Instant::now() < end, "{states:?} and not {one}, {other}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -359,8 +359,7 @@ impl Nova {
             let new = base::id::uuid();
             db::write!(self.db, |tx| {
                 let Some(mut now) = devices::get(tx, &row.id).await? else { return Ok(()) };
-                self.cinder.reserve_within(tx, &ctx, &now.volume_id, &server.id, &new).await?;
-                self.cinder.detach_within(tx, &ctx, &old).await?;
+                self.cinder.park_within(tx, &ctx, &old, &new).await?;
                 if let Some(request) = now.request_id.take() {
                     actions::end(tx, &server.id, &request, None).await?;
                 }

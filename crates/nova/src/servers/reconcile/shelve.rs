@@ -18,7 +18,11 @@ impl Nova {
         else {
             return Ok(Outcome::Done);
         };
-        let Err(trouble) = done else { return Ok(Outcome::Done) };
+        let trouble = match done {
+            Ok(false) => return Ok(Outcome::Done),
+            Ok(true) => return self.off_the_host(server).await,
+            Err(trouble) => trouble,
+        };
         let Some(now) = store::get(&mut *self.db.read().await?, &server.id).await? else {
             return Ok(Outcome::Done);
         };
@@ -29,7 +33,7 @@ impl Nova {
             return Err(error);
         }
         if now.task_state == Some(TaskState::ShelvingOffloading) {
-            // The disk is safe in its image; that the host still has the machine is for another attempt.
+            // The host still has the machine, and another attempt may take it off.
             return self.end_as_before(&now, &trouble, None).await;
         }
         if let Some(image) = &image {
@@ -40,15 +44,16 @@ impl Nova {
         self.end_as_before(&now, &trouble, Some(&spec)).await
     }
 
-    /// `image`: of its disk; None when that is a volume, which stays as it is.
-    async fn try_shelve(&self, mut server: Server, image: Option<&str>) -> Result<(), Trouble> {
+    /// Up to where the host can forget the machine; false: the row wishes something else now. `image`: of its disk; None
+    /// when that is a volume, which stays as it is.
+    async fn try_shelve(&self, mut server: Server, image: Option<&str>) -> Result<bool, Trouble> {
         if server.task_state == Some(TaskState::Shelving) {
             self.shut_down(&server).await?;
             if let Some(image) = image {
                 self.copy_disk(&server, image).await?;
             }
             if !self.move_on(&mut server, TaskState::ShelvingImageUploading).await? {
-                return Ok(());
+                return Ok(false);
             }
         }
         if server.task_state == Some(TaskState::ShelvingImageUploading) {
@@ -69,14 +74,25 @@ impl Nova {
                 None,
             );
             if !moved.await? {
-                return Ok(());
+                return Ok(false);
             }
             server.vm_state = VmState::Shelved;
             server.task_state = Some(next);
         }
         self.ports_down(&server).await?;
-        self.hypervisor.destroy(&server.id).await?;
         self.park_volumes(&server).await?;
+        Ok(true)
+    }
+
+    /// From the first step on the machine is not whole any more: this is tried until it is done.
+    async fn off_the_host(&self, server: &Server) -> Result<Outcome> {
+        let Some(server) = store::get(&mut *self.db.read().await?, &server.id).await? else {
+            return Ok(Outcome::Done);
+        };
+        if server.task_state != Some(TaskState::ShelvingOffloading) {
+            return Ok(Outcome::Done);
+        }
+        self.hypervisor.destroy(&server.id).await.map_err(Error::internal)?;
         self.placement.release(&server.id).await?;
         self.settle(
             &server,
@@ -91,7 +107,7 @@ impl Nova {
             Some(End::Success),
         )
         .await?;
-        Ok(())
+        Ok(Outcome::Done)
     }
 
     pub(super) async fn unshelve(&self, server: &Server) -> Result<Outcome> {
