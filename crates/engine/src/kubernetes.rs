@@ -181,19 +181,37 @@ fn balanced(services: &Value) -> Vec<(String, String)> {
     services["items"].as_array().into_iter().flatten().filter_map(of).collect()
 }
 
-/// DaemonSets count what is scheduled, Deployments what was asked for.
+pub(crate) fn is_workload(object: &Value) -> bool {
+    matches!(object["kind"].as_str(), Some("DaemonSet" | "Deployment"))
+}
+
+/// DaemonSets count what is scheduled, Deployments what was asked for. Pods of an earlier template count for nothing, and
+/// Deployments have none left.
 fn workload(object: &Value) -> Look<()> {
     let status = &object["status"];
     let count = |value: &Value| value.as_u64().unwrap_or(0);
-    let (ready, wanted) = match object["kind"].as_str() {
-        Some("DaemonSet") => (count(&status["numberReady"]), count(&status["desiredNumberScheduled"])),
-        _ => (count(&status["readyReplicas"]), count(&object["spec"]["replicas"])),
+    let (ready, new, old, wanted) = match object["kind"].as_str() {
+        Some("DaemonSet") => (
+            count(&status["numberReady"]),
+            count(&status["updatedNumberScheduled"]),
+            0,
+            count(&status["desiredNumberScheduled"]),
+        ),
+        _ => {
+            let new = count(&status["updatedReplicas"]);
+            let old = count(&status["replicas"]).saturating_sub(new);
+            (count(&status["readyReplicas"]), new, old, count(&object["spec"]["replicas"]))
+        }
     };
     let seen = count(&status["observedGeneration"]) >= count(&object["metadata"]["generation"]);
-    if seen && wanted > 0 && ready >= wanted {
+    if seen && wanted > 0 && ready >= wanted && new >= wanted && old == 0 {
         return Ok(());
     }
-    Err(format!("{}: {ready} of {wanted} pods are ready", text(&object["metadata"]["name"])))
+    let name = text(&object["metadata"]["name"]);
+    if ready < wanted || wanted == 0 {
+        return Err(format!("{name}: {ready} of {wanted} pods are ready"));
+    }
+    Err(format!("{name}: {} of {wanted} pods are replaced", new.min(wanted)))
 }
 
 /// The path of an object of the kinds in our own manifests.
@@ -290,17 +308,25 @@ mod tests {
 
     #[test]
     fn workloads_are_ready_when_all_pods_are() {
-        let daemon_set = |ready: u64, wanted: u64| {
+        let daemon_set = |ready: u64, new: u64, wanted: u64| {
             json!({"kind": "DaemonSet", "metadata": {"name": "f", "generation": 1},
-                   "status": {"observedGeneration": 1, "numberReady": ready, "desiredNumberScheduled": wanted}})
+                   "status": {"observedGeneration": 1, "numberReady": ready, "updatedNumberScheduled": new,
+                              "desiredNumberScheduled": wanted}})
         };
-        assert_eq!(workload(&daemon_set(2, 2)), Ok(()));
-        assert_eq!(workload(&daemon_set(1, 2)), Err("f: 1 of 2 pods are ready".to_owned()));
+        assert_eq!(workload(&daemon_set(2, 2, 2)), Ok(()));
+        assert_eq!(workload(&daemon_set(1, 2, 2)), Err("f: 1 of 2 pods are ready".to_owned()));
         // Nothing scheduled yet is not "ready".
-        assert!(workload(&daemon_set(0, 0)).is_err());
-        let old = json!({"kind": "Deployment", "metadata": {"name": "d", "generation": 2}, "spec": {"replicas": 2},
-                         "status": {"observedGeneration": 1, "readyReplicas": 2}});
-        assert!(workload(&old).is_err());
+        assert!(workload(&daemon_set(0, 0, 0)).is_err());
+        let deployment = |seen: u64, all: u64, new: u64| {
+            json!({"kind": "Deployment", "metadata": {"name": "d", "generation": 2}, "spec": {"replicas": 2},
+                   "status": {"observedGeneration": seen, "replicas": all, "updatedReplicas": new, "readyReplicas": 2}})
+        };
+        assert_eq!(workload(&deployment(2, 2, 2)), Ok(()));
+        assert!(workload(&deployment(1, 2, 2)).is_err());
+        // Pods of the template before are ready, and not what was asked for.
+        assert_eq!(workload(&daemon_set(2, 1, 2)), Err("f: 1 of 2 pods are replaced".to_owned()));
+        assert_eq!(workload(&deployment(2, 3, 1)), Err("d: 1 of 2 pods are replaced".to_owned()));
+        assert!(workload(&deployment(2, 3, 2)).is_err());
     }
 
     #[test]

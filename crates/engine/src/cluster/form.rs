@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::execute::Executor;
-use crate::kubernetes::{Kubernetes, Look};
+use crate::kubernetes::{self, Kubernetes, Look};
 use crate::node::{Node, Role};
 use crate::progress::Progress;
 use crate::{Error, Result, addons, bootstrap};
@@ -46,6 +46,29 @@ impl Forming<'_> {
 
     /// The controllers by which the cluster uses its cloud.
     pub async fn addons(&self, time: addons::Time) -> Result<()> {
+        for object in self.objects(time).await? {
+            self.apply(&object).await?;
+        }
+        Ok(())
+    }
+
+    /// The same of a cluster that runs: what has to start again does so one after the other. All at once they would leave the
+    /// API server of a small control plane no time to answer, and every one of them would be out of work meanwhile.
+    pub async fn addons_in_turn(&self) -> Result<()> {
+        for time in [addons::Time::BeforeNodes, addons::Time::AfterNodes] {
+            for object in self.objects(time).await? {
+                self.apply(&object).await?;
+                if kubernetes::is_workload(&object) {
+                    let path = kubernetes::path_of(&object)?;
+                    let look = async || self.kubernetes.workload_ready(&path).await;
+                    self.wait("the add-ons starting again", look, async || Vec::new()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn objects(&self, time: addons::Time) -> Result<Vec<Value>> {
         let executor = self.executor;
         let wanted = executor.wanted;
         let lost = |what: &str| Error::Internal(format!("{what} is lost"));
@@ -64,10 +87,7 @@ impl Forming<'_> {
             place,
             api_address: api.ok_or_else(|| lost("the control plane's address"))?,
         };
-        for object in addons::objects(&inputs, time)? {
-            self.apply(&object).await?;
-        }
-        Ok(())
+        addons::objects(&inputs, time)
     }
 
     async fn apply(&self, object: &Value) -> Result<()> {

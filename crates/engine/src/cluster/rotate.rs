@@ -4,7 +4,6 @@ use openstack::Deadline;
 
 use super::form::Forming;
 use super::{Options, same_cloud};
-use crate::addons::Time;
 use crate::execute::{Executor, remove};
 use crate::kubernetes::Kubernetes;
 use crate::observe::{Looking, observe};
@@ -50,11 +49,7 @@ pub async fn rotate_credential(
     let mut executor = Executor { cloud, wanted, store, secrets, world, deadline };
     step(progress, "New credential", executor.create_credential()).await?;
     let forming = Forming { executor: &executor, kubernetes: &kubernetes, server: &server, progress };
-    step(progress, "Add-ons", async {
-        forming.addons(Time::BeforeNodes).await?;
-        forming.addons(Time::AfterNodes).await
-    })
-    .await?;
+    step(progress, "Add-ons", forming.addons_in_turn()).await?;
     step(progress, "Cluster services", forming.services()).await?;
     step(progress, "Old credentials", async {
         for credential in old {
