@@ -4,7 +4,8 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::product::{self, KUBERNETES, Product};
+use super::go_mod;
+use super::product::{KUBERNETES, Product};
 use crate::process::{self, Command};
 use crate::{Error, Key, Result};
 
@@ -114,11 +115,11 @@ fn generate(product: &Product, version: &str, module: &Utf8Path) -> Result<()> {
     let upstream = download(product, version, module)?;
     let libraries = version.replacen("v1.", "v0.", 1);
     let replaced: Vec<(&str, String)> = if product.name == KUBERNETES.name {
-        product::staging(&upstream)?.into_iter().map(|module| (module, libraries.clone())).collect()
+        go_mod::staging(&upstream)?.into_iter().map(|module| (module, libraries.clone())).collect()
     } else {
         Vec::new()
     };
-    put(module, "go.mod", &product::go_mod(product, version, &replaced))?;
+    put(module, "go.mod", &go_mod::write(product, version, &replaced))?;
     go(module).args(["mod", "tidy"]).run().map_err(|err| not_available(product, version, &err))
 }
 

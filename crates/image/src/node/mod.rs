@@ -24,6 +24,7 @@
 //! for a cluster of such nodes.
 
 mod containers;
+mod go_mod;
 mod golang;
 mod names;
 mod oci;

@@ -1,8 +1,8 @@
 //! From names to ids: everything that can be wrong with a request is found here, before anything is made.
 
-use openstack::{Flavor, Image, Network, Subnet};
+mod addons;
 
-use std::collections::BTreeSet;
+use openstack::{Flavor, Image, Network, Subnet};
 
 use crate::spec::{AdoptedNetwork, normalize_version};
 use crate::{Addon, Cloud, ClusterSpec, Cni, Error, NodeImage, Result, Wanted};
@@ -13,9 +13,6 @@ const WORKER: Least = Least { vcpus: 1, ram: 2048 };
 
 /// The names of the images that `cumulet image build node` makes.
 const OUR_IMAGES: &str = "debian-13-kubernetes-";
-
-/// The first minor version whose API server asks a webhook of some users only.
-const LEAST_FOR_KEYSTONE: u32 = 32;
 
 #[derive(Debug, Clone, Copy)]
 struct Least {
@@ -49,12 +46,12 @@ pub(crate) async fn resolve(spec: &ClusterSpec, uuid: String, cloud: &dyn Cloud)
         Some(name) => Some(adopt_network(name, cloud).await?),
         None => None,
     };
-    let (addons, cni) = choose_addons(spec, &kubernetes, cloud).await?;
+    let (addons, cni) = addons::choose(spec, &kubernetes, cloud).await?;
     let adopted_router = match &adopted_network {
-        Some(network) if cni == Cni::Router => Some(router_of(network, cloud).await?),
+        Some(network) if cni == Cni::Router => Some(addons::router_of(network, cloud).await?),
         _ => None,
     };
-    let ignore_volume_zones = addons.contains(&Addon::CinderCsi) && !zones_agree(spec, cloud).await?;
+    let ignore_volume_zones = addons.contains(&Addon::CinderCsi) && !addons::zones_agree(spec, cloud).await?;
     let adopted_floating_ip = match spec.floating_ip {
         Some(address) => Some(adopt_floating_ip(&address.to_string(), cloud).await?),
         None => None,
@@ -89,87 +86,6 @@ pub(crate) async fn resolve(spec: &ClusterSpec, uuid: String, cloud: &dyn Cloud)
         adopted_router,
         ignore_volume_zones,
     })
-}
-
-/// What was asked for and can be had; of what nobody spoke, the defaults that the cloud has a service for.
-async fn choose_addons(
-    spec: &ClusterSpec,
-    kubernetes: &str,
-    cloud: &dyn Cloud,
-) -> Result<(BTreeSet<Addon>, Cni)> {
-    let capabilities = cloud.capabilities().await?;
-    let lacks = |addon| match addon {
-        Addon::CinderCsi if !capabilities.volumes() => Some("volumes (Cinder)"),
-        Addon::OctaviaIngress if !capabilities.load_balancers() => Some("load balancers (Octavia)"),
-        _ => None,
-    };
-    let mut chosen = BTreeSet::new();
-    for addon in Addon::ALL {
-        let wanted = match (spec.addons.get(&addon), lacks(addon)) {
-            (Some(true), Some(what)) => {
-                return Err(Error::spec(format!(
-                    "cloud `{}` has no {what}, which the add-on {addon} needs",
-                    cloud.cloud_name()
-                )));
-            }
-            (Some(asked), _) => *asked,
-            (None, lacking) => addon.by_default() && lacking.is_none(),
-        };
-        if wanted {
-            chosen.insert(addon);
-        }
-    }
-    let acting: Vec<&str> = chosen.iter().filter(|addon| addon.acts()).map(|addon| addon.as_str()).collect();
-    if !acting.is_empty() && !cloud.may_make_credentials() {
-        return Err(Error::spec(format!(
-            "the controllers of the cluster ({}) act on the cloud by an application credential of their own, and this \
-             login, itself by a restricted one, may make none; log in with a password, or do without them: {}",
-            acting.join(", "),
-            acting.iter().map(|name| format!("--without {name}")).collect::<Vec<_>>().join(" ")
-        )));
-    }
-    if chosen.contains(&Addon::KeystoneAuth) && numbers(kubernetes) < vec![1, LEAST_FOR_KEYSTONE] {
-        return Err(Error::spec(format!(
-            "the add-on keystone-auth needs Kubernetes v1.{LEAST_FOR_KEYSTONE} or newer, and this is {kubernetes}"
-        )));
-    }
-    let cni = spec.cni.unwrap_or_default();
-    if cni == Cni::Router && !capabilities.routed_pods() {
-        return Err(Error::spec(format!(
-            "cloud `{}` has no static routes or no allowed address pairs, which --cni router needs",
-            cloud.cloud_name()
-        )));
-    }
-    if cni == Cni::Router && !chosen.contains(&Addon::CloudControllerManager) {
-        return Err(Error::spec(
-            "--cni router needs the add-on cloud-controller-manager, which writes the routes",
-        ));
-    }
-    Ok((chosen, cni))
-}
-
-/// Does Cinder know the zones in which nodes will be? A driver that asks for a zone that it does not know makes nothing.
-async fn zones_agree(spec: &ClusterSpec, cloud: &dyn Cloud) -> Result<bool> {
-    let of_volumes = cloud.volume_zones().await?;
-    let of_nodes = match &spec.availability_zone {
-        Some(zone) => vec![zone.clone()],
-        None => cloud.compute_zones().await?,
-    };
-    Ok(of_nodes.iter().all(|zone| of_volumes.contains(zone)))
-}
-
-/// The router that joins a given network to the others.
-async fn router_of(network: &AdoptedNetwork, cloud: &dyn Cloud) -> Result<String> {
-    let ports = cloud.ports(&[("network_id", network.network_id.as_str())]).await?;
-    let found = ports.into_iter().find(|port| {
-        port.is_router_interface() && port.fixed_ips.iter().any(|ip| ip.subnet_id == network.subnet_id)
-    });
-    let found = found.ok_or_else(|| {
-        Error::spec(
-            "no router of this project has an interface in the given network, which --cni router needs",
-        )
-    })?;
-    Ok(found.device_id)
 }
 
 /// The version inside an image: its property, else the end of its name (`debian-13-kubernetes-v1.36.3`).
