@@ -1,6 +1,7 @@
-# From an empty cloud to a cluster that uses it: load balancers, volumes, ingress; and back to an empty project. `users` (the
-# cloud's users in the cluster) and `rotate` (the controllers' credential) are run when they are asked for. One cluster of two nodes serves all journeys (cluster_*.sh), since a node takes minutes where it is emulated;
-# pods that need two nodes run on the control plane, too.
+# From an empty cloud to a cluster that uses it: load balancers, volumes, ingress, the cloud's users; and back to an empty
+# project. `router` (pods routed by the cloud, which is another cluster) is run when it is asked for. One cluster of two nodes
+# serves all journeys (cluster_*.sh), since a node takes minutes where it is emulated; pods that need two nodes run on the
+# control plane, too.
 
 before=$(footprint)
 check "cumulet up" cumulet up
@@ -10,8 +11,9 @@ check "the node image is uploaded" cumulet image build node --upload
 cat >"$work/demo.yaml" <<YAML
 name: demo
 workers: 1
+cni: $(asked router && echo router || echo flannel)
 addons:
-  octavia-ingress: true
+  octavia-ingress: $(asked ingress && echo true || echo false)
   keystone-auth: $(asked users && echo true || echo false)
 YAML
 started=$SECONDS
@@ -48,9 +50,9 @@ for part in "${parts[@]}"; do
 done
 
 say "== cluster: the end (at $SECONDS s)"
-# What is left in the cluster on purpose: a service with a load balancer, and a claim with its volume.
-check "a claim stays" test "$(openstack volume list -f value -c ID | wc -l)" -ge 1
-check "a load balancer stays" test "$(openstack loadbalancer list -f value -c id | wc -l)" -ge 1
+# Left in the cluster on purpose: a claim with its volume, and a service with a load balancer.
+asked volumes && check "a claim stays" test "$(openstack volume list -f value -c ID | wc -l)" -ge 1
+asked balancers && check "a load balancer stays" test "$(openstack loadbalancer list -f value -c id | wc -l)" -ge 1
 check "cumulet cluster delete demo" cumulet cluster delete demo --yes
 nothing() { [ -z "$("$@")" ] || { say "# left: $("$@")"; return 1; }; }
 empty() {
