@@ -41,6 +41,8 @@ pub(super) struct Settings {
     pub accelerator: Accelerator,
     /// The guest's flushes are ignored: fast, and lost when the host crashes.
     pub unsafe_disk_cache: bool,
+    /// MiB for translated code, where there is no KVM.
+    pub translation_mib: u64,
 }
 
 /// Arguments after the program's name.
@@ -51,7 +53,7 @@ pub(super) fn arguments(
     slots: &Slots,
 ) -> Vec<String> {
     let mut line = Line { arguments: Vec::new(), slots, next_set: 0 };
-    line.machine(vm, settings.accelerator);
+    line.machine(vm, settings);
     line.channels(inherited);
     line.ports(slots.count);
     line.disks(vm, inherited, settings.unsafe_disk_cache);
@@ -78,24 +80,29 @@ impl Line<'_> {
         self.arguments.extend([option.to_owned(), value.into()]);
     }
 
-    fn machine(&mut self, vm: &VmPlan, accelerator: Accelerator) {
+    fn machine(&mut self, vm: &VmPlan, settings: Settings) {
         self.arguments.extend(["-nodefaults", "-no-user-config"].map(str::to_owned));
         self.add("-name", format!("guest={},debug-threads=on", vm.id));
         self.add("-uuid", &vm.id);
         // All that QEMU may not do from now on: start programs, gain privileges, change its own limits.
         self.add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
         self.add("-machine", "q35");
-        match accelerator {
+        // As Nova does: a socket for each CPU. Where they are emulated Linux takes the clocks of several sockets for not in
+        // step, and every look at the time is a slow call into QEMU then; of one socket's it uses the CPU's own counter.
+        let cpus = vm.vcpus;
+        let topology = match settings.accelerator {
             Accelerator::Kvm => {
                 self.add("-accel", "kvm");
                 self.add("-cpu", "host");
+                format!("cpus={cpus},sockets={cpus},cores=1,threads=1")
             }
             Accelerator::Tcg => {
-                self.add("-accel", format!("tcg,thread=multi,tb-size={}", translation_mib(vm.memory_mib)));
+                self.add("-accel", format!("tcg,thread=multi,tb-size={}", settings.translation_mib));
                 self.add("-cpu", "max");
+                format!("cpus={cpus},sockets=1,cores={cpus},threads=1")
             }
-        }
-        self.add("-smp", format!("cpus={0},sockets={0},cores=1,threads=1", vm.vcpus));
+        };
+        self.add("-smp", topology);
         self.add("-m", format!("size={}M", vm.memory_mib));
         // cloud-init knows an OpenStack cloud by the product's name.
         let smbios = "type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,family=Virtual Machine";
@@ -288,7 +295,8 @@ pub(super) fn serial(id: &str) -> &str {
     id.get(..20).unwrap_or(id)
 }
 
-/// Cache of translated code. Small guests run little code; big ones drop and translate again when it is short.
-pub(super) fn translation_mib(memory_mib: u64) -> u64 {
-    (memory_mib / 4).clamp(128, 512)
+/// Cache of translated code. When it is full all of it is dropped and translated again, and a Kubernetes node fills half a GiB
+/// within minutes: as much as half the guest's memory, of a sixteenth of the host's.
+pub(super) fn translation_mib(guest_mib: u64, host_mib: u64) -> u64 {
+    (guest_mib / 2).clamp(128, (host_mib / 16).max(512))
 }

@@ -11,18 +11,23 @@ pub(super) async fn of(shared: &Shared) -> Result<Capacity> {
     let options = &shared.options;
     let disk = rustix::fs::statvfs(options.data_dir.as_std_path())
         .map_err(|error| file_error("measuring", &options.data_dir, error.into()))?;
-    let memory = rustix::system::sysinfo();
     let host = rustix::system::uname();
     Ok(Capacity {
         hostname: host.nodename().to_string_lossy().into_owned(),
         vcpus: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
-        memory_mib: (memory.totalram as u64 * u64::from(memory.mem_unit)) >> 20,
+        memory_mib: memory_mib(),
         disk_gib: disk.f_blocks * disk.f_frsize / GIB,
         free_disk_gib: disk.f_bavail * disk.f_frsize / GIB,
         hypervisor_type: "QEMU".into(),
         hypervisor_version: version_number(&shared.version),
         accelerator: shared.verdict().await.accelerator.name().into(),
     })
+}
+
+/// Of the host.
+pub(super) fn memory_mib() -> u64 {
+    let memory = rustix::system::sysinfo();
+    (memory.totalram as u64 * u64::from(memory.mem_unit)) >> 20
 }
 
 /// E.g. "10.0.2".

@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use super::argv::{self, Inherited, Settings};
 use super::blank;
+use super::capacity;
 use super::paths::VmFiles;
 use super::record::Record;
 use super::shared::Shared;
@@ -43,6 +44,7 @@ pub(super) async fn launch(
     let settings = Settings {
         accelerator: shared.verdict().await.accelerator,
         unsafe_disk_cache: shared.options.unsafe_disk_cache,
+        translation_mib: argv::translation_mib(vm.memory_mib, capacity::memory_mib()),
     };
     let user = is_root().then_some(record.user);
     let mut confinement = Confinement { user, ..Confinement::default() };
@@ -51,7 +53,7 @@ pub(super) async fn launch(
     }
     confinement.limits = vec![(Resource::Nofile, 4096)];
     if is_root() {
-        let memory = memory_limit(vm.memory_mib, argv::translation_mib(vm.memory_mib));
+        let memory = memory_limit(vm.memory_mib, settings.translation_mib);
         confinement.groups_to_join = shared.groups.enter(&vm.id, &vm.limits, memory);
     }
 

@@ -72,8 +72,17 @@ fn shown(arguments: &[String]) -> String {
 
 #[test]
 fn the_command_line_of_an_emulated_machine() {
-    let settings = Settings { accelerator: Accelerator::Tcg, unsafe_disk_cache: false };
+    let settings = Settings { accelerator: Accelerator::Tcg, unsafe_disk_cache: false, translation_mib: 512 };
     insta::assert_snapshot!(shown(&argv::arguments(&plan(), &inherited(), settings, &slots(&plan()))));
+}
+
+#[test]
+fn translated_code_has_room_by_guest_and_host() {
+    let mib = argv::translation_mib;
+    assert_eq!(mib(128, 8192), 128);
+    assert_eq!(mib(3072, 4096), 512);
+    assert_eq!(mib(3072, 24 << 10), 1536);
+    assert_eq!(mib(8192, 24 << 10), 1536);
 }
 
 #[test]
@@ -85,7 +94,7 @@ fn the_command_line_of_a_small_machine_on_kvm() {
     vm.config_drive = None;
     vm.root.as_mut().unwrap().image_format = "raw".into();
     let inherited = Inherited { config_drive: None, taps: Vec::new(), ..inherited() };
-    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: true };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: true, translation_mib: 512 };
     insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
 }
 
@@ -103,7 +112,7 @@ fn the_command_line_of_a_machine_in_rescue_that_goes_on() {
         blank: vec![24, 25],
         ..inherited()
     };
-    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false, translation_mib: 512 };
     insta::assert_snapshot!(shown(&argv::arguments(&vm, &inherited, settings, &slots(&vm))));
 }
 
@@ -129,7 +138,7 @@ fn the_command_line_of_a_machine_that_boots_from_a_volume() {
         volumes: vec![vec![(20, READ), (21, READ), (22, WRITTEN)], vec![(23, WRITTEN)]],
         ..inherited()
     };
-    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false, translation_mib: 512 };
     let line = argv::arguments(&vm, &inherited, settings, &slots(&vm));
     let of_volumes =
         |pair: &String| ["fdset/", "-blockdev", "volume-", "throttle"].iter().any(|text| pair.contains(text));
@@ -146,7 +155,7 @@ fn a_boot_volume_is_the_first_disk_and_makes_way_for_rescue() {
     let rescued = VmPlan { rescue: Some(RescuePlan { disk, place: RescuePlace::First }), ..vm.clone() };
     let inherited =
         Inherited { root: None, rescue: Some((20, 21)), volumes: vec![vec![(22, WRITTEN)]], ..inherited() };
-    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false, translation_mib: 512 };
     let line = argv::arguments(&rescued, &inherited, settings, &slots(&rescued));
     let boots: Vec<_> = line.iter().filter(|argument| argument.contains("bootindex")).collect();
     assert_eq!(boots, ["virtio-blk-pci,bus=port0,id=disk-rescue,drive=rescue,serial=rescue,bootindex=1"]);
@@ -198,7 +207,7 @@ fn what_one_machine_alone_can_write_is_refused_to_several() {
 #[test]
 fn a_rescue_disk_behind_the_others_leaves_them_their_places() {
     let before = slots(&plan());
-    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false, translation_mib: 512 };
     let inherited = Inherited { rescue: Some((20, 21)), ..inherited() };
     let line = |bus, cdrom| {
         let disk = RootDisk { image: "/images/rescue".into(), image_format: "raw".into(), size_gib: 0 };
