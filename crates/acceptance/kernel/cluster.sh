@@ -8,9 +8,18 @@ check "cumulet up" cumulet up
 export OS_CLOUD=cumulet
 check "the node image is uploaded" cumulet image build node --upload
 
+ssh-keygen -q -t ed25519 -N '' -f "$work/key"
+on_the_control_plane() {
+  local ip
+  ip=$(openstack floating ip list --port demo-control-plane-0 -f value -c 'Floating IP Address')
+  timeout 240 ssh -i "$work/key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+    "debian@$ip" sudo sh -c "'$*'" </dev/null
+}
+PATH="$work:$PATH"
 cat >"$work/demo.yaml" <<YAML
 name: demo
 workers: 1
+ssh-key: $work/key.pub
 cni: $(asked router && echo router || echo flannel)
 addons:
   octavia-ingress: $(asked ingress && echo true || echo false)
@@ -23,7 +32,6 @@ say "# the cluster took $((SECONDS - started)) s"
 programs() { tar -C "$work" -xf "$(ls -t "$cache"/parts/"$1"*.tar | head -n 1)" "$2"; }
 programs kubernetes-v kubectl
 programs cloud-provider-openstack-v client-keystone-auth
-PATH="$work:$PATH"
 # An API server on an emulated node starves for a moment now and then, and is asked again.
 k() {
   local try
