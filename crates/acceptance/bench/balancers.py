@@ -1,13 +1,15 @@
 """Load balancers: how long one takes to be ACTIVE, what passes through it against the same HAProxy by hand in the same
-namespace, and the memory of many.
+namespace, what its changes cost those who use it, and the memory of many.
 
 Namespaces with veth pairs are in the guests' place. One asks with wrk, another answers with an HAProxy that returns a
-short text; data are sent by one TCP connection. Ours and the one by hand take turns.
+short text; data are sent by one TCP connection. Ours and the one by hand take turns. BENCH_PARTS chooses among
+`through`, `changes` and `many`.
 """
 
 import glob
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,6 +20,8 @@ import openstack
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
 MANY = int(os.environ.get("BENCH_BALANCERS", "200"))
+CHANGES = int(os.environ.get("BENCH_CHANGES", "20"))
+PARTS = os.environ.get("BENCH_PARTS", "through changes many").split()
 NAMESPACES, PROCESSES = [], []
 PUMP = """
 import socket, sys, time
@@ -37,6 +41,32 @@ def drain(connection):
 while True:
     threading.Thread(target=drain, args=(listener.accept()[0],), daemon=True).start()
 """
+# Connections that rest between two requests, as clients' pools hold them, and one that never ends: a line comes in for
+# each round of requests, and the failures go out.
+RESTING = """
+import http.client, socket, sys
+address, resting, failed = sys.argv[1], [], 0
+data = socket.create_connection((address, 81))
+for _ in range(50):
+    resting.append(http.client.HTTPConnection(address, timeout=10))
+for line in sys.stdin:
+    for connection in resting:
+        try:
+            was_open = connection.sock is not None
+            # Without the module's own second try.
+            connection.auto_open = not was_open
+            connection.request("GET", "/")
+            failed += connection.getresponse().read() != b"hello"
+        except (OSError, http.client.HTTPException):
+            failed += 1
+            connection.close()
+            connection.auto_open = 1
+    try:
+        data.sendall(b"x" * 1000)
+    except OSError:
+        failed += 1
+    print(failed, flush=True)
+"""
 ANSWERS = """
 defaults
     mode http
@@ -50,6 +80,8 @@ global
     nbthread 1
     maxconn 4000
 defaults
+    option splice-request
+    option splice-response
     timeout client 50s
     timeout server 50s
     timeout connect 5s
@@ -116,15 +148,20 @@ def haproxies():
     return found
 
 
-def pss(pids):
+def memory(pids, kind="Pss"):
+    """MiB. Pss shares out what several processes have in common, Rss counts it for each."""
     total = 0
     for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup") as file:
-                total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+                total += next(int(line.split()[1]) for line in file if line.startswith(f"{kind}:"))
         except OSError:
             continue
     return total / 1024
+
+
+def daemon_pid():
+    return json.loads(subprocess.run(["cumulet", "status", "--json"], capture_output=True, text=True, check=True).stdout)["pid"]
 
 
 def tell(**row):
@@ -142,9 +179,13 @@ def until_it_takes(client, target, patience=30):
         time.sleep(0.1)
 
 
-def rate(client, target):
-    said = inside(client, "wrk", "-t", "1", "-c", "32", "-d", f"{SECONDS}s", f"http://{target}/", stdout=subprocess.PIPE, text=True)
-    text = said.communicate()[0]
+def wrk(target, *words, seconds=SECONDS):
+    words = ["wrk", "-t", "1", "-c", "32", "-d", f"{seconds}s", *words, f"http://{target}/"]
+    return inside("bench-client", *words, stdout=subprocess.PIPE, text=True)
+
+
+def rate(target, *words):
+    text = wrk(target, *words).communicate()[0]
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith("Requests/sec")))
 
 
@@ -155,14 +196,16 @@ def flow(client, address, port):
 
 def compared(what, unit, measure):
     ours, hand = [], []
-    for _ in range(ROUNDS):
-        hand.append(measure(True))
-        ours.append(measure(False))
+    for number in range(ROUNDS):
+        # Whoever comes second finds the machine as the first has left it.
+        for is_hand in ((True, False), (False, True))[number % 2]:
+            (hand if is_hand else ours).append(measure(is_hand))
     share = statistics.median(ours) / statistics.median(hand)
     tell(row=what, by_hand=round(statistics.median(hand), 2), ours=round(statistics.median(ours), 2), unit=unit, share=round(share, 3))
 
 
-def through(cloud, subnet, network, work):
+def served(cloud, subnet, network, work):
+    """A load balancer with two listeners, its member, who asks it, and an HAProxy by hand beside it."""
     lb = cloud.load_balancer
     mtu, outside = network.mtu, next(n for n in os.listdir("/run/netns") if network.id[:8] in n and "-n-" in n)
     group = next(cloud.network.security_groups(name="default", project_id=cloud.current_project_id))
@@ -191,20 +234,67 @@ def through(cloud, subnet, network, work):
     hand = f"{work}/hand.cfg"
     with open(hand, "w") as file:
         file.write(BY_HAND.format(vip=balancer.vip_address, member=member))
-    PROCESSES.append(inside(own, "haproxy", "-db", "-f", hand, stderr=subprocess.DEVNULL))
-    run("ip", "netns", "exec", own, "nft", "insert", "rule", "inet", "cumulet", "input", "tcp", "dport", "8080-8081", "accept")
-    vip = balancer.vip_address
-    for target in (vip, f"{vip}:8080", f"{vip}:81", f"{vip}:8081"):
-        until_it_takes("bench-client", target)
-    compared("HTTP requests, 32 connections kept open", "1/s", lambda hand: rate("bench-client", f"{vip}:8080" if hand else vip))
-    compared("one TCP connection", "Gbit/s", lambda hand: flow("bench-client", vip, 8081 if hand else 81))
-    lb.delete_load_balancer(balancer.id, cascade=True)
+    # In a session of its own, as ours is: the kernel shares processors out among sessions.
+    PROCESSES.append(inside(own, "haproxy", "-db", "-f", hand, stderr=subprocess.DEVNULL, start_new_session=True))
+    for port in (80, 81):
+        until_it_takes("bench-client", f"{balancer.vip_address}:{port}")
+    return balancer, own
+
+
+def through(vip, own):
+    # The namespace is the cloud's, which takes a rule that it does not know away: it sleeps, and serves all the same.
+    daemon = daemon_pid()
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        run("ip", "netns", "exec", own, "nft", "insert", "rule", "inet", "cumulet", "input", "tcp", "dport", "8080-8081", "accept")
+        for port in (8080, 8081):
+            until_it_takes("bench-client", f"{vip}:{port}")
+        http = lambda hand: f"{vip}:8080" if hand else vip
+        close = ("-H", "Connection: close")
+        compared("HTTP requests, 32 connections kept open", "1/s", lambda hand: rate(http(hand)))
+        compared("HTTP requests, 32 at a time, a connection each", "1/s", lambda hand: rate(http(hand), *close))
+        compared("one TCP connection", "Gbit/s", lambda hand: flow("bench-client", vip, 8081 if hand else 81))
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+
+
+def changes(cloud, balancer):
+    """What those who use a load balancer see of its changes, each of which starts a process anew."""
+    lb, vip = cloud.load_balancer, balancer.vip_address
+    pool = next(pool for pool in lb.pools(loadbalancer_id=balancer.id) if pool.name == "http")
+    member = next(lb.members(pool))
+    resting = inside("bench-client", sys.executable, "-c", RESTING, vip, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    PROCESSES.append(resting)
+
+    def asked():
+        resting.stdin.write("\n")
+        resting.stdin.flush()
+        return int(resting.stdout.readline())
+
+    asked()
+    seconds = max(10, CHANGES // 2)
+    load = [wrk(vip, seconds=seconds), wrk(vip, "-H", "Connection: close", seconds=seconds)]
+    took = []
+    for number in range(CHANGES):
+        begin = time.monotonic()
+        lb.update_member(member, pool, weight=2 + number)
+        ready(lb, balancer)
+        took.append((time.monotonic() - begin) * 1000)
+        failed = asked()
+    took.sort()
+    tell(row=f"a change under load, {CHANGES} of them", ms_p50=round(took[len(took) // 2]), ms_max=round(took[-1]))
+    tell(row=f"50 resting connections and one of data over {CHANGES} changes", failed=failed)
+    for what, running in zip(("connections kept open", "a connection each"), load):
+        lines = running.communicate()[0].splitlines()
+        requests = next(line.split()[0] for line in lines if " requests in " in line)
+        errors = [line.strip() for line in lines if "Socket errors" in line or "Non-2xx" in line]
+        tell(row=f"requests over {CHANGES} changes, 32 at a time, {what}", requests=int(requests), failed=errors or 0)
 
 
 def many(cloud, subnet):
     lb, took, made = cloud.load_balancer, [], []
-    daemon = json.loads(subprocess.run(["cumulet", "status", "--json"], capture_output=True, text=True, check=True).stdout)["pid"]
-    before = pss([daemon])
+    daemon = daemon_pid()
+    before = memory([daemon])
     for number in range(MANY):
         pool = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [{"address": "10.9.0.9", "protocol_port": 80}]}
         listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
@@ -215,11 +305,16 @@ def many(cloud, subnet):
         made.append(balancer)
     took.sort()
     tell(row=f"create to ACTIVE, {MANY} load balancers with a listener and a pool, one after the other",
-         ms_p50=round(took[len(took) // 2]), ms_p99=round(took[len(took) * 99 // 100]))
+         ms_p50=round(took[len(took) // 2]), ms_p95=round(took[len(took) * 95 // 100]), ms_max=round(took[-1]))
     running = haproxies()
-    tell(row=f"memory of {len(running)} load balancers", haproxy_mib=round(pss(running)), daemon_mib_more=round(pss([daemon]) - before))
+    tell(row=f"memory of {len(running)} load balancers", haproxy_mib=round(memory(running)), resident_mib=round(memory(running, "Rss")),
+         daemon_mib_more=round(memory([daemon]) - before))
+    begin = time.monotonic()
     for balancer in made:
         lb.delete_load_balancer(balancer.id, cascade=True)
+    while haproxies() and time.monotonic() < begin + 120:
+        time.sleep(0.05)
+    tell(row=f"deletion of {MANY}, until no process is left", s=round(time.monotonic() - begin, 1), left=len(haproxies()))
 
 
 def main():
@@ -228,8 +323,15 @@ def main():
     network = cloud.network.create_network(name="bench-balancers")
     subnet = cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.9.0.0/23", gateway_ip="10.9.0.1")
     try:
-        through(cloud, subnet, network, work)
-        many(cloud, subnet)
+        if "through" in PARTS or "changes" in PARTS:
+            balancer, own = served(cloud, subnet, network, work)
+            if "through" in PARTS:
+                through(balancer.vip_address, own)
+            if "changes" in PARTS:
+                changes(cloud, balancer)
+            cloud.load_balancer.delete_load_balancer(balancer.id, cascade=True)
+        if "many" in PARTS:
+            many(cloud, subnet)
     finally:
         for process in PROCESSES:
             process.kill()

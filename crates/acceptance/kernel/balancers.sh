@@ -54,6 +54,26 @@ check "which finds it again" cumulet up
 check "as it was" test "$(haproxies)" = "$pid"
 check "and serving" both
 
+# On one connection, before and after a change that starts HAProxy anew.
+resting() {
+  python3 - "$fip" <<'PYTHON'
+import http.client, subprocess, sys
+connection = http.client.HTTPConnection(sys.argv[1], timeout=10)
+def asked():
+    connection.request("GET", "/index.html")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status == 200
+assert asked()
+connection.auto_open = 0
+change = ["openstack", "loadbalancer", "listener", "set", "--connection-limit", "1000", "--wait", "http"]
+subprocess.run(change, check=True)
+assert asked()
+PYTHON
+}
+check "a connection that rests outlives a change" resting
+check "which all see" both
+
 check "a server stops" openstack server stop web-1
 only() { [ "$(for _ in 1 2 3 4; do answer || echo none; done | sort -u | xargs)" = web-2 ]; }
 check "the monitor takes it out" within 30 only

@@ -6,9 +6,11 @@ usual roles, a default subnet pool; an external network if the cloud has none.
 """
 
 import argparse
+import base64
 import configparser
 import os
 import subprocess
+import time
 
 import openstack
 
@@ -60,6 +62,31 @@ def ensure_image(cloud, name, file):
     return image.id
 
 
+def ensure_web_guest(cloud, image, flavor):
+    """The image with the programs that tests of load balancers start in their members."""
+    name = "tempest-web-guest"
+    found = cloud.image.find_image(name)
+    if found:
+        return found.id
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "web-guest.sh")
+    with open(script, "rb") as file:
+        data = base64.b64encode(file.read()).decode()
+    server = cloud.compute.create_server(
+        name=name, image_id=image, flavor_id=flavor, networks="none", config_drive=True, user_data=data
+    )
+    end = time.monotonic() + 300
+    # It stops by itself when it has done so.
+    while cloud.compute.get_server(server).status != "SHUTOFF":
+        if time.monotonic() > end:
+            raise SystemExit(f"{name} does not come to its end: {cloud.compute.get_server_console_output(server)}")
+        time.sleep(1)
+    made = cloud.compute.create_server_image(server, name, wait=True, timeout=300)
+    cloud.image.update_image(made, visibility="public")
+    cloud.compute.delete_server(server)
+    cloud.compute.wait_for_delete(server)
+    return made.id
+
+
 def ensure_flavor(cloud, name, ram):
     return (cloud.compute.find_flavor(name) or cloud.compute.create_flavor(name=name, ram=ram, vcpus=1, disk=1)).id
 
@@ -102,6 +129,7 @@ def main():
     parser.add_argument("--image", help="a guest's qcow2; without it an empty disk, enough for a simulated cloud")
     parser.add_argument("--ssh-user", help="guests are logged in to: the image must run sshd for this user")
     parser.add_argument("--simulated", action="store_true", help="the cloud is a simulated one")
+    parser.add_argument("--test-server", help="the program of Octavia's scenario tests, which guests run as members")
     parser.add_argument("--web", help="a server with image.raw and image.qcow2 that the cloud may import from")
     parser.add_argument("--public-cidr", default="172.24.4.0/24")
     args = parser.parse_args()
@@ -172,6 +200,10 @@ def main():
         # One provider by three names: tests of amphorae are not for it.
         providers = ",".join(f"{p.name}:{p.description}" for p in cloud.load_balancer.providers())
         put("load_balancer", enabled_provider_drivers=providers)
+    if args.test_server:
+        guest = ensure_web_guest(cloud, conf.get("compute", "image_ref"), conf.get("compute", "flavor_ref"))
+        put("compute", image_ref=guest)
+        put("load_balancer", test_server_path=args.test_server, enable_security_groups=True)
     user = args.ssh_user or "cirros"
     put("validation", run_validation=bool(args.ssh_user), image_ssh_user=user, image_alt_ssh_user=user)
     with open(f"{out}/etc/tempest.conf", "w") as file:

@@ -14,13 +14,14 @@
 //! | [`load_balancers`], [`listeners`], [`pools`], [`members`], [`health_monitors`], [`l7policies`], [`l7rules`] | the resources: nodes of a tree |
 //! | [`tree`] | what all nodes have alike: rows, locks, views, lists |
 //! | [`flavors`] | flavors, availability zones and their profiles |
-//! | [`quotas`], [`providers`], [`discovery`] | what goes with the resources |
+//! | [`quotas`], [`providers`], [`amphorae`], [`discovery`] | what goes with the resources |
 //! | [`certificates`] | what listeners and pools show, from the key manager |
 //! | [`plane`] | from rows to this machine and back |
 //! | [`request`] | bodies and lists in Octavia's manner |
 //!
 //! It calls neutron for the port of the VIP and for what a subnet is, and barbican for certificates.
 
+pub mod amphorae;
 pub mod certificates;
 pub mod discovery;
 mod fault;
@@ -113,6 +114,7 @@ impl Octavia {
         let routes = l7rules::api::routes(routes);
         let routes = flavors::api::routes(routes);
         let routes = providers::api::routes(routes);
+        let routes = amphorae::api::routes(routes);
         let routes = quotas::api::routes(routes).into_router();
         // Both names of the version lead to the same calls.
         Router::new().fallback_service(routes.map_request(plain_version))

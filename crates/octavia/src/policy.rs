@@ -53,6 +53,12 @@ policies! {
     PROVIDERS = "provider:get_all" BalancerReader;
     PROVIDER_FLAVOR = "provider-flavor:get_all" BalancerAdmin;
     PROVIDER_ZONE = "provider-availability-zone:get_all" BalancerAdmin;
+    AMPHORA_LIST = "amphora:get_all" BalancerAdmin;
+    AMPHORA_SHOW = "amphora:get_one" BalancerAdmin;
+    AMPHORA_DELETE = "amphora:delete" BalancerAdmin;
+    AMPHORA_STATS = "amphora:get_stats" BalancerAdmin;
+    AMPHORA_CONFIG = "amphora:put_config" BalancerAdmin;
+    AMPHORA_FAILOVER = "amphora:put_failover" BalancerAdmin;
     QUOTA_LIST = "quota:get_all" BalancerQuotaReader;
     QUOTA_SHOW = "quota:get_one" BalancerQuotaReader;
     QUOTA_DEFAULTS = "quota:get_defaults" BalancerQuotaReader;

@@ -18,6 +18,9 @@ pub const PEER: &str = "own";
 /// On loopback; nobody else is in the namespace.
 const PEER_PORT: u16 = 1025;
 
+/// A session's variable: samples may join a variable to an address, and no second sample.
+const SOURCE_PORT: &str = "sess.source_port";
+
 /// Connections at most, of all listeners together.
 pub const MOST: u32 = 50_000;
 /// Old processes end when their last connection does, or after this.
@@ -61,7 +64,7 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
     // Tables of IPv6 addresses take those of IPv4, too.
     let is_v6 = plan.vip.addresses.iter().any(|vip| vip.addr().is_ipv6());
     for pool in plan.pools.iter().filter(|pool| !pool.forwarded) {
-        backend(out, pool, mode_of(plan, pool), is_v6);
+        backend(out, plan, pool, is_v6);
     }
     Some(text)
 }
@@ -100,13 +103,14 @@ fn speaks_http(protocol: ListenerProtocol) -> bool {
     matches!(protocol, Http | TerminatedHttps | Prometheus)
 }
 
+fn leads(listener: &ListenerPlan, pool: &PoolPlan) -> bool {
+    listener.default_pool.as_deref() == Some(&pool.id)
+        || listener.policies.iter().any(|p| p.action == PolicyAction::ToPool(pool.id.clone()))
+}
+
 /// What a pool speaks is decided by who leads to it: connections of a TCP listener are never looked into.
 fn mode_of(plan: &BalancerPlan, pool: &PoolPlan) -> &'static str {
-    let leads = |listener: &&ListenerPlan| {
-        listener.default_pool.as_deref() == Some(&pool.id)
-            || listener.policies.iter().any(|p| p.action == PolicyAction::ToPool(pool.id.clone()))
-    };
-    match plan.listeners.iter().find(leads) {
+    match plan.listeners.iter().find(|listener| leads(listener, pool)) {
         Some(listener) if speaks_http(listener.protocol) => "http",
         _ => "tcp",
     }
@@ -120,6 +124,11 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
     }
     let http = speaks_http(listener.protocol);
     line(out, 1, if http { "mode http" } else { "mode tcp" });
+    if http {
+        // A connection that rests when a successor takes over ends with its next answer, which says so. Its client would
+        // otherwise send a request into a connection that is being closed.
+        line(out, 1, "option idle-close-on-response");
+    }
     if let Some(limit) = listener.connection_limit {
         line(out, 1, &format!("maxconn {}", limit.min(most)));
     }
@@ -130,6 +139,9 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
     }
     if listener.timeout_inspect > 0 {
         line(out, 1, &format!("tcp-request inspect-delay {}", listener.timeout_inspect));
+    }
+    if plan.pools.iter().any(|pool| pool.algorithm == Algorithm::SourceIpPort && leads(listener, pool)) {
+        line(out, 1, &format!("tcp-request connection set-var({SOURCE_PORT}) src_port"));
     }
     if http {
         headers(out, &listener.insert_headers, listener.tls.is_some());
@@ -216,13 +228,15 @@ fn condition(rule: &RuleMatch) -> String {
     format!("{not}{{ {test} }}")
 }
 
-fn backend(out: &mut String, pool: &PoolPlan, mode: &str, is_v6: bool) {
+fn backend(out: &mut String, plan: &BalancerPlan, pool: &PoolPlan, is_v6: bool) {
+    let mode = mode_of(plan, pool);
     line(out, 0, &format!("backend {}", pool.id));
     line(out, 1, &format!("mode {mode}"));
     let balance = match pool.algorithm {
-        Algorithm::RoundRobin => "roundrobin",
-        Algorithm::LeastConnections => "leastconn",
-        Algorithm::SourceIp | Algorithm::SourceIpPort => "source",
+        Algorithm::RoundRobin => "roundrobin".to_owned(),
+        Algorithm::LeastConnections => "leastconn".to_owned(),
+        Algorithm::SourceIp => "source".to_owned(),
+        Algorithm::SourceIpPort => format!("hash src,concat(:,{SOURCE_PORT})"),
     };
     line(out, 1, &format!("balance {balance}"));
     line(out, 1, "option allbackups");
@@ -250,8 +264,9 @@ fn backend(out: &mut String, pool: &PoolPlan, mode: &str, is_v6: bool) {
     if let Some(monitor) = checked_here(pool) {
         checks(out, monitor);
     }
+    let ends_tls = plan.listeners.iter().any(|listener| listener.tls.is_some() && leads(listener, pool));
     for member in &pool.members {
-        line(out, 1, &server(pool, member, mode));
+        line(out, 1, &server(pool, member, mode, ends_tls));
     }
 }
 
@@ -295,11 +310,13 @@ fn statuses(expected: &str) -> String {
     format!("^({})$", all.join("|"))
 }
 
-fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str) -> String {
+/// `ends_tls`: members that are told whence a connection comes are told of its certificate, too.
+fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str, ends_tls: bool) -> String {
     let mut text =
         format!("server {} {} weight {}", member.id, at(member.address, member.port), member.weight);
     match pool.protocol {
         PoolProtocol::Proxy => text.push_str(" send-proxy"),
+        PoolProtocol::ProxyV2 if ends_tls => text.push_str(" send-proxy-v2-ssl-cn"),
         PoolProtocol::ProxyV2 => text.push_str(" send-proxy-v2"),
         _ => {}
     }
@@ -316,6 +333,9 @@ fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str) -> String {
         }
         if monitor.kind == MonitorKind::Https && pool.tls.is_none() {
             text.push_str(" check-ssl verify none");
+        }
+        if let Some(tls) = pool.tls.as_ref().filter(|tls| !tls.alpn.is_empty()) {
+            let _ = write!(text, " check-alpn {}", tls.alpn.join(","));
         }
     }
     if mode == "http" && pool.persistence == Some(Persistence::HttpCookie) {

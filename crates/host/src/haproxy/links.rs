@@ -130,6 +130,11 @@ fn sysctls(forwards: bool) -> Result<()> {
     // For the pings of root's own.
     netns::sysctl("net/ipv4/ping_group_range", "0 0")?;
     netns::sysctl("net/ipv4/ip_local_port_range", "1026 65535")?;
+    // Many short connections to one member, and many at once from everywhere.
+    netns::sysctl("net/ipv4/tcp_tw_reuse", "1")?;
+    netns::sysctl("net/ipv4/tcp_fin_timeout", "5")?;
+    netns::sysctl("net/ipv4/tcp_max_syn_backlog", "65535")?;
+    netns::sysctl("net/core/somaxconn", "65535")?;
     // Two links may be on one bridge: each answers for its own addresses.
     netns::sysctl("net/ipv4/conf/all/arp_ignore", "1")?;
     netns::sysctl("net/ipv4/conf/all/arp_announce", "2")?;

@@ -137,6 +137,26 @@ fn configuration() {
 }
 
 #[test]
+fn what_a_listener_does_shows_in_its_pool() {
+    let mut plan = plan();
+    plan.listeners[0].protocol = ListenerProtocol::TerminatedHttps;
+    plan.listeners[0].tls = Some(TlsPlan { certificates: vec![Pem::new("PEM")], ..TlsPlan::default() });
+    plan.listeners[0].default_pool = Some("pool-c".into());
+    plan.pools[2].algorithm = Algorithm::SourceIpPort;
+    plan.pools[1].tls = Some(TlsPlan { alpn: vec!["h2".into(), "http/1.1".into()], ..TlsPlan::default() });
+    plan.pools[1].monitor = plan.pools[0].monitor.clone();
+    let text = super::config::render(&plan, "/data", 50_000).unwrap();
+    assert_eq!(
+        text.matches("tcp-request connection set-var(sess.source_port) src_port\n").count(),
+        2,
+        "{text}"
+    );
+    assert!(text.contains("balance hash src,concat(:,sess.source_port)\n"), "{text}");
+    assert!(text.contains(" send-proxy-v2-ssl-cn check "), "{text}");
+    assert!(text.contains(" check inter 5s fall 3 rise 2 check-alpn h2,http/1.1"), "{text}");
+}
+
+#[test]
 fn rules() {
     insta::assert_snapshot!(super::rules::render(&plan(), &Default::default()));
 }

@@ -43,3 +43,17 @@ pub fn check_zone(zone: Option<&Offered>, name: &str) -> Result<()> {
         Some(_) => Ok(()),
     }
 }
+
+/// 400 for a VIP outside of the networks that a zone's profile names, if it names any.
+pub fn check_network(profile: &Offered, network_id: &str) -> Result<()> {
+    let data: Fields =
+        serde_json::from_str(profile.fields.text(Offer::ZoneProfile.data())).unwrap_or_default();
+    let allowed = data.list(providers::VIP_NETWORKS);
+    let is_network = |one: &Value| one.as_str().is_some_and(|id| id.eq_ignore_ascii_case(network_id));
+    match allowed.is_empty() || allowed.iter().any(is_network) {
+        true => Ok(()),
+        false => Err(fault::invalid(
+            "Supplied VIP network_id is not allowed by the configuration of this deployment.",
+        )),
+    }
+}

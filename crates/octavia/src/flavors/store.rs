@@ -104,10 +104,13 @@ pub async fn flavor_of(conn: &mut AnyConnection, id: &str) -> Result<Option<(Off
     Ok(Some((flavor, provider)))
 }
 
-pub async fn zone_of(conn: &mut AnyConnection, name: &str) -> Result<Option<Offered>> {
-    match find(conn, Offer::Zone, name).await {
-        Ok(zone) => Ok(Some(zone)),
-        Err(e) if e.is_not_found() => Ok(None),
-        Err(e) => Err(e),
-    }
+/// The zone with its profile; None for none and for one that is not there.
+pub async fn zone_of(conn: &mut AnyConnection, name: &str) -> Result<Option<(Offered, Offered)>> {
+    let zone = match find(conn, Offer::Zone, name).await {
+        Ok(zone) => zone,
+        Err(e) if e.is_not_found() => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let profile = find(conn, Offer::ZoneProfile, &zone.profile_id).await?;
+    Ok(Some((zone, profile)))
 }

@@ -8,6 +8,9 @@ use crate::providers::Provider;
 use crate::request::{Fields, Look};
 use crate::tree::Node;
 
+/// Seconds between two questions over UDP.
+const LEAST_DELAY: i64 = 3;
+
 fn speaks_http(kind: &str) -> bool {
     matches!(kind, "HTTP" | "HTTPS")
 }
@@ -25,6 +28,7 @@ pub fn create(pool: &Node, provider: Provider, given: &Fields) -> Result<Fields>
                  monitor is supported."
             )));
         }
+        check_delay(&kind, given)?;
     } else if matches!(kind.as_str(), "UDP-CONNECT" | "SCTP") {
         return Err(fault::invalid(format!("The {kind} type is only supported for pools of type UDP/SCTP.")));
     }
@@ -43,6 +47,7 @@ pub fn create(pool: &Node, provider: Provider, given: &Fields) -> Result<Fields>
 /// What an update makes of it.
 pub fn update(node: &Node, given: &Fields) -> Result<Fields> {
     let kind = node.text("type");
+    check_delay(kind, given)?;
     let mut fields = node.fields.clone();
     for (name, usual) in [("http_method", "GET"), ("url_path", "/"), ("expected_codes", "200")] {
         match given.get(name) {
@@ -58,6 +63,16 @@ pub fn update(node: &Node, given: &Fields) -> Result<Fields> {
     fields.extend(rest.map(|(name, value)| (name.clone(), value.clone())));
     check_host(&fields)?;
     Ok(fields)
+}
+
+/// Whoever asks over UDP waits for an answer that should not come.
+fn check_delay(kind: &str, given: &Fields) -> Result<()> {
+    match given.number("delay") {
+        Some(delay) if kind == "UDP-CONNECT" && delay < LEAST_DELAY => Err(fault::invalid(format!(
+            "The request delay value {delay} should be larger than {LEAST_DELAY} for UDP-CONNECT health monitor type."
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn not_for(name: &str, kind: &str) -> base::Error {

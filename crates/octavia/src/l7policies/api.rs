@@ -82,7 +82,7 @@ async fn create(
         fields.remove("listener_id");
         let Target { tree, node: listener } = target(tx, &ctx, Noun::Listener, &listener).await?;
         listeners::rules::check_has_children(listener.text("protocol"))?;
-        tree.root().map_or(Ok(()), |root| providers::of(root)?.check_policy())?;
+        tree.root().map_or(Ok(()), |root| providers::of(root)?.check_policy(listener.text("protocol")))?;
         let pool = pool_of(&tree, &listener, &mut fields)?;
         let mut has_pool = pool.is_some();
         rules::consistent(&mut fields, &mut has_pool)?;
@@ -157,7 +157,7 @@ pub async fn create_whole(
         None => given.text("redirect_pool_id").to_owned(),
     };
     let tree = store::tree(tx, &listener.balancer_id).await?;
-    tree.root().map_or(Ok(()), |root| providers::of(root)?.check_policy())?;
+    tree.root().map_or(Ok(()), |root| providers::of(root)?.check_policy(listener.text("protocol")))?;
     if !id.is_empty() {
         let pool = tree.find(Noun::Pool, &id).map_err(|_| fault::no_such("Pool", &id))?;
         listeners::rules::check_protocols(listener.text("protocol"), pool.text("protocol"))?;

@@ -56,6 +56,7 @@ pub fn check(rule: &Fields) -> Result<()> {
         "SSL_DN_FIELD" if key.is_empty() => {
             Err(invalid("L7rule type SSL_DN_FIELD needs to specify a key and a value."))
         }
+        "SSL_DN_FIELD" if !is_name_field(key) => Err(invalid("Invalid L7rule distinguished name field.")),
         "SSL_DN_FIELD" => check_value(compare, value, "comparison value"),
         _ => Err(invalid("invalid rule type")),
     }
@@ -71,6 +72,11 @@ fn equal(kind: &str, compare: &str) -> Result<()> {
 /// A header's name in RFC 7230.
 fn is_token(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn is_name_field(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 fn check_value(compare: &str, value: &str, what: &str) -> Result<()> {
@@ -103,6 +109,8 @@ mod tests {
         assert!(!refused("PATH", "STARTS_WITH", "", "/api"));
         assert!(!refused("HEADER", "EQUAL_TO", "X-Kind", "\"two words\""));
         assert!(!refused("HOST_NAME", "REGEX", "", "^a.*\\.org$"));
+        assert!(!refused("SSL_DN_FIELD", "EQUAL_TO", "CN", "x"));
+        assert!(refused("SSL_DN_FIELD", "EQUAL_TO", "CN) -m found #", "x"));
         assert!(refused("HEADER", "EQUAL_TO", "", "x"));
         assert!(refused("HEADER", "EQUAL_TO", "a b", "x"));
         assert!(refused("PATH", "EQUAL_TO", "", "a b"));

@@ -10,7 +10,7 @@ use crate::certificates::judge::Verdict;
 use crate::providers::Provider;
 use crate::request::{Fields, Look};
 use crate::tree::{Node, Noun, Tree};
-use crate::{fault, tls};
+use crate::{fault, providers, tls};
 
 const HEADERS: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
 /// They speak of a client's certificate.
@@ -75,8 +75,7 @@ pub fn ends_tls(protocol: &str, fields: &Fields) -> bool {
 }
 
 fn has_certificates(fields: &Fields) -> bool {
-    let names = ["default_tls_container_ref", "sni_container_refs", "client_ca_tls_container_ref"];
-    names.iter().any(|name| fields.is_set(name))
+    fields.is_set("default_tls_container_ref") || fields.is_set("sni_container_refs")
 }
 
 /// How TLS is spoken where the body does not say. What speaks none says none.
@@ -90,8 +89,8 @@ pub fn fill_tls(protocol: &str, fields: &mut Fields) {
 pub fn create(tree: &Tree, provider: Provider, given: &Fields, certificates: &Verdict) -> Result<()> {
     let protocol = given.text("protocol");
     let port = given.number("protocol_port").unwrap_or_default();
-    check(protocol, given)?;
-    let has_own = given.is_set("default_tls_container_ref") || given.is_set("sni_container_refs");
+    check(protocol, given, true)?;
+    let has_own = has_certificates(given);
     if given.is_set("client_ca_tls_container_ref") && !has_own {
         return Err(fault::invalid(
             "An SNI or default certificate container reference must be provided with a client CA container reference.",
@@ -132,7 +131,7 @@ pub fn create(tree: &Tree, provider: Provider, given: &Fields, certificates: &Ve
 /// Of one that is there.
 pub fn update(tree: &Tree, before: &Node, given: &Fields, certificates: &Verdict) -> Result<()> {
     let protocol = before.text("protocol");
-    check(protocol, given)?;
+    check(protocol, given, false)?;
     check_client(&before.fields, given)?;
     certificates.check()?;
     check_networks(tree, given)?;
@@ -172,17 +171,23 @@ fn check_client(before: &Fields, given: &Fields) -> Result<()> {
     Ok(())
 }
 
-/// What holds for creates and updates alike.
-fn check(protocol: &str, given: &Fields) -> Result<()> {
-    if let Some(headers) = given.get("insert_headers").and_then(Value::as_object).filter(|h| !h.is_empty()) {
+/// What holds for creates and updates alike, and what is said of datagrams, which have neither headers nor TLS.
+fn check(protocol: &str, given: &Fields, is_new: bool) -> Result<()> {
+    let headers = given.get("insert_headers").and_then(Value::as_object).filter(|h| !h.is_empty());
+    let is_datagram = transport(protocol) != "TCP";
+    if is_datagram && !is_new && (headers.is_some() || has_certificates(given)) {
+        let words = format!("{protocol} protocol listener does not support TLS or header insertion.");
+        return Err(fault::invalid(words));
+    }
+    if let Some(headers) = headers {
         check_headers(protocol, headers)?;
     }
     if has_certificates(given) && !ends_tls(protocol, given) {
-        return Err(fault::invalid(match transport(protocol) {
-            "TCP" => {
+        return Err(fault::invalid(match is_datagram {
+            false => {
                 format!("Certificate container references are not allowed on {protocol} protocol listeners.")
             }
-            _ => format!("{protocol} protocol listener does not support TLS."),
+            true => format!("{protocol} protocol listener does not support TLS."),
         }));
     }
     Ok(())
@@ -190,12 +195,7 @@ fn check(protocol: &str, given: &Fields) -> Result<()> {
 
 fn check_headers(protocol: &str, headers: &serde_json::Map<String, Value>) -> Result<()> {
     if !matches!(protocol, "HTTP" | "TERMINATED_HTTPS") {
-        return Err(match transport(protocol) {
-            "TCP" => fault::invalid_option("insert-headers", &format!("a {protocol} protocol listener.")),
-            _ => fault::invalid(format!(
-                "{protocol} protocol listener does not support TLS or header insertion."
-            )),
-        });
+        return Err(fault::invalid_option("insert-headers", &format!("a {protocol} protocol listener.")));
     }
     let is_tls = |name: &&str| TLS_HEADERS.contains(name) || *name == TLS_NOT_AFTER;
     let names: Vec<&str> = headers.keys().map(String::as_str).collect();
@@ -216,9 +216,7 @@ fn check_headers(protocol: &str, headers: &serde_json::Map<String, Value>) -> Re
 
 fn check_networks(tree: &Tree, given: &Fields) -> Result<()> {
     let Some(root) = tree.root() else { return Ok(()) };
-    let others = root.fields.list("additional_vips").iter().filter_map(Value::as_object);
-    let mut vips = vec![root.text("vip_address")];
-    vips.extend(others.map(|vip| vip.text("ip_address")));
+    let vips = providers::vips(root);
     for one in given.list("allowed_cidrs").iter().filter_map(Value::as_str) {
         let is_v6 = matches!(one.parse(), Ok(IpNet::V6(_)));
         if !vips.iter().any(|vip| matches!(vip.parse(), Ok(IpAddr::V6(_))) == is_v6) {
@@ -264,12 +262,16 @@ mod tests {
         let header = "insert-headers is not a valid option for a TCP protocol listener.";
         let other = "['X-Other'] is not a valid option for insert_headers";
         let refs = "Validation failure: Certificate container references are not allowed on HTTP protocol listeners.";
+        let client = "Validation failure: An SNI or default certificate container reference must be provided with a client CA container reference.";
+        let datagram = "insert-headers is not a valid option for a UDP protocol listener.";
         for (more, words) in [
             (json!({"protocol": "TERMINATED_HTTPS"}), without),
             (json!({"allowed_cidrs": ["2001:db8::/64"]}), network),
             (json!({"protocol": "TCP", "insert_headers": {"X-Forwarded-For": "true"}}), header),
             (json!({"insert_headers": {"X-Other": "true"}}), other),
             (json!({"default_tls_container_ref": "http://x/secret"}), refs),
+            (json!({"client_ca_tls_container_ref": "http://x/secret"}), client),
+            (json!({"protocol": "UDP", "insert_headers": {"X-Forwarded-For": "true"}}), datagram),
         ] {
             let mut body = json!({"protocol": "HTTP", "protocol_port": 80});
             for (key, value) in more.as_object().unwrap() {

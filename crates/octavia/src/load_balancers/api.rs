@@ -92,15 +92,16 @@ async fn create_all(
         fields.text("flavor_id"),
         fields.text("provider"),
     )?;
-    flavors::rules::check_zone(
-        flavors::store::zone_of(tx, fields.text("availability_zone")).await?.as_ref(),
-        fields.text("availability_zone"),
-    )?;
+    let zone = flavors::store::zone_of(tx, fields.text("availability_zone")).await?;
+    flavors::rules::check_zone(zone.as_ref().map(|(zone, _)| zone), fields.text("availability_zone"))?;
     fields.insert("provider".into(), provider.clone().into());
     providers::named(&provider)?;
     quotas::store::check(tx, owner, NOUN, 1).await?;
     let mut node = Node::new(NOUN, owner, "", "", fields);
     let wakes = vip::settle(app, tx, ctx, &mut node).await?;
+    if let Some((_, profile)) = &zone {
+        flavors::rules::check_network(profile, node.text("vip_network_id"))?;
+    }
     store::insert(tx, ctx, &node).await?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     whole::create(app, tx, ctx, &node, &list(&listeners), &list(&pools)).await?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use base::{Ctx, Error, Result};
+use base::{Ctx, Error, Kind, Result};
 use db::Tx;
 use neutron::PortView;
 use neutron::balancers::BalancerPort;
@@ -51,7 +51,11 @@ pub async fn settle(app: &Octavia, tx: &mut Tx, ctx: &Ctx, node: &mut Node) -> R
         qos_policy_id: node.text("vip_qos_policy_id"),
         is_leg: false,
     };
-    let (view, wakes) = app.neutron.create_balancer_port(tx, ctx, &wanted).await?;
+    let made = app.neutron.create_balancer_port(tx, ctx, &wanted).await;
+    let (view, wakes) = made.map_err(|error| match error.kind {
+        Kind::Conflict => Error::conflict(format!("The VIP IP address is already in use: {}", error.message)),
+        _ => error,
+    })?;
     write(node, &view, &subnet, None, true)?;
     Ok(wakes)
 }

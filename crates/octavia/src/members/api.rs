@@ -6,6 +6,7 @@ use serde_json::Value;
 use web::{Caller, Json, Origin, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
+use crate::providers::{self, Provider};
 use crate::request::{Fields, Look, created, member, updated};
 use crate::tree::change::{self, Target, target};
 use crate::tree::pages::Changed;
@@ -65,7 +66,10 @@ async fn create(
     let given = created(ATTRS, member(&body, NOUN.member())?)?;
     let made: Result<Changed> = db::write!(app.db, |tx| {
         let Target { tree, node: pool } = target(tx, &ctx, Noun::Pool, &pool).await?;
+        rules::check_address(&given)?;
         check_subnet(&app, tx, &ctx, &given).await?;
+        tree.root()
+            .map_or(Ok(()), |root| providers::of(root)?.check_member(&tree, &pool, given.text("address")))?;
         let node = rules::new(&pool, tree.monitor_of(&pool.id).is_some(), given.clone());
         change::begin(tx, &tree, NOUN, &node.id, &pool.id).await?;
         change::create(tx, &ctx, &node).await?;
@@ -171,8 +175,10 @@ async fn change_all(
         node.provisioning = PENDING_UPDATE.into();
         store::update(tx, ctx, &node).await?;
     }
+    let provider = tree.root().map_or(Ok(Provider::Haproxy), providers::of)?;
     for fields in batch.added {
         check_subnet(app, tx, ctx, &fields).await?;
+        provider.check_member(&tree, &pool, fields.text("address"))?;
         store::insert(tx, ctx, &rules::new(&pool, monitored, fields)).await?;
     }
     Ok(Some(pool.balancer_id))

@@ -14,6 +14,17 @@ pub fn new(pool: &Node, monitored: bool, fields: Fields) -> Node {
     node
 }
 
+/// Where machines ask for their metadata, whatever network they are on.
+const RESERVED: &str = "169.254.169.254";
+
+/// 400 for an address that cannot be a member's.
+pub fn check_address(fields: &Fields) -> Result<()> {
+    match fields.text("address") {
+        RESERVED => Err(fault::invalid_option(RESERVED, "member address")),
+        _ => Ok(()),
+    }
+}
+
 /// A whole pool's members as one request wants them.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -38,7 +49,10 @@ pub fn batch(before: &[&Node], wanted: &[Fields], additive: bool) -> Result<Batc
                 return Err(fault::invalid("Member must be updated only once in the same request."));
             }
             Some(node) => batch.changed.push(((*node).clone(), fields.clone())),
-            None => batch.added.push(fields.clone()),
+            None => {
+                check_address(fields)?;
+                batch.added.push(fields.clone());
+            }
         }
     }
     if !additive {

@@ -91,8 +91,13 @@ impl Octavia {
                 return Err(failure);
             }
         };
-        // Before anybody is told that it is ACTIVE: whoever looks then sees both.
+        // Before anybody is told that it is ACTIVE: whoever looks then sees all of it.
         let looked = self.look(tree, &plan).await;
+        if anew {
+            let mut ports = vec![root.text("vip_port_id").to_owned()];
+            ports.extend(plan.legs.iter().map(|leg| leg.port_id.clone()));
+            self.neutron.set_port_status(&ports, true).await?;
+        }
         if pending {
             let settled: Result<bool> = db::write!(self.db, |tx| store::settle(tx, tree, ACTIVE).await);
             if !settled? {
@@ -101,9 +106,6 @@ impl Octavia {
         }
         if anew {
             self.unplug(tree, root).await?;
-            let mut ports = vec![root.text("vip_port_id").to_owned()];
-            ports.extend(plan.legs.iter().map(|leg| leg.port_id.clone()));
-            self.neutron.set_port_status(&ports, true).await?;
             self.real().insert(root.id.clone(), known);
         }
         looked?;

@@ -169,6 +169,7 @@ pub async fn create_whole(
         change::create(tx, ctx, &monitor).await?;
     }
     for one in given.list("members").iter().filter_map(Value::as_object) {
+        members::rules::check_address(one)?;
         let member = members::rules::new(&node, monitor.is_some(), one.clone());
         members::api::check_subnet(app, tx, ctx, &member.fields).await?;
         change::create(tx, ctx, &member).await?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::fault;
 use crate::request::{Fields, Look, shown};
-use crate::tree::Node;
+use crate::tree::{Node, Tree};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
@@ -27,10 +27,16 @@ pub const ALL: [(&str, Provider, &str); 4] = [
     ("l4", Provider::L4, "The kernel passes packets on and looks into none."),
 ];
 
+/// Of a zone's profile: the networks in which VIPs may be.
+pub const VIP_NETWORKS: &str = "valid_vip_networks";
+
 /// What a flavor's profile may say. Load balancers of either topology are one process, which is healed.
 pub const FLAVOR_CAPABILITIES: &[(&str, &str)] =
     &[("loadbalancer_topology", "The load balancer topology: SINGLE or ACTIVE_STANDBY.")];
-pub const ZONE_CAPABILITIES: &[(&str, &str)] = &[("compute_zone", "The compute availability zone: nova.")];
+pub const ZONE_CAPABILITIES: &[(&str, &str)] = &[
+    ("compute_zone", "The compute availability zone: nova."),
+    (VIP_NETWORKS, "List of network IDs that are allowed for VIP use."),
+];
 const VALUES: [(&str, &str); 3] = [
     ("loadbalancer_topology", "SINGLE"),
     ("loadbalancer_topology", "ACTIVE_STANDBY"),
@@ -44,7 +50,9 @@ pub fn check_profile(provider: &str, data: &Fields, known: &[(&str, &str)]) -> R
         if !known.iter().any(|(own, _)| own == name) {
             return Err(fault::unsupported(provider, name));
         }
-        if !VALUES.iter().any(|(own, served)| own == name && value.as_str() == Some(served)) {
+        let is_list = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+        let is_served = VALUES.iter().any(|(own, served)| own == name && value.as_str() == Some(served));
+        if !is_served && !(name == VIP_NETWORKS && is_list) {
             return Err(fault::unsupported(provider, &format!("{name} {}", shown(value))));
         }
     }
@@ -87,6 +95,23 @@ impl Provider {
         }
     }
 
+    /// 501 for a member that packets cannot be passed on to: none of the VIPs is of its family.
+    pub fn check_member(self, tree: &Tree, pool: &Node, address: &str) -> Result<()> {
+        let protocol = pool.text("protocol");
+        let Some(root) = tree.root() else { return Ok(()) };
+        if !self.forwards(protocol) || tree.listeners_of(&pool.id).is_empty() {
+            return Ok(());
+        }
+        let is_v6 = |text: &str| text.contains(':');
+        if vips(root).iter().any(|vip| is_v6(vip) == is_v6(address)) {
+            return Ok(());
+        }
+        Err(self.refuse(&format!(
+            "This provider doesn't support mixing IPv4 and IPv6 addresses for its VIP and members in {protocol} load \
+             balancers."
+        )))
+    }
+
     /// What a pool asks of who serves it.
     pub fn check_pool(self, protocol: &str, given: &Fields) -> Result<()> {
         self.check_protocol(protocol)?;
@@ -94,9 +119,6 @@ impl Provider {
         let persistence = given.get("session_persistence").and_then(Value::as_object);
         let persistence = persistence.map_or("", |persistence| persistence.text("type"));
         match (self, algorithm) {
-            (Provider::Haproxy, "SOURCE_IP_PORT") if !self.forwards(protocol) => {
-                Err(self.refuse("lb_algorithm SOURCE_IP_PORT"))
-            }
             // Nobody counts what is passed on.
             (Provider::L4, "LEAST_CONNECTIONS") => Err(self.refuse("lb_algorithm LEAST_CONNECTIONS")),
             (Provider::L4, _) if !matches!(persistence, "" | "SOURCE_IP") => {
@@ -114,10 +136,22 @@ impl Provider {
         }
     }
 
-    pub fn check_policy(self) -> Result<()> {
-        match self {
-            Provider::Haproxy => Ok(()),
-            Provider::L4 => Err(self.refuse("L7 policies")),
+    /// `protocol`: of the listener that the policy is for.
+    pub fn check_policy(self, protocol: &str) -> Result<()> {
+        match (self, protocol) {
+            (Provider::Haproxy, "HTTP" | "TERMINATED_HTTPS") => Ok(()),
+            (Provider::Haproxy, _) => {
+                Err(self.refuse(&format!("{protocol} protocol listeners do not support L7 policies")))
+            }
+            (Provider::L4, _) => Err(self.refuse("L7 policies")),
         }
     }
+}
+
+/// All addresses of a load balancer.
+pub fn vips(root: &Node) -> Vec<&str> {
+    let others = root.fields.list("additional_vips").iter().filter_map(Value::as_object);
+    let mut vips = vec![root.text("vip_address")];
+    vips.extend(others.map(|vip| vip.text("ip_address")));
+    vips
 }

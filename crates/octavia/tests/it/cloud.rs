@@ -130,7 +130,11 @@ impl Cloud {
     }
 
     pub async fn raw(&self, path: &str) -> Answer {
-        Self::send(&self.router, "alice", "GET", path, None).await
+        self.raw_as("alice", "GET", path).await
+    }
+
+    pub async fn raw_as(&self, token: &str, method: &str, path: &str) -> Answer {
+        Self::send(&self.router, token, method, path, None).await
     }
 
     pub async fn get(&self, path: &str) -> Value {

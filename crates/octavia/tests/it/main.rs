@@ -8,3 +8,4 @@ mod certificates;
 mod children;
 mod cloud;
 mod offers;
+mod refusals;

@@ -78,5 +78,16 @@ async fn providers_and_zones() {
     let words = "Validation failure: Invalid availability zone.";
     cloud.post("loadbalancers", body).await.refused(400, words);
     let body = json!({"loadbalancer": {"vip_subnet_id": subnet, "availability_zone": "here"}});
-    cloud.post("loadbalancers", body).await.ok(201);
+    cloud.post("loadbalancers", body.clone()).await.ok(201);
+    // A zone may name the networks in which VIPs may be.
+    let data = json!({"valid_vip_networks": [base::id::uuid()]}).to_string();
+    let profile = json!({"availability_zone_profile": {"name": "q", "provider_name": "haproxy", "availability_zone_data": data}});
+    let made = cloud.call("admin", "POST", "availabilityzoneprofiles", Some(profile)).await.ok(201);
+    let profile = id(&made["availability_zone_profile"]);
+    let zone = json!({"availability_zone": {"name": "elsewhere", "availability_zone_profile_id": profile}});
+    cloud.call("admin", "POST", "availabilityzones", Some(zone)).await.ok(201);
+    let body = json!({"loadbalancer": {"vip_subnet_id": subnet, "availability_zone": "elsewhere"}});
+    let words =
+        "Validation failure: Supplied VIP network_id is not allowed by the configuration of this deployment.";
+    cloud.post("loadbalancers", body).await.refused(400, words);
 }
