@@ -20,6 +20,6 @@ may() { as_looker auth can-i "$@"; }
 check "may get" test "$(may get pods)" = yes
 check "may not create" test "$(may create pods 2>/dev/null)" = no
 check "may not see secrets" test "$(may get secrets 2>/dev/null)" = no
-refused() { ! as_looker create configmap theirs --from-literal=a=b 2>"$work/refused" && grep -q Forbidden "$work/refused"; }
+refused() { ! as_looker create configmap theirs --from-literal=a=b 2>"$work/refused" && grep -qi forbidden "$work/refused"; }
 check "and is refused what it may not" refused
 openstack user delete looker
