@@ -24,8 +24,13 @@ pub fn routes(routes: Routes<Arc<Glance>>) -> Routes<Arc<Glance>> {
 }
 
 async fn of_image(State(glance): Glances, Caller(ctx): Caller, Path(id): Path<String>) -> Result {
-    load_visible(&glance, &ctx, &id).await?;
-    let tasks = store::of_image(&mut glance.db.read().await?, &id).await?;
+    let image = load_visible(&glance, &ctx, &id).await?;
+    let mut tasks = store::of_image(&mut glance.db.read().await?, &id).await?;
+    if image.is_unhashed() {
+        // Clients that want the digests wait until no task is under way.
+        glance.hashing.wake(&id);
+        tasks.push(Task::hashing(&image));
+    }
     Ok(web::json(200, &json!({"tasks": tasks.iter().map(view::of_image).collect::<Vec<_>>()})))
 }
 

@@ -12,6 +12,8 @@ pub mod view;
 use base::Ctx;
 use serde_json::Value;
 
+use crate::images::Image;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Pending,
@@ -44,6 +46,8 @@ impl Status {
 /// `api_image_import` is an import of an image that exists; `import` makes the image as well (the older tasks API).
 pub const IMPORT: &str = "api_image_import";
 pub const LEGACY: &str = "import";
+/// How a Glance calls it that hashes data after the image is active.
+const HASHING: &str = "location_import";
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -63,6 +67,26 @@ pub struct Task {
 }
 
 impl Task {
+    /// It has no row: the image's row says what is to do.
+    fn hashing(image: &Image) -> Task {
+        let owner = image.owner.clone().unwrap_or_default();
+        Task {
+            id: image.id.clone(),
+            kind: HASHING.into(),
+            status: Status::Processing,
+            owner: owner.clone(),
+            image_id: Some(image.id.clone()),
+            user_id: String::new(),
+            request_id: String::new(),
+            input: Value::Null,
+            result: None,
+            message: String::new(),
+            expires_at: None,
+            created_at: image.updated_at,
+            updated_at: image.updated_at,
+        }
+    }
+
     pub fn new(ctx: &Ctx, kind: &str, image_id: Option<String>, input: Value) -> Task {
         let now = base::time::now();
         Task {

@@ -62,6 +62,7 @@ async fn large_data_is_hashed_afterwards() {
     // Looking at the image waits for its digests.
     let shown = cloud.get("member@p1", &path).await.is(200).body;
     assert_eq!((shown["checksum"].clone(), shown["os_hash_value"].clone()), digests(&bytes));
+    assert_eq!(cloud.get("member@p1", &format!("{path}/tasks")).await.is(200).body["tasks"], json!([]));
     assert_eq!(cloud.get("member@p1", &format!("{path}/file")).await.is(200).bytes, bytes);
 }
 
@@ -73,6 +74,11 @@ async fn data_that_a_crash_took_is_given_up() {
     let id = path.rsplit('/').next().unwrap().to_owned();
     cloud.glance.stop();
     cloud.put_data("member@p1", &format!("{path}/file"), bytes).await.is(204);
+    let tasks = cloud.get("member@p1", &format!("{path}/tasks")).await.is(200).body["tasks"].clone();
+    assert_eq!(
+        (&tasks[0]["type"], &tasks[0]["status"], &tasks[0]["image_id"]),
+        (&json!("location_import"), &json!("processing"), &json!(id))
+    );
     // As a power cut may leave it.
     std::fs::write(cloud.dir.join("file").join(&id), "short").unwrap();
     let cloud = cloud.again().await;
