@@ -1,5 +1,5 @@
-# From an empty cloud to a cluster that uses it: load balancers, volumes, ingress, the cloud's users; and back to an empty
-# project. `router` (pods routed by the cloud, which is another cluster) is run when it is asked for. One cluster of two nodes
+# From an empty cloud to a cluster that uses it: load balancers, volumes, ingress, the cloud's users, another credential; and
+# back to an empty project. `router` (pods routed by the cloud, which is another cluster) is run when it is asked for. One cluster of two nodes
 # serves all journeys (cluster_*.sh), since a node takes minutes where it is emulated; pods that need two nodes run on the
 # control plane, too.
 
