@@ -50,9 +50,10 @@ pub fn check_profile(provider: &str, data: &Fields, known: &[(&str, &str)]) -> R
         if !known.iter().any(|(own, _)| own == name) {
             return Err(fault::unsupported(provider, name));
         }
-        let is_list = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-        let is_served = VALUES.iter().any(|(own, served)| own == name && value.as_str() == Some(served));
-        if !is_served && !(name == VIP_NETWORKS && is_list) {
+        let is_network_list =
+            name == VIP_NETWORKS && value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+        let is_value = VALUES.iter().any(|(own, served)| own == name && value.as_str() == Some(served));
+        if !(is_network_list || is_value) {
             return Err(fault::unsupported(provider, &format!("{name} {}", shown(value))));
         }
     }
