@@ -1,5 +1,5 @@
 # Volumes of real machines, by the command line: plugged in and out, written, snapshotted and grown under a running guest,
-# booted from; and a daemon that ends and comes back meanwhile.
+# booted from; and a daemon that ends and comes back meanwhile. Encrypted ones, too.
 
 cumulet up
 cumulet image build tiny --upload >/dev/null
@@ -11,5 +11,6 @@ within 10 sh -c "! kill -0 $daemon"
 cumulet up
 check "the machine outlives the daemon" test "$(pgrep -f qemu-system)" = "$machine"
 journey volumes_after
+journey encrypted
 check "no qemu is left" within 10 test -z "$(pgrep -f qemu-system)"
 cumulet destroy --yes

@@ -17,7 +17,7 @@
 //!                                 └── encrypted under the key file (vault.rs), which is not in the database
 //! ```
 //!
-//! Calls no other service; those that use secrets call [`reading`].
+//! Calls no other service; those that use secrets call [`reading`], and [`keys`] for what they encrypt.
 
 pub mod access;
 pub mod acls;
@@ -25,6 +25,7 @@ mod body;
 pub mod consumers;
 pub mod containers;
 pub mod discovery;
+pub mod keys;
 pub mod metadata;
 pub mod orders;
 pub mod quotas;

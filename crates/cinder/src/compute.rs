@@ -27,6 +27,8 @@ pub struct Disk {
     /// Other machines may write it at the same time, and can: it is one raw file.
     pub multiattach: bool,
     pub readonly: bool,
+    /// In the key manager: what opens its encrypted layers.
+    pub key_id: Option<String>,
     /// What the volume type's QoS specs ask of whoever runs machines.
     pub limits: DiskLimits,
     /// From the lowest up to the one that is written. Each stands on the one before it, whatever its header says.
@@ -46,7 +48,7 @@ pub struct Connection {
 impl Connection {
     /// In the shape that connectors of OpenStack read.
     pub fn info(&self) -> Value {
-        let Disk { volume_id, readonly, layers, path, .. } = &self.disk;
+        let Disk { volume_id, readonly, layers, path, key_id, .. } = &self.disk;
         json!({
             "driver_volume_type": "local",
             "serial": volume_id,
@@ -57,7 +59,7 @@ impl Connection {
                 "format": layers.last().map_or("raw", |layer| layer.format.as_str()),
                 "access_mode": if *readonly { "ro" } else { "rw" },
                 "discard": true,
-                "encrypted": false,
+                "encrypted": key_id.is_some(),
                 "qos_specs": null,
                 "cacheable": false,
             },
@@ -100,7 +102,7 @@ impl Cinder {
     ) -> Result<Disk> {
         let connector = Connector::read(&json!({"host": host, "mountpoint": mountpoint}));
         let one = attached::connect(&self.db, ctx, attachment_id, &connector).await?;
-        let mut disk = self.connection(&one.volume_id).await?.disk;
+        let mut disk = self.opened(self.connection(&one.volume_id).await?.disk).await?;
         disk.readonly |= one.mode.as_deref() == Some("ro");
         Ok(disk)
     }
@@ -134,23 +136,32 @@ impl Cinder {
         Ok(Connection { disk: self.disk(volume_id).await? })
     }
 
+    /// With the key of its encrypted layers.
+    pub(crate) async fn opened(&self, mut disk: Disk) -> Result<Disk> {
+        if let Some(id) = &disk.key_id {
+            let whose = format!("volume {}", disk.volume_id);
+            let key = self.keys.passphrase(&mut *self.db.read().await?, id, &whose).await?;
+            for layer in disk.layers.iter_mut().filter(|layer| layer.cipher.is_some()) {
+                layer.key = Some(key.clone());
+            }
+        }
+        Ok(disk)
+    }
+
     pub(crate) async fn disk(&self, volume_id: &str) -> Result<Disk> {
         let mut conn = self.db.read().await?;
         let volume = volumes::store::get(&mut conn, volume_id).await?.ok_or_else(|| no_volume(volume_id))?;
         let chain = layers::store::chain(&mut conn, &volume.head).await?;
         let limits = qos::limits_of(&mut conn, &volume.type_id).await?;
         drop(conn);
-        let plans: Vec<LayerPlan> = chain
-            .iter()
-            .enumerate()
-            .map(|(at, layer)| layer.plan(at.checked_sub(1).map(|below| &chain[below]), None))
-            .collect();
+        let plans = layers::plans(&chain, None);
         let (id, format) = chain.last().map_or(("", host::LayerFormat::Raw), |top| (&top.id, top.format));
         Ok(Disk {
             bytes: u64::try_from(volume.bytes()).unwrap_or(0),
             multiattach: volume.multiattach && layers::is_alone(&chain),
             limits,
             readonly: volume.readonly == Some(true),
+            key_id: volume.key_id,
             path: self.driver.path(id, format),
             files: chain.iter().map(|layer| self.driver.path(&layer.id, layer.format)).collect(),
             layers: plans,

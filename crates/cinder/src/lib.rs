@@ -17,7 +17,8 @@
 //! | [`layers`] | what volumes and snapshots are made of |
 //!
 //! A project's id may stand behind `/v3`. Rows say which layers there shall be; the reconciler `cinder.volumes` makes their
-//! files. [`compute`] and [`within`] are how a service that runs machines uses volumes. Calls Glance.
+//! files. [`compute`] and [`within`] are how a service that runs machines uses volumes. Calls Glance, and Barbican for the keys of
+//! encrypted volumes ([`keys`]).
 
 mod asker;
 pub mod attachments;
@@ -29,6 +30,7 @@ mod form;
 pub mod group_snapshots;
 pub mod group_types;
 pub mod groups;
+mod keys;
 pub mod layers;
 mod listing;
 pub mod messages;
@@ -47,6 +49,7 @@ mod words;
 
 use std::sync::{Arc, OnceLock};
 
+use barbican::Barbican;
 use base::{Microversion, Result};
 use db::{Db, Migration};
 use glance::Glance;
@@ -62,6 +65,7 @@ pub use volumes::{Status, Volume};
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "cinder/0001_volumes", sql: include_str!("../migrations/0001_volumes.sql") },
     Migration { name: "cinder/0002_groups", sql: include_str!("../migrations/0002_groups.sql") },
+    Migration { name: "cinder/0003_encryption", sql: include_str!("../migrations/0003_encryption.sql") },
 ];
 
 static SERVICE: Service = Service {
@@ -82,6 +86,7 @@ pub struct Config {
 pub struct Cinder {
     db: Arc<Db>,
     glance: Arc<Glance>,
+    keys: keys::Keys,
     driver: Arc<dyn host::Volumes>,
     config: Config,
     /// `volume/<id>`, `snapshot/<id>`, `backup/<id>` and `layer/<id>`.
@@ -94,6 +99,7 @@ impl Cinder {
     pub async fn new(
         db: Arc<Db>,
         glance: Arc<Glance>,
+        barbican: Arc<Barbican>,
         driver: Arc<dyn host::Volumes>,
         config: Config,
     ) -> Result<Arc<Self>> {
@@ -101,6 +107,7 @@ impl Cinder {
         Ok(Arc::new(Cinder {
             db,
             glance,
+            keys: keys::Keys::new(barbican),
             driver,
             config,
             waker: ::reconcile::Waker::new(),

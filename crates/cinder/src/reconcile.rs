@@ -57,7 +57,7 @@ impl Reconciler for Volumes {
 }
 
 /// The cloud's own hand in a project: Glance shows images to projects' bearers only.
-fn acting_in(project: &str) -> Ctx {
+pub(crate) fn acting_in(project: &str) -> Ctx {
     let ctx = Ctx::internal("volumes");
     let mut auth = (*ctx.auth).clone();
     let domain = auth.user.domain.clone();
@@ -79,6 +79,7 @@ impl Cinder {
             Status::Reverting => self.revert(&ctx, &volume).await?,
             Status::Uploading => self.upload(&ctx, &volume).await?,
             Status::RestoringBackup => self.restore(&ctx, &volume).await?,
+            Status::Retyping => self.encrypt_anew(&ctx, &volume).await?,
             Status::Error | Status::Deleting => {}
             _ => {
                 self.settle_head(&ctx, &volume).await?;
@@ -124,9 +125,13 @@ impl Cinder {
     }
 
     /// All files below `head`, from the lowest.
-    async fn make_layers(&self, ctx: &Ctx, head: &str) -> Result<()> {
-        let chain = layers::store::chain(&mut *self.db.read().await?, head).await?;
+    async fn make_layers(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
+        let chain = layers::store::chain(&mut *self.db.read().await?, &volume.head).await?;
         let mut made = Vec::new();
+        let mut key = None;
+        if chain.iter().any(|layer| layer.state == State::Wanted && layer.cipher.is_some()) {
+            key = self.key_of(volume).await?;
+        }
         for (at, layer) in chain.iter().enumerate() {
             if layer.state != State::Wanted {
                 continue;
@@ -139,7 +144,7 @@ impl Cinder {
                 None => None,
             };
             let below: Option<&Layer> = at.checked_sub(1).map(|below| &chain[below]);
-            self.driver.make(&layer.plan(below, image)).await.map_err(Error::internal)?;
+            self.driver.make(&layer.plan(below, image, key.as_ref())).await.map_err(Error::internal)?;
             made.push(layer.id.clone());
         }
         if made.is_empty() {
@@ -149,13 +154,13 @@ impl Cinder {
     }
 
     /// The volume's head is there, and machines that have the volume open write into it.
-    async fn settle_head(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
-        self.make_layers(ctx, &volume.head).await?;
+    pub(crate) async fn settle_head(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
+        self.make_layers(ctx, volume).await?;
         if volume.writing.is_none() {
             return Ok(());
         }
         if let Some(guests) = self.guests.get() {
-            let disk = self.disk(&volume.id).await?;
+            let disk = self.opened(self.disk(&volume.id).await?).await?;
             let all = attachments::store::of_volume(&mut *self.db.read().await?, &volume.id).await?;
             for server in all.iter().filter(|a| a.is_connected()).filter_map(|a| a.server_id.as_ref()) {
                 guests.switch(server, &disk).await?;
@@ -192,7 +197,7 @@ impl Cinder {
         {
             self.settle_head(ctx, &source).await?;
         }
-        let made = match self.make_layers(ctx, &volume.head).await {
+        let made = match self.make_layers(ctx, volume).await {
             Ok(()) => self.flatten(ctx, &volume.id).await,
             failed => failed,
         };
@@ -223,7 +228,7 @@ impl Cinder {
 
     async fn grow_to(&self, ctx: &Ctx, volume: &Volume, size: i64) -> Result<()> {
         self.settle_head(ctx, volume).await?;
-        let mut disk = self.disk(&volume.id).await?;
+        let mut disk = self.opened(self.disk(&volume.id).await?).await?;
         disk.bytes = u64::try_from(volumes::gib(size)).unwrap_or(0);
         let Some(top) = disk.layers.last_mut() else { return Ok(()) };
         top.bytes = disk.bytes;
@@ -243,7 +248,7 @@ impl Cinder {
 
     async fn revert(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
         // Its old head is gone for good, so there is no way but forward.
-        self.make_layers(ctx, &volume.head).await?;
+        self.make_layers(ctx, volume).await?;
         db::write!(self.db, |tx| {
             let found = volumes::store::get(tx, &volume.id).await?;
             match found.filter(|found| found.status == Status::Reverting) {
@@ -255,7 +260,8 @@ impl Cinder {
 
     /// As with snapshots, there is no way but forward.
     async fn restore(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
-        self.make_layers(ctx, &volume.head).await?;
+        self.make_layers(ctx, volume).await?;
+        self.flatten(ctx, &volume.id).await?;
         db::write!(self.db, |tx| {
             let found = volumes::store::get(tx, &volume.id).await?;
             if let Some(mut found) = found.filter(|found| found.status == Status::RestoringBackup) {
@@ -293,11 +299,15 @@ impl Cinder {
         let mut conn = self.db.read().await?;
         let chain = layers::store::chain(&mut conn, source).await?;
         let target = layers::store::get(&mut conn, &backup.layer).await?;
+        // The volume's is the same, and may be gone by now.
+        let key = match &backup.key_id {
+            Some(id) => Some(self.keys.passphrase(&mut conn, id, &format!("backup {}", backup.id)).await?),
+            None => None,
+        };
         drop(conn);
         let target = target.ok_or_else(|| Error::internal(format!("layer {} has no row", backup.layer)))?;
-        let below = |at: usize| at.checked_sub(1).map(|below: usize| &chain[below]);
-        let plans: Vec<_> = chain.iter().enumerate().map(|(at, layer)| layer.plan(below(at), None)).collect();
-        self.driver.copy(&plans, &target.plan(None, None)).await.map_err(Error::internal)
+        let (plans, target) = (layers::plans(&chain, key.as_ref()), target.plan(None, None, key.as_ref()));
+        self.driver.copy(&plans, &target).await.map_err(Error::internal)
     }
 
     async fn upload(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {

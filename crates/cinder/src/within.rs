@@ -126,7 +126,7 @@ impl Cinder {
             self.check_image(&volume, image)?;
             let bytes = image.virtual_size.or(image.size).unwrap_or(0);
             let base = Layer::of_image(&image.id, volumes::create::format_of(image)?, bytes);
-            let head = Layer::over(&base.id, volume.bytes());
+            let head = Layer::over(&base.id, volume.bytes()).locked(volume.cipher.clone());
             layers::store::insert(tx, &base).await?;
             layers::store::insert(tx, &head).await?;
             let old = [Some(std::mem::replace(&mut volume.head, head.id)), volume.writing.take()];
@@ -161,6 +161,9 @@ impl Cinder {
         }
         let found = self.disk(volume_id).await?;
         // A snapshot came between the two looks.
-        Ok(Some(found).filter(|disk| disk.layers.last().is_some_and(|top| top.id == volume.head)))
+        if found.layers.last().is_none_or(|top| top.id != volume.head) {
+            return Ok(None);
+        }
+        Ok(Some(self.opened(found).await?))
     }
 }

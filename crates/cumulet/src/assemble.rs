@@ -104,6 +104,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     let cinder = cinder::Cinder::new(
         db.clone(),
         glance.clone(),
+        barbican.clone(),
         drivers.volumes.clone(),
         cinder::Config { host: config.host.clone(), availability_zone: "nova".into() },
     )
@@ -138,6 +139,7 @@ pub async fn assemble(config: &Config, drivers: Drivers, password: &str) -> anyh
     );
     drivers.network.serve_metadata(nova.clone());
     cinder.serve_guests(nova.clone());
+    glance.serve_keys(cinder.clone());
     let octavia =
         octavia::Octavia::new(db.clone(), neutron.clone(), barbican.clone(), drivers.balancers.clone());
 

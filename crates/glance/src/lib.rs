@@ -20,6 +20,7 @@ pub mod data;
 pub mod discovery;
 pub mod images;
 pub mod imports;
+pub mod keys;
 pub mod members;
 pub mod metadefs;
 mod snapshots;
@@ -27,7 +28,7 @@ pub mod stores;
 pub mod tasks;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::{Ctx, Error, Result};
 use camino::Utf8PathBuf;
@@ -37,6 +38,7 @@ use web::{Gate, Router, Routes, Service, Style};
 
 pub use data::Store;
 pub use images::{Image, Status, Visibility};
+pub use keys::Keys;
 pub use imports::download::Rules as DownloadRules;
 
 pub const MIGRATIONS: &[Migration] = &[
@@ -86,6 +88,7 @@ pub struct Glance {
     pub(crate) db: Arc<Db>,
     pub(crate) files: data::Files,
     pub(crate) download: DownloadRules,
+    pub(crate) keys: OnceLock<Arc<dyn Keys>>,
     /// By task's id.
     pub(crate) importing: Waker,
     /// By image's id.
@@ -106,6 +109,7 @@ impl Glance {
             db,
             files: data::Files::open(config.stores, config.staging)?,
             download: config.download,
+            keys: OnceLock::new(),
             importing: Waker::new(),
             hashing: Waker::new(),
             image_limit: config.image_limit,

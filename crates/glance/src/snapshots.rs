@@ -56,7 +56,7 @@ impl Glance {
         if image.protected {
             return Ok(());
         }
-        match store::delete(&self.db, ctx, &image).await {
+        match store::delete(&self.db, self.keys.get().map(AsRef::as_ref), ctx, &image).await {
             Err(error) if error.is_not_found() => {}
             done => done?,
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::LayerFormat;
+use crate::{LayerFormat, Passphrase};
 
 // ---- virtual machines -------------------------------------------------------------------------------------
 
@@ -87,6 +87,8 @@ pub struct DiskPlan {
     pub id: String,
     /// The lowest first. Each stands on the one before it, whatever its header says; the last one is written.
     pub layers: Vec<DiskLayer>,
+    /// What opens the encrypted ones among its layers.
+    pub key: Option<Passphrase>,
     pub read_only: bool,
     /// Other machines may write it at the same time. Its one layer is raw then.
     pub shared: bool,
@@ -99,6 +101,7 @@ pub struct DiskLayer {
     /// Its name without the extension is no other layer's.
     pub file: Utf8PathBuf,
     pub format: LayerFormat,
+    pub encrypted: bool,
 }
 
 /// What a guest may do with a disk, a second. None: as much as it can.

@@ -22,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("placement", &["base", "db", "host", "reconcile", "web"]),
     ("glance", &["base", "db", "host", "reconcile", "web"]),
     ("neutron", &["base", "db", "host", "reconcile", "web"]),
-    ("cinder", &["base", "db", "host", "reconcile", "web", "glance"]),
+    ("cinder", &["base", "db", "host", "reconcile", "web", "barbican", "glance"]),
     ("nova", &["base", "db", "host", "reconcile", "web", "placement", "glance", "neutron", "cinder"]),
     ("octavia", &["base", "db", "host", "reconcile", "web", "barbican", "neutron"]),
     ("testkit", &["base", "cumulet", "host", "web"]),

@@ -65,6 +65,9 @@ fn detail(cinder: &Cinder, asker: &Asker, one: &Backup, parents: &HashSet<String
     if ctx.at_least(3, 56) {
         body["user_id"] = json!(one.user_id);
     }
+    if let Some(key) = one.key_id.as_ref().filter(|_| ctx.at_least(3, 64)) {
+        body["encryption_key_id"] = json!(key);
+    }
     body
 }
 
@@ -148,6 +151,7 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<(Backup, Also)> {
         volume_metadata: Default::default(),
         parent: None,
         layer: String::new(),
+        key_id: None,
         source: None,
         data_at: now,
         created_at: now,
@@ -159,7 +163,7 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<(Backup, Also)> {
 
 async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -> Result {
     let (wanted, also) = read(&asker.ctx, &body)?;
-    let made = store::create(&cinder.db, &asker.ctx, &wanted, also).await?;
+    let made = store::create(&cinder.db, &cinder.keys, &asker.ctx, &wanted, also).await?;
     cinder.waker.wake(&format!("backup/{}", made.id));
     Ok(web::json(202, &json!({"backup": summary(&asker, &made)})))
 }
@@ -207,7 +211,7 @@ async fn update(
 }
 
 async fn delete(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {
-    let layer = store::delete(&cinder.db, &asker.ctx, &id, false).await?;
+    let layer = store::delete(&cinder.db, &cinder.keys, &asker.ctx, &id, false).await?;
     cinder.waker.wake(&format!("layer/{layer}"));
     Ok(web::no_content(202))
 }
@@ -223,7 +227,7 @@ async fn restore(
     let (name, volume) = (form.text("name", 0)?, form.uuid("volume_id")?);
     let (volume_id, volume_name) = match volume {
         Some(volume) => {
-            let (old, name) = store::restore(&cinder.db, ctx, &id, volume).await?;
+            let (old, name) = store::restore(&cinder.db, &cinder.keys, ctx, &id, volume).await?;
             cinder.waker.wake(&format!("layer/{old}"));
             cinder.waker.wake(&format!("volume/{volume}"));
             (volume.to_owned(), name)
@@ -271,7 +275,7 @@ async fn act(
             .await?;
         }
         "os-force_delete" => {
-            let layer = store::delete(&cinder.db, ctx, &id, true).await?;
+            let layer = store::delete(&cinder.db, &cinder.keys, ctx, &id, true).await?;
             cinder.waker.wake(&format!("layer/{layer}"));
         }
         other => return Err(Error::bad_request(format!("There is no such action: {other}")).into()),

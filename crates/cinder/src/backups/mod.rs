@@ -41,6 +41,8 @@ pub struct Backup {
     /// The one before it, of an incremental one. It is as whole as any: only the order of deletion knows.
     pub parent: Option<String>,
     pub layer: String,
+    /// In the key manager: what opens the layer, if it is encrypted.
+    pub key_id: Option<String>,
     /// The layer that is being copied.
     pub source: Option<String>,
     /// When the data was as it is in the backup.

@@ -60,7 +60,7 @@ async fn import(State(cinder): State<Arc<Cinder>>, asker: Asker, Json(body): Jso
     form.required_text("backup_service")?;
     let text = form.require("backup_url")?.as_str().unwrap_or_default();
     let told = read(&asker.ctx, text)?;
-    let made = store::import(&cinder.db, &asker.ctx, &told).await?;
+    let made = store::import(&cinder.db, &cinder.keys, &asker.ctx, &told).await?;
     Ok(web::json(201, &json!({"backup": api::summary(&asker, &made)})))
 }
 
@@ -93,6 +93,7 @@ fn read(ctx: &Ctx, text: &str) -> Checked<Backup> {
         volume_metadata: texts("volume_metadata"),
         parent: text("parent_id"),
         layer: text("service_metadata").ok_or_else(|| missing("the place of its data"))?,
+        key_id: None,
         source: None,
         data_at: told["data_timestamp"].as_i64().unwrap_or(now),
         created_at: now,

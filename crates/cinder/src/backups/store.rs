@@ -4,10 +4,11 @@ use base::{Ctx, Error, Result};
 use db::{AnyConnection, Db, Event, FromRow, Row, Tx, json_text, sql};
 
 use super::{Backup, load, none};
+use crate::keys::Keys;
 use crate::layers::{self, Layer};
 use crate::messages::{self, Trouble};
 use crate::quotas::{self, More};
-use crate::volumes::{self, Status};
+use crate::volumes::{self, Status, Volume};
 use crate::words::{invalid_input, invalid_snapshot, invalid_volume};
 use crate::{policy, snapshots, types};
 
@@ -31,6 +32,7 @@ impl FromRow for Backup {
             volume_metadata: row.json("volume_metadata")?,
             parent: row.opt_text("parent")?,
             layer: row.text("layer")?,
+            key_id: row.opt_text("key_id")?,
             source: row.opt_text("source")?,
             data_at: row.int("data_at")?,
             created_at: row.int("created_at")?,
@@ -68,8 +70,8 @@ async fn event(tx: &mut Tx, ctx: &Ctx, kind: &'static str, one: &Backup) -> Resu
 async fn write(tx: &mut Tx, one: &Backup) -> Result<()> {
     sql("INSERT INTO volume_backups (id, project_id, user_id, volume_id, snapshot_id, name, description, container, size, \
          status, fail_reason, bootable, image_metadata, metadata, layer, source, data_at, created_at, updated_at, \
-         volume_metadata, parent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-         $18, $19, $20, $21) \
+         volume_metadata, parent, key_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+         $16, $17, $18, $19, $20, $21, $22) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description, \
          status = excluded.status, fail_reason = excluded.fail_reason, metadata = excluded.metadata, \
          source = excluded.source, updated_at = excluded.updated_at")
@@ -94,6 +96,7 @@ async fn write(tx: &mut Tx, one: &Backup) -> Result<()> {
     .bind(one.updated_at)
     .bind(json_text(&one.volume_metadata)?)
     .bind(one.parent.clone())
+    .bind(one.key_id.clone())
     .run(tx)
     .await?;
     Ok(())
@@ -141,7 +144,7 @@ pub async fn parents(conn: &mut AnyConnection) -> db::Result<std::collections::H
 }
 
 /// `wanted` with what is known of its volume.
-pub async fn create(db: &Db, ctx: &Ctx, wanted: &Backup, also: Also) -> Result<Backup> {
+pub async fn create(db: &Db, keys: &Keys, ctx: &Ctx, wanted: &Backup, also: Also) -> Result<Backup> {
     let force = also.force;
     db::write!(db, |tx| {
         let mut volume = volumes::load(tx, ctx, &wanted.volume_id).await?;
@@ -196,7 +199,10 @@ pub async fn create(db: &Db, ctx: &Ctx, wanted: &Backup, also: Also) -> Result<B
         one.bootable = volume.bootable;
         one.image_metadata = volume.image_metadata;
         one.volume_metadata = volume.metadata;
-        let layer = Layer::copy(volumes::gib(one.size));
+        if let Some(key) = &volume.key_id {
+            one.key_id = Some(keys.copy(tx, ctx, key).await?);
+        }
+        let layer = Layer::copy(volumes::gib(one.size)).locked(volume.cipher);
         layers::store::insert(tx, &layer).await?;
         one.layer = layer.id;
         write(tx, &one).await?;
@@ -246,7 +252,7 @@ pub async fn finish(db: &Db, ctx: &Ctx, made: &Backup, ok: bool) -> Result<()> {
 }
 
 /// Answers the layer that may go.
-pub async fn delete(db: &Db, ctx: &Ctx, id: &str, force: bool) -> Result<String> {
+pub async fn delete(db: &Db, keys: &Keys, ctx: &Ctx, id: &str, force: bool) -> Result<String> {
     db::write!(db, |tx| {
         let one = load(tx, ctx, id).await?;
         ctx.authorize(&policy::BACKUP_DELETE, Some(&one.project_id))?;
@@ -258,6 +264,7 @@ pub async fn delete(db: &Db, ctx: &Ctx, id: &str, force: bool) -> Result<String>
         }
         sql("DELETE FROM volume_backups WHERE id = $1").bind(id).run(tx).await?;
         layers::store::release(tx, &one.layer).await?;
+        keys.remove(tx, ctx, one.key_id.as_deref()).await?;
         if one.status == "creating" {
             free(tx, ctx, &one).await?;
         }
@@ -267,7 +274,13 @@ pub async fn delete(db: &Db, ctx: &Ctx, id: &str, force: bool) -> Result<String>
 }
 
 /// The volume's data is the backup's from now on. Answers the layer that may go, and the volume's name.
-pub async fn restore(db: &Db, ctx: &Ctx, id: &str, volume_id: &str) -> Result<(String, Option<String>)> {
+pub async fn restore(
+    db: &Db,
+    keys: &Keys,
+    ctx: &Ctx,
+    id: &str,
+    volume_id: &str,
+) -> Result<(String, Option<String>)> {
     db::write!(db, |tx| {
         let one = load(tx, ctx, id).await?;
         ctx.authorize(&policy::BACKUP_RESTORE, Some(&one.project_id))?;
@@ -288,7 +301,8 @@ pub async fn restore(db: &Db, ctx: &Ctx, id: &str, volume_id: &str) -> Result<(S
         if !crate::attachments::store::of_volume(tx, volume_id).await?.is_empty() {
             return Err(invalid_input("The volume is attached."));
         }
-        let head = Layer::over(&one.layer, volume.bytes());
+        take_key(tx, keys, ctx, &one, &mut volume).await?;
+        let head = Layer::over(&one.layer, volume.bytes()).locked(volume.cipher.clone());
         layers::store::insert(tx, &head).await?;
         let old = std::mem::replace(&mut volume.head, head.id);
         volume.status = Status::RestoringBackup;
@@ -301,21 +315,47 @@ pub async fn restore(db: &Db, ctx: &Ctx, id: &str, volume_id: &str) -> Result<(S
     })
 }
 
+/// The volume's layers stand on the backup's from now on, so its key has to be the same.
+async fn take_key(tx: &mut Tx, keys: &Keys, ctx: &Ctx, one: &Backup, volume: &mut Volume) -> Result<()> {
+    let Some(wanted) = &one.key_id else { return Ok(()) };
+    let Some(own) = volume.key_id.clone() else {
+        return Err(invalid_volume(format!(
+            "Backup {} is of an encrypted volume, and volume {} is not encrypted.",
+            one.id, volume.id
+        )));
+    };
+    if keys.are_same(tx, wanted, &own).await? {
+        return Ok(());
+    }
+    if !snapshots::store::of_volume(tx, &volume.id).await?.is_empty() {
+        return Err(invalid_volume(format!(
+            "Volume {} has snapshots, which another key than the backup's opens.",
+            volume.id
+        )));
+    }
+    volume.key_id = Some(keys.copy(tx, ctx, wanted).await?);
+    keys.remove(tx, ctx, Some(&own)).await
+}
+
 /// A row for data that is there. The admin who brings it says whose it is: the project that is asked in.
-pub async fn import(db: &Db, ctx: &Ctx, told: &Backup) -> Result<Backup> {
+pub async fn import(db: &Db, keys: &Keys, ctx: &Ctx, told: &Backup) -> Result<Backup> {
     db::write!(db, |tx| {
         if get(tx, &told.id).await?.is_some() {
             return Err(Error::bad_request("Invalid backup: Backup already exists in database."));
         }
         let layer = layers::store::get(tx, &told.layer).await?;
-        let known = sql("SELECT 1 FROM volume_backups WHERE layer = $1").bind(&told.layer).exists(tx).await?;
+        let known: Option<Backup> =
+            sql("SELECT * FROM volume_backups WHERE layer = $1 LIMIT 1").bind(&told.layer).optional(tx).await?;
         // Any other layer is a volume's or a snapshot's, maybe of somebody else.
         let whole =
-            layer.filter(|layer| known && layer.parent.is_none() && layer.state == layers::State::Ready);
+            layer.filter(|layer| known.is_some() && layer.parent.is_none() && layer.state == layers::State::Ready);
         if whole.is_none_or(|layer| layer.bytes > volumes::gib(told.size)) {
             return Err(Error::bad_request("Invalid backup: The data of this backup is not here."));
         }
         let mut one = told.clone();
+        if let Some(key) = known.and_then(|known| known.key_id) {
+            one.key_id = Some(keys.copy(tx, ctx, &key).await?);
+        }
         if let Some(parent) = &one.parent
             && get(tx, parent).await?.is_none()
         {

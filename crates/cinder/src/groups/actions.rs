@@ -90,7 +90,7 @@ async fn delete(cinder: &Cinder, ctx: &Ctx, id: &str, with_volumes: bool) -> Che
             }
             volume.group_id = None;
             volumes::store::update(tx, ctx, "volume.group", &mut volume).await?;
-            released.extend(volumes::api::remove_in(tx, ctx, &volume.id, true, false).await?);
+            released.extend(volumes::api::remove_in(cinder, tx, ctx, &volume.id, true, false).await?);
         }
         store::delete(tx, ctx, &group).await?;
         Ok::<_, Error>(released)

@@ -8,7 +8,7 @@
 pub mod store;
 
 pub use host::LayerFormat;
-use host::{LayerBase, LayerPlan};
+use host::{Cipher, LayerBase, LayerPlan, Passphrase};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -39,6 +39,8 @@ pub struct Layer {
     pub bytes: i64,
     /// It is this image's data.
     pub image_id: Option<String>,
+    /// As [`Cipher`] prints it. Some: it is encrypted.
+    pub cipher: Option<String>,
     pub state: State,
 }
 
@@ -70,17 +72,40 @@ impl Layer {
     }
 
     fn new(parent: Option<String>, format: LayerFormat, bytes: i64) -> Layer {
-        Layer { id: base::id::uuid(), parent, format, bytes, image_id: None, state: State::Wanted }
+        Layer { id: base::id::uuid(), parent, format, bytes, image_id: None, cipher: None, state: State::Wanted }
+    }
+
+    /// Encrypted, if there is a cipher.
+    pub fn locked(mut self, cipher: Option<String>) -> Layer {
+        if cipher.is_some() && self.image_id.is_none() {
+            // Zeros have to be known for zeros, which no cipher leaves in a raw file.
+            self.format = LayerFormat::Qcow2;
+        }
+        Layer { cipher, ..self }
     }
 
     /// `image`: where the data is of the image that it is made of.
-    pub fn plan(&self, parent: Option<&Layer>, image: Option<camino::Utf8PathBuf>) -> LayerPlan {
+    /// `key`: what opens it, if it is encrypted.
+    pub fn plan(
+        &self,
+        parent: Option<&Layer>,
+        image: Option<camino::Utf8PathBuf>,
+        key: Option<&Passphrase>,
+    ) -> LayerPlan {
         let base = match (parent, image) {
             (Some(parent), _) => LayerBase::Layer { id: parent.id.clone(), format: parent.format },
             (None, Some(path)) => LayerBase::File(path),
             (None, None) => LayerBase::Nothing,
         };
         let bytes = u64::try_from(self.bytes).unwrap_or(0);
-        LayerPlan { id: self.id.clone(), format: self.format, bytes, base }
+        let cipher = self.cipher.as_deref().and_then(Cipher::read);
+        let key = key.filter(|_| cipher.is_some()).cloned();
+        LayerPlan { id: self.id.clone(), format: self.format, bytes, base, cipher, key }
     }
+}
+
+/// Of a whole chain, from the lowest. `key` opens those that are encrypted.
+pub fn plans(chain: &[Layer], key: Option<&Passphrase>) -> Vec<LayerPlan> {
+    let below = |at: usize| at.checked_sub(1).map(|below| &chain[below]);
+    chain.iter().enumerate().map(|(at, layer)| layer.plan(below(at), None, key)).collect()
 }

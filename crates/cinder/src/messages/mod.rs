@@ -56,6 +56,15 @@ impl Trouble {
         Self::of(volume, ("007", "extend volume"), ("010", "Volume Driver failed to extend volume."))
     }
 
+    /// As of the volume that Cinder makes to put in its place.
+    pub fn retype(volume: &Volume) -> Self {
+        Self::of(
+            volume,
+            ("008", "create volume from backend storage"),
+            ("012", "Driver failed to create the volume."),
+        )
+    }
+
     pub fn upload(volume: &Volume) -> Self {
         Self::of(
             volume,

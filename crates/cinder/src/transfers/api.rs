@@ -158,6 +158,6 @@ async fn accept(
         let text = format!("Invalid auth key: Attempt to transfer {id} with invalid auth key.");
         return Err(Error::bad_request(text).into());
     }
-    store::accept(&cinder.db, ctx, &found, project).await?;
+    store::accept(&cinder.db, &cinder.keys, ctx, &found, project).await?;
     Ok(web::json(202, &json!({"transfer": summary(&asker, &found)})))
 }

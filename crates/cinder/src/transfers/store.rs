@@ -4,6 +4,7 @@ use base::{Ctx, Error, Result};
 use db::{AnyConnection, Db, FromRow, Row, sql};
 
 use super::Transfer;
+use crate::keys::Keys;
 use crate::quotas::{self, More};
 use crate::volumes::{self, Status};
 use crate::words::{invalid_snapshot, invalid_volume, no_volume};
@@ -48,6 +49,14 @@ pub async fn create(db: &Db, ctx: &Ctx, transfer: &Transfer) -> Result<Transfer>
         ctx.authorize(&policy::TRANSFER_CREATE, Some(&volume.project_id))?;
         if volume.status != Status::Available {
             return Err(invalid_volume("status must be available"));
+        }
+        if volume.key_id.is_some() && !ctx.at_least(3, 70) {
+            return Err(invalid_volume("transferring encrypted volume is not supported"));
+        }
+        if volume.key_id.is_some() && transfer.no_snapshots {
+            return Err(invalid_volume(
+                "transferring an encrypted volume without its snapshots is not supported",
+            ));
         }
         if !transfer.no_snapshots {
             for snapshot in snapshots::store::of_volume(tx, &volume.id).await? {
@@ -97,8 +106,8 @@ pub async fn delete(db: &Db, ctx: &Ctx, transfer: &Transfer) -> Result<()> {
     })
 }
 
-/// The volume is `project`'s from now on, and so are its snapshots unless they were kept out.
-pub async fn accept(db: &Db, ctx: &Ctx, transfer: &Transfer, project: &str) -> Result<()> {
+/// The volume is `project`'s from now on, and so are its key, and its snapshots unless they were kept out.
+pub async fn accept(db: &Db, keys: &Keys, ctx: &Ctx, transfer: &Transfer, project: &str) -> Result<()> {
     db::write!(db, |tx| {
         end(tx, &transfer.id).await?;
         let id = &transfer.volume_id;
@@ -113,6 +122,10 @@ pub async fn accept(db: &Db, ctx: &Ctx, transfer: &Transfer, project: &str) -> R
         let kind = kind.ok_or_else(|| crate::words::no_type(&volume.type_id))?;
         let more = More { volumes: 1, gib: volume.size, ..More::default() };
         quotas::store::take(tx, project, &kind, more, volume.size).await?;
+        if let Some(old) = volume.key_id.take() {
+            volume.key_id = Some(keys.copy(tx, ctx, &old).await?);
+            keys.remove(tx, ctx, Some(&old)).await?;
+        }
         volume.project_id = project.into();
         volume.user_id = ctx.user_id().into();
         volume.status = Status::Available;

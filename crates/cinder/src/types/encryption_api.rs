@@ -1,5 +1,5 @@
-//! `/v3/types/{id}/encryption`: how volumes of a type are to be encrypted. Kept and shown; a volume of such a type is
-//! refused, for there is no key manager to hold its key.
+//! `/v3/types/{id}/encryption`: how volumes of a type are to be encrypted. It stands still while there are such
+//! volumes.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! Volume types: what a volume is besides its size. There is one backend, so a type decides about nothing but what Cinder
-//! itself looks at: `multiattach`, quotas by type, QoS specs, and who may use it.
+//! itself looks at: `multiattach`, encryption, quotas by type, QoS specs, and who may use it.
 
 pub mod api;
 pub mod encryption_api;
@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use base::{Ctx, Error, Result};
 use db::AnyConnection;
+use serde_json::Value;
 
 use crate::listing::Listed;
 use crate::words;
@@ -34,6 +35,47 @@ pub struct VolumeType {
 impl VolumeType {
     pub fn is_multiattach(&self) -> bool {
         self.extra_specs.get("multiattach").is_some_and(|value| value == "<is> True")
+    }
+
+    /// None: volumes of this type are not encrypted.
+    pub fn encryption_specs(&self) -> Option<Encryption> {
+        let specs: Value = serde_json::from_str(self.encryption.as_deref()?).ok()?;
+        let text = |key: &str| specs[key].as_str().map(str::to_owned);
+        Some(Encryption {
+            provider: text("provider"),
+            control_location: text("control_location"),
+            cipher: text("cipher"),
+            key_size: specs["key_size"].as_i64(),
+        })
+    }
+}
+
+/// Providers and places are kept and shown: whichever are named, QEMU's own LUKS encrypts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    pub provider: Option<String>,
+    pub control_location: Option<String>,
+    /// As in dm-crypt.
+    pub cipher: Option<String>,
+    /// Bits.
+    pub key_size: Option<i64>,
+}
+
+impl Encryption {
+    /// Algorithm and bits of a key.
+    pub fn key(&self) -> Result<(&str, i64)> {
+        let algorithm = self.cipher.as_deref().and_then(|cipher| cipher.split('-').next());
+        let algorithm = algorithm.filter(|name| !name.is_empty());
+        let algorithm = algorithm.ok_or_else(|| Error::bad_request("Invalid encryption spec"))?;
+        Ok((algorithm, self.key_size.ok_or_else(|| Error::bad_request("Key manager error"))?))
+    }
+
+    /// As [`host::Cipher`] prints it.
+    pub fn cipher(&self) -> Result<String> {
+        let (_, bits) = self.key()?;
+        let bits = u32::try_from(bits).unwrap_or_default();
+        let cipher = self.cipher.as_deref().and_then(|spec| host::Cipher::parse(spec, bits));
+        Ok(cipher.ok_or_else(|| Error::bad_request("Invalid encryption spec"))?.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use base::{Error, Policy, Result as Checked};
 use serde_json::{Value, json};
 use web::{Json, Path, Result, State};
 
-use super::{Status, Volume, api, load, rules, store, upload};
+use super::{Status, Volume, api, load, retype, rules, store, upload};
 use crate::asker::Asker;
 use crate::attachments::{self, store::Connector};
 use crate::form::{self, Form, since};
@@ -29,7 +29,7 @@ pub async fn act(
         "os-update_readonly_flag" => action.set_readonly().await,
         "os-reset_status" => action.reset_status().await,
         "os-force_delete" => action.force_delete().await,
-        "os-retype" => action.retype().await,
+        "os-retype" => retype::begin(&action).await,
         "os-migrate_volume" => action.migrate().await,
         "revert" => action.revert().await,
         "os-volume_upload_image" => upload::begin(&action).await,
@@ -190,40 +190,6 @@ impl<'a> Action<'a> {
         Ok(web::no_content(202))
     }
 
-    /// All types have the same backend, so nothing moves.
-    async fn retype(&self) -> Answered {
-        self.may(&policy::RETYPE)?;
-        let ctx = &self.asker.ctx;
-        let form = self.form(&["new_type", "migration_policy"])?;
-        let wanted = form.required_text("new_type")?;
-        form.one_of("migration_policy", &["on-demand", "never"])?;
-        let id = &self.volume.id;
-        db::write!(self.cinder.db, |tx| {
-            let new = types::find(tx, ctx, wanted).await?;
-            let mut volume = store::get(tx, id).await?.ok_or_else(|| no_volume(id))?;
-            let old = types::store::get(tx, &volume.type_id).await?;
-            let qos_changes = old.is_some_and(|old| old.qos_id != new.qos_id);
-            rules::may_retype(&volume, &new, qos_changes)?;
-            if new.encryption.is_some() {
-                return Err(invalid_input("Volumes are not encrypted here: this cloud has no key manager."));
-            }
-            let limits = quotas::store::limits(tx, Some(&volume.project_id)).await?;
-            let used = quotas::store::used(tx, &volume.project_id).await?;
-            let own = |all: &quotas::Amounts| -> quotas::Amounts {
-                all.iter()
-                    .filter(|(name, _)| name.ends_with(&new.name))
-                    .map(|(k, v)| (k.clone(), *v))
-                    .collect()
-            };
-            let more = More { volumes: 1, gib: volume.size, ..More::default() };
-            quotas::check(&own(&limits), &own(&used), &new.name, more)?;
-            volume.type_id = new.id.clone();
-            volume.multiattach = new.is_multiattach();
-            store::update(tx, ctx, "volume.retype", &mut volume).await
-        })?;
-        Ok(web::no_content(202))
-    }
-
     /// There is nowhere else to go.
     async fn migrate(&self) -> Answered {
         self.may(&policy::MIGRATE)?;
@@ -285,7 +251,7 @@ impl<'a> Action<'a> {
                     )));
                 }
             }
-            let head = layers::Layer::over(&latest.layer, volume.bytes());
+            let head = layers::Layer::over(&latest.layer, volume.bytes()).locked(volume.cipher.clone());
             layers::store::insert(tx, &head).await?;
             let old = std::mem::replace(&mut volume.head, head.id);
             volume.status = Status::Reverting;

@@ -223,13 +223,14 @@ async fn delete(State(cinder): Cinders, asker: Asker, Path(id): Path<String>, pa
 
 /// The rows go at once, and with them the quota; files follow.
 pub async fn remove(cinder: &Cinder, ctx: &Ctx, id: &str, force: bool, cascade: bool) -> Checked<()> {
-    let released: Vec<String> = db::write!(cinder.db, |tx| remove_in(tx, ctx, id, force, cascade).await)?;
+    let released: Vec<String> = db::write!(cinder.db, |tx| remove_in(cinder, tx, ctx, id, force, cascade).await)?;
     released.iter().for_each(|layer| cinder.waker.wake(&format!("layer/{layer}")));
     Ok(())
 }
 
 /// In the caller's transaction. Answers the layers that may go.
 pub async fn remove_in(
+    cinder: &Cinder,
     tx: &mut db::Tx,
     ctx: &Ctx,
     id: &str,
@@ -253,6 +254,9 @@ pub async fn remove_in(
         snapshots::store::delete(tx, ctx, &snapshot).await?;
     }
     store::delete(tx, ctx, &volume).await?;
+    for key in [&volume.key_id, &volume.flat_key_id] {
+        cinder.keys.remove(tx, ctx, key.as_deref()).await?;
+    }
     for layer in [Some(volume.head), volume.writing, volume.flat].into_iter().flatten() {
         layers::store::release(tx, &layer).await?;
         released.push(layer);
@@ -260,10 +264,23 @@ pub async fn remove_in(
     Ok(released)
 }
 
-/// No volume here is encrypted.
 async fn encryption(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {
-    load(&mut *cinder.db.read().await?, &asker.ctx, &id).await?;
-    Ok(web::json(200, &json!({"encryption_key_id": null})))
+    Ok(web::json(200, &encryption_of(&cinder, &asker.ctx, &id).await?))
+}
+
+/// What whoever attaches the volume has to know, but for the key itself.
+async fn encryption_of(cinder: &Cinder, ctx: &Ctx, id: &str) -> Checked<Value> {
+    let mut conn = cinder.db.read().await?;
+    let volume = load(&mut conn, ctx, id).await?;
+    let kind = types::store::get(&mut conn, &volume.type_id).await?;
+    let mut body = json!({"encryption_key_id": volume.key_id});
+    if let Some(specs) = kind.and_then(|kind| kind.encryption_specs()) {
+        body["control_location"] = json!(specs.control_location);
+        body["cipher"] = json!(specs.cipher);
+        body["key_size"] = json!(specs.key_size);
+        body["provider"] = json!(specs.provider);
+    }
+    Ok(body)
 }
 
 async fn encryption_key(
@@ -271,7 +288,7 @@ async fn encryption_key(
     asker: Asker,
     Path((id, key)): Path<(String, String)>,
 ) -> Result {
-    load(&mut *cinder.db.read().await?, &asker.ctx, &id).await?;
-    let body = if key == "encryption_key_id" { json!({ key: null }) } else { json!({}) };
+    let all = encryption_of(&cinder, &asker.ctx, &id).await?;
+    let body = all.get(&key).map_or_else(|| json!({}), |value| json!({ key: value }));
     Ok(web::json(200, &body))
 }

@@ -53,7 +53,7 @@ pub async fn freeze(tx: &mut Tx, volume: &mut Volume) -> Result<String> {
             volume.id
         )));
     }
-    let head = Layer::over(&frozen, volume.bytes());
+    let head = Layer::over(&frozen, volume.bytes()).locked(volume.cipher.clone());
     layers::store::insert(tx, &head).await?;
     if volume.writing.is_none() && open.iter().any(attachments::Attachment::is_connected) {
         volume.writing = Some(frozen.clone());
@@ -72,7 +72,21 @@ struct Source {
     image_id: Option<String>,
     /// Of a backup's volume.
     metadata: BTreeMap<String, String>,
+    key: SourceKey,
 }
+
+/// What opens the source.
+enum SourceKey {
+    /// It is not encrypted.
+    None,
+    /// A key of ours, of a volume or backup.
+    Own(String),
+    /// The one that an image names.
+    Named(String),
+}
+
+/// Key and cipher of an encrypted volume.
+type Locked = Option<(String, String)>;
 
 impl Cinder {
     /// Written and on its way: its status is `creating`.
@@ -128,14 +142,18 @@ impl Cinder {
         }
         let more = More { volumes: 1, gib: size, ..More::default() };
         quotas::store::take(tx, project, &kind, more, size).await?;
+        let (key_id, cipher) = self.lock(tx, ctx, &kind, &source).await?.unzip();
         let head = match source.layers.last() {
             Some(below) => Layer::over(&below.id, gib(size)),
             None => Layer::blank(gib(size)),
         };
         // A source's layers are there already, an image's is new.
         for layer in source.layers.iter().filter(|layer| layer.image_id.is_some() && new.image.is_some()) {
-            layers::store::insert(tx, layer).await?;
+            // What was encrypted as an image is so as a layer; of a volume that is not, it is data like any other.
+            let sealed = matches!(source.key, SourceKey::Named(_)) && layer.format == LayerFormat::Raw;
+            layers::store::insert(tx, &layer.clone().locked(cipher.clone().filter(|_| sealed))).await?;
         }
+        let head = head.locked(cipher.clone());
         layers::store::insert(tx, &head).await?;
         let volume = Volume {
             id: id.into(),
@@ -162,6 +180,10 @@ impl Cinder {
             head: head.id,
             writing: None,
             flat: None,
+            key_id,
+            cipher,
+            pending_type: None,
+            flat_key_id: None,
             group_id: new.group.clone(),
             created_at: base::time::now(),
             updated_at: None,
@@ -188,13 +210,46 @@ impl Cinder {
             (None, None, Some(wanted)) => types::find(tx, ctx, wanted).await?,
             (None, None, None) => types::default_of(tx, project).await?,
         };
-        if kind.encryption.is_some() {
-            return Err(invalid_input(format!(
-                "Volume type {} is for encrypted volumes, which need a key manager; this cloud has none.",
-                kind.name
-            )));
+        // Whoever chooses another type than the source's gets the same encryption, or nothing.
+        if let (Some(_), Some(of_source)) = (&new.volume_type, &source.type_id)
+            && *of_source != kind.id
+        {
+            let before = types::store::get(tx, of_source).await?.and_then(|kind| kind.encryption_specs());
+            if before != kind.encryption_specs() {
+                let advice = match new.snapshot {
+                    Some(_) => "recommend omitting the type argument",
+                    None => "either match source volume, or omit type argument",
+                };
+                return Err(invalid_input(format!(
+                    "Invalid volume_type provided: {} (requested type is not compatible; {advice}).",
+                    kind.id
+                )));
+            }
         }
         Ok(kind)
+    }
+
+    /// A key of its own, which is the source's if that has one.
+    async fn lock(&self, tx: &mut Tx, ctx: &Ctx, kind: &VolumeType, source: &Source) -> Result<Locked> {
+        let Some(encryption) = kind.encryption_specs() else {
+            return match source.key {
+                SourceKey::Own(_) => Err(invalid_input(format!(
+                    "The source is encrypted, and volumes of type {} are not.",
+                    kind.name
+                ))),
+                _ => Ok(None),
+            };
+        };
+        if kind.is_multiattach() {
+            return Err(invalid_volume("Multiattach cannot be used with encrypted volumes."));
+        }
+        let cipher = encryption.cipher()?;
+        let key = match &source.key {
+            SourceKey::None => self.keys.make(tx, ctx, &encryption).await?,
+            SourceKey::Own(id) => self.keys.copy(tx, ctx, id).await?,
+            SourceKey::Named(id) => self.keys.copy_named(tx, ctx, id).await?,
+        };
+        Ok(Some((key, cipher)))
     }
 
     async fn source(&self, tx: &mut Tx, ctx: &Ctx, new: &NewVolume, image: Option<&Image>) -> Result<Source> {
@@ -206,13 +261,18 @@ impl Cinder {
             image_metadata: BTreeMap::new(),
             image_id: None,
             metadata: BTreeMap::new(),
+            key: SourceKey::None,
         };
+        let own = |key: Option<String>| key.map_or(SourceKey::None, SourceKey::Own);
         if let Some(image) = image {
             let bytes = image.virtual_size.or(image.size).unwrap_or(0);
             source.layers.push(Layer::of_image(&image.id, format_of(image)?, bytes));
             source.bootable = true;
             source.image_metadata = metadata_of(image);
             source.image_id = Some(image.id.clone());
+            if let Some(key) = image.properties.get(rules::IMAGE_KEY) {
+                source.key = SourceKey::Named(key.clone());
+            }
         } else if let Some(id) = &new.snapshot {
             let snapshot = snapshots::load(tx, ctx, id).await?;
             if snapshot.status != "available" {
@@ -226,6 +286,7 @@ impl Cinder {
             if let Some(volume) = store::get(tx, &snapshot.volume_id).await? {
                 source.bootable = volume.bootable;
                 source.image_metadata = volume.image_metadata;
+                source.key = own(volume.key_id);
             }
         } else if let Some(id) = &new.source {
             let mut volume = load(tx, ctx, id).await?;
@@ -241,6 +302,7 @@ impl Cinder {
             source.type_id = Some(volume.type_id);
             source.bootable = volume.bootable;
             source.image_metadata = volume.image_metadata;
+            source.key = own(volume.key_id);
         }
         if let Some(id) = &new.backup {
             let backup = backups::load(tx, ctx, id).await?;
@@ -254,6 +316,7 @@ impl Cinder {
             source.bootable = backup.bootable;
             source.image_metadata = backup.image_metadata;
             source.metadata = backup.volume_metadata;
+            source.key = own(backup.key_id);
         }
         Ok(source)
     }
@@ -351,6 +414,8 @@ pub fn format_of(image: &Image) -> Result<LayerFormat> {
 
 pub fn metadata_of(image: &Image) -> BTreeMap<String, String> {
     let mut metadata = image.properties.clone();
+    // The key is the image's.
+    metadata.retain(|key, _| ![rules::IMAGE_KEY, rules::IMAGE_KEY_POLICY].contains(&key.as_str()));
     let known = [
         ("image_id", Some(image.id.clone())),
         ("image_name", image.name.clone()),

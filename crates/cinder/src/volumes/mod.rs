@@ -15,6 +15,7 @@ pub mod api;
 pub mod create;
 pub mod list;
 pub mod metadata_api;
+pub mod retype;
 pub mod rules;
 pub mod store;
 pub mod upload;
@@ -107,6 +108,14 @@ pub struct Volume {
     pub writing: Option<String>,
     /// The layer that all others are being copied into.
     pub flat: Option<String>,
+    /// In the key manager: what opens its layers. Some: it is encrypted.
+    pub key_id: Option<String>,
+    /// Of the layers that are made for it, as [`host::Cipher`] prints it.
+    pub cipher: Option<String>,
+    /// The type that it has when it is encrypted anew.
+    pub pending_type: Option<String>,
+    /// What opens `flat` then, if that is encrypted.
+    pub flat_key_id: Option<String>,
     pub group_id: Option<String>,
     pub created_at: i64,
     pub updated_at: Option<i64>,

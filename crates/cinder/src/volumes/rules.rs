@@ -8,6 +8,13 @@ use crate::attachments::Attachment;
 use crate::types::VolumeType;
 use crate::words::{any_of, invalid_input, invalid_volume};
 
+/// The property of an image that names the key of its data.
+pub const IMAGE_KEY: &str = "cinder_encryption_key_id";
+/// What becomes of that key when the image is deleted.
+pub const IMAGE_KEY_POLICY: &str = "cinder_encryption_key_deletion_policy";
+/// No header of LUKS, version 1, takes more.
+const LUKS_HEADER: i64 = 4 << 20;
+
 /// The state alone; snapshots and attachments are counted in the transaction that deletes.
 pub fn may_delete(
     volume: &Volume,
@@ -36,7 +43,9 @@ pub fn image_fits(image: &Image, size: i64) -> Result<()> {
     if image.status != glance::Status::Active {
         return Err(invalid_input(format!("Image {} is not active.", image.id)));
     }
-    let file = image.size.unwrap_or(0);
+    // Of what is encrypted already, so much of the file is no data.
+    let header = if image.properties.contains_key(IMAGE_KEY) { LUKS_HEADER } else { 0 };
+    let file = image.size.unwrap_or(0).saturating_sub(header);
     let needs = file.saturating_add(gib(1) - 1) / gib(1);
     if needs > size {
         return Err(invalid_input(format!(
@@ -49,7 +58,7 @@ pub fn image_fits(image: &Image, size: i64) -> Result<()> {
             image.min_disk
         )));
     }
-    let seen = image.virtual_size.unwrap_or(0);
+    let seen = image.virtual_size.unwrap_or(0).saturating_sub(header);
     if seen > gib(size) {
         let needs = seen.saturating_add(gib(1) - 1) / gib(1);
         return Err(Error::bad_request(format!(
@@ -100,6 +109,11 @@ pub fn may_snapshot(volume: &Volume, in_use: bool) -> Result<()> {
 }
 
 pub fn may_retype(volume: &Volume, new: &VolumeType, qos_changes: bool) -> Result<()> {
+    if new.is_multiattach() && new.encryption.is_some() {
+        return Err(invalid_input(
+            "Retype requested both encryption and multi-attach, which is not supported.",
+        ));
+    }
     if volume.multiattach != new.is_multiattach() && volume.status != Status::Available {
         return Err(invalid_input(format!(
             "Invalid volume_type passed, retypes affecting multiattach are only allowed on available volumes, the \

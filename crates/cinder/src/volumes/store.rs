@@ -35,6 +35,10 @@ impl FromRow for Volume {
             head: row.text("head")?,
             writing: row.opt_text("writing")?,
             flat: row.opt_text("flat")?,
+            key_id: row.opt_text("key_id")?,
+            cipher: row.opt_text("cipher")?,
+            pending_type: row.opt_text("pending_type")?,
+            flat_key_id: row.opt_text("flat_key_id")?,
             group_id: row.opt_text("group_id")?,
             created_at: row.int("created_at")?,
             updated_at: row.opt_int("updated_at")?,
@@ -93,6 +97,10 @@ fn bound(text: &'static str, volume: &Volume) -> db::Result<Sql<'static>> {
         .bind(volume.writing.clone())
         .bind(volume.flat.clone())
         .bind(volume.group_id.clone())
+        .bind(volume.key_id.clone())
+        .bind(volume.cipher.clone())
+        .bind(volume.pending_type.clone())
+        .bind(volume.flat_key_id.clone())
         .bind(volume.updated_at)
         .bind(volume.id.clone()))
 }
@@ -100,9 +108,9 @@ fn bound(text: &'static str, volume: &Volume) -> db::Result<Sql<'static>> {
 pub async fn insert(tx: &mut Tx, ctx: &Ctx, volume: &Volume) -> Result<()> {
     let text = "INSERT INTO volumes (project_id, user_id, name, description, size, pending_size, status, \
          previous_status, migration_status, type_id, availability_zone, bootable, multiattach, readonly, snapshot_id, \
-         source_volid, image_id, metadata, image_metadata, upload, head, writing, flat, group_id, updated_at, id, \
-         created_at, generation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-         $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, 0)";
+         source_volid, image_id, metadata, image_metadata, upload, head, writing, flat, group_id, key_id, cipher, \
+         pending_type, flat_key_id, updated_at, id, created_at, generation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+         $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, 0)";
     bound(text, volume)?.bind(volume.created_at).run(tx).await?;
     event(tx, ctx, "volume.create", volume).await
 }
@@ -114,8 +122,8 @@ pub async fn update(tx: &mut Tx, ctx: &Ctx, kind: &'static str, volume: &mut Vol
          pending_size = $6, status = $7, previous_status = $8, migration_status = $9, type_id = $10, \
          availability_zone = $11, bootable = $12, multiattach = $13, readonly = $14, snapshot_id = $15, \
          source_volid = $16, image_id = $17, metadata = $18, image_metadata = $19, upload = $20, head = $21, \
-         writing = $22, flat = $23, group_id = $24, updated_at = $25, generation = generation + 1 WHERE id = $26 \
-         AND generation = $27";
+         writing = $22, flat = $23, group_id = $24, key_id = $25, cipher = $26, pending_type = $27, flat_key_id = $28, \
+         updated_at = $29, generation = generation + 1 WHERE id = $30 AND generation = $31";
     if bound(text, volume)?.bind(volume.generation).run(tx).await? == 0 {
         return Err(words::lost_race(&format!("Volume {}", volume.id)));
     }
@@ -155,7 +163,8 @@ pub async fn event(tx: &mut Tx, ctx: &Ctx, kind: &'static str, volume: &Volume) 
 /// Those that the reconciler has to look at.
 pub async fn unsettled(db: &Db) -> Result<Vec<String>> {
     let mut conn = db.read().await?;
-    Ok(sql("SELECT id FROM volumes WHERE status IN ('creating', 'extending', 'reverting', 'uploading', 'restoring-backup') \
+    Ok(sql("SELECT id FROM volumes WHERE status IN ('creating', 'extending', 'reverting', 'uploading', 'restoring-backup', \
+            'retyping') \
             OR writing IS NOT NULL OR flat IS NOT NULL")
     .rows(&mut conn)
     .await?)

@@ -4,15 +4,25 @@ use base::{Ctx, Error, Result};
 use serde_json::json;
 
 use super::actions::Action;
-use super::{Status, Volume, store};
+use super::{Status, Volume, rules, store};
 use crate::words::{any_of, invalid_volume, no_volume};
 use crate::{Cinder, policy, types};
 
 const FORMATS: [&str; 7] = ["raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop"];
 
 /// Properties of the image that the volume was made of go into the new one, but for what describes that image's data.
-const OF_THE_DATA: [&str; 8] =
-    ["image_id", "image_name", "container_format", "disk_format", "checksum", "size", "min_disk", "min_ram"];
+const OF_THE_DATA: [&str; 10] = [
+    "image_id",
+    "image_name",
+    "container_format",
+    "disk_format",
+    "checksum",
+    "size",
+    "min_disk",
+    "min_ram",
+    rules::IMAGE_KEY,
+    rules::IMAGE_KEY_POLICY,
+];
 
 pub async fn begin(action: &Action<'_>) -> Result<web::Response> {
     let ctx = &action.asker.ctx;
@@ -31,6 +41,12 @@ pub async fn begin(action: &Action<'_>) -> Result<web::Response> {
         )));
     }
     let container = form.text("container_format", 0)?.unwrap_or("bare");
+    if action.volume.key_id.is_some() && (format, container) != ("raw", "bare") {
+        return Err(Error::bad_request(
+            "An encrypted volume uploaded as an image must use 'raw' disk_format and 'bare' container_format, which are \
+             the defaults for these options.",
+        ));
+    }
     let mut body = json!({"name": name, "disk_format": format, "container_format": container});
     if ctx.at_least(3, 1) {
         let visibility = form.one_of("visibility", &["community", "public", "private", "shared"])?;
@@ -47,22 +63,27 @@ pub async fn begin(action: &Action<'_>) -> Result<web::Response> {
         }
     }
     let cinder = action.cinder;
-    let image = cinder.glance.plan_image(ctx, &body)?;
     let id = &action.volume.id;
-    let (volume, kind): (Volume, Option<types::VolumeType>) = db::write!(cinder.db, |tx| {
+    let (volume, kind, image): (Volume, Option<types::VolumeType>, String) = db::write!(cinder.db, |tx| {
         let mut volume = store::get(tx, id).await?.ok_or_else(|| no_volume(id))?;
         let allowed = volume.status == Status::Available || force && volume.status == Status::InUse;
         if !allowed {
             let states: &[&str] = if force { &["available", "in-use"] } else { &["available"] };
             return Err(invalid_volume(format!("Volume {id} status must be {}", any_of(states))));
         }
+        let mut body = body.clone();
+        if let Some(key) = &volume.key_id {
+            body[rules::IMAGE_KEY] = json!(cinder.keys.copy(tx, ctx, key).await?);
+            body[rules::IMAGE_KEY_POLICY] = json!("on_image_deletion");
+        }
+        let image = cinder.glance.plan_image(ctx, &body)?;
         cinder.glance.insert_image(tx, ctx, &image, &volume.project_id).await?;
         volume.previous_status = Some(volume.status);
         volume.status = Status::Uploading;
         volume.upload = Some(format!("{} {format}", image.id));
         store::update(tx, ctx, "volume.upload", &mut volume).await?;
         let kind = types::store::get(tx, &volume.type_id).await?;
-        Ok::<_, Error>((volume, kind))
+        Ok::<_, Error>((volume, kind, image.id))
     })?;
     action.wake();
     let mut answer = json!({
@@ -72,7 +93,7 @@ pub async fn begin(action: &Action<'_>) -> Result<web::Response> {
         "display_description": volume.description,
         "size": volume.size,
         "volume_type": kind.map(|kind| json!({"id": kind.id, "name": kind.name, "description": kind.description})),
-        "image_id": image.id,
+        "image_id": image,
         "container_format": container,
         "disk_format": format,
         "image_name": name,
@@ -97,10 +118,13 @@ impl Cinder {
         if found.status == glance::Status::Active {
             return Ok(());
         }
-        let disk = self.disk(&volume.id).await?;
+        let disk = self.opened(self.disk(&volume.id).await?).await?;
         let file = self.glance.scratch_file(image, "volume");
         let format = host::LayerFormat::parse(format).unwrap_or(host::LayerFormat::Raw);
-        let copied = self.driver.flatten(&disk.layers, &file, format).await;
+        let key = self.key_of(volume).await?;
+        let cipher = volume.cipher.as_deref().and_then(host::Cipher::read);
+        let lock = cipher.as_ref().zip(key.as_ref()).map(|(cipher, key)| host::Lock { cipher, key });
+        let copied = self.driver.flatten(&disk.layers, &file, format, lock).await;
         let done = match copied {
             Ok(made) => self.glance.fill_image(ctx, image, &made.format, &file).await,
             Err(error) => Err(Error::internal(error)),

@@ -51,7 +51,7 @@ pub fn detail(around: &Around<'_>, volume: &Volume, attachments: &[Attachment]) 
         "links": around.links.of("volumes", &volume.id),
         "user_id": volume.user_id,
         "bootable": if volume.bootable { "true" } else { "false" },
-        "encrypted": false,
+        "encrypted": volume.key_id.is_some(),
         "replication_status": null,
         "consistencygroup_id": null,
         "multiattach": volume.multiattach,
@@ -76,6 +76,9 @@ pub fn detail(around: &Around<'_>, volume: &Volume, attachments: &[Attachment]) 
     }
     if ctx.at_least(3, 63) {
         body["volume_type_id"] = json!(volume.type_id);
+    }
+    if let Some(key) = volume.key_id.as_ref().filter(|_| ctx.at_least(3, 64)) {
+        body["encryption_key_id"] = json!(key);
     }
     if ctx.at_least(3, 65) {
         body["consumes_quota"] = json!(true);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use barbican::Barbican;
 use base::{Auth, Ctx, DomainRef, Error, ProjectRef, Scope};
 use camino::Utf8PathBuf;
 use cinder::{Cinder, Config};
@@ -46,6 +47,7 @@ impl Verify for Gate {
 pub struct Cloud {
     pub cinder: Arc<Cinder>,
     pub glance: Arc<Glance>,
+    pub barbican: Arc<Barbican>,
     pub db: Arc<db::Db>,
     pub driver: Arc<FakeVolumes>,
     router: web::Router,
@@ -96,15 +98,18 @@ impl Cloud {
     /// `working` false: nothing happens but what calls do themselves.
     async fn open(dir: Utf8PathBuf, driver: Arc<FakeVolumes>, working: bool) -> Cloud {
         let db = Arc::new(db::Db::open(&dir.join("test.db"), db::Commits::Quick).await.unwrap());
-        db.migrate(&[glance::MIGRATIONS, cinder::MIGRATIONS]).await.unwrap();
+        db.migrate(&[barbican::MIGRATIONS, glance::MIGRATIONS, cinder::MIGRATIONS]).await.unwrap();
         let glance = Glance::new(db.clone(), dir.join("images")).await.unwrap();
+        let barbican = Barbican::open(db.clone(), &dir.join("secrets.key")).await.unwrap();
         let config = Config { host: "machine".into(), availability_zone: "nova".into() };
-        let cinder = Cinder::new(db.clone(), glance.clone(), driver.clone(), config).await.unwrap();
+        let cinder = Cinder::new(db.clone(), glance.clone(), barbican.clone(), driver.clone(), config);
+        let cinder = cinder.await.unwrap();
+        glance.serve_keys(cinder.clone());
         if working {
             cinder.start().await;
         }
         let router = cinder.router(Arc::new(Gate));
-        Cloud { cinder, glance, db, driver, router, dir, _dir: None }
+        Cloud { cinder, glance, barbican, db, driver, router, dir, _dir: None }
     }
 
     /// As after a kill: another process with the same rows and files.
@@ -140,6 +145,13 @@ impl Cloud {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = web::axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    pub async fn delete_image(&self, who: &str, id: &str) {
+        let request = Request::builder().method("DELETE").uri(format!("/v2/images/{id}"));
+        let request = request.header("x-auth-token", who).body(Body::empty()).unwrap();
+        let response = self.glance.router(Arc::new(Gate)).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 204);
     }
 
     pub async fn get(&self, who: &str, path: &str) -> Answer {

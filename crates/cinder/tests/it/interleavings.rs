@@ -15,6 +15,9 @@ const SERVERS: [&str; 2] = ["22222222-2222-2222-2222-222222222222", "33333333-33
 #[derive(Debug, Clone)]
 enum Step {
     Create,
+    CreateEncrypted,
+    /// To the encrypted type or away from it.
+    Retype(usize, bool),
     Clone(usize),
     Snapshot(usize),
     FromSnapshot(usize),
@@ -36,6 +39,8 @@ fn step() -> impl Strategy<Value = Step> {
     let at = 0..4_usize;
     prop_oneof![
         Just(Step::Create),
+        Just(Step::CreateEncrypted),
+        (at.clone(), any::<bool>()).prop_map(|(at, to)| Step::Retype(at, to)),
         at.clone().prop_map(Step::Clone),
         at.clone().prop_map(Step::Snapshot),
         at.clone().prop_map(Step::FromSnapshot),
@@ -72,6 +77,18 @@ async fn take(cloud: &Cloud, step: &Step) {
     let who = "admin@p1";
     let answer = match step {
         Step::Create => Some(cloud.post(who, "/v3/volumes", json!({"volume": {"size": 1}})).await),
+        Step::CreateEncrypted => {
+            let body = json!({"volume": {"size": 1, "volume_type": "luks"}});
+            Some(cloud.post(who, "/v3/volumes", body).await)
+        }
+        Step::Retype(at, to) => match volume(*at).await {
+            Some(id) => {
+                let kind = if *to { "luks" } else { "__DEFAULT__" };
+                let body = json!({"os-retype": {"new_type": kind, "migration_policy": "on-demand"}});
+                Some(cloud.act(who, &id, body).await)
+            }
+            None => None,
+        },
         Step::Clone(at) => match volume(*at).await {
             Some(id) => Some(cloud.post(who, "/v3/volumes", json!({"volume": {"source_volid": id}})).await),
             None => None,
@@ -161,7 +178,26 @@ async fn connected(cloud: &Cloud) -> Vec<(String, Vec<String>)> {
     by_volume.into_iter().collect()
 }
 
+/// Every encrypted volume has a key of its own, which is there.
+async fn check_keys(cloud: &Cloud, step: &Step) {
+    // In this order: keys of volumes that come later are not missed, and none goes without its volume.
+    let all = cloud.get("admin@p1", "/v3/volumes/detail").await.is(200).body;
+    let secrets = cloud.secrets().await;
+    let keys: Vec<&str> =
+        all["volumes"].as_array().unwrap().iter().filter_map(|v| v["encryption_key_id"].as_str()).collect();
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "after {step:?} a key is shared");
+    for volume in all["volumes"].as_array().unwrap() {
+        let Some(key) = volume["encryption_key_id"].as_str() else { continue };
+        let id = volume["id"].as_str().unwrap();
+        // A retype that ended between the two looks took another one.
+        let gone = !secrets.contains_key(key);
+        let now = cloud.get("admin@p1", &format!("/v3/volumes/{id}")).await.is(200).body;
+        assert!(!gone || now["volume"]["encryption_key_id"] != key, "after {step:?} volume {id} lost its key");
+    }
+}
+
 async fn check(cloud: &Cloud, step: &Step) {
+    check_keys(cloud, step).await;
     for (volume, servers) in connected(cloud).await {
         cloud.get("admin@p1", &format!("/v3/volumes/{volume}")).await.is(200);
         let distinct: BTreeSet<&String> = servers.iter().collect();
@@ -178,6 +214,7 @@ async fn check(cloud: &Cloud, step: &Step) {
 
 async fn play(steps: Vec<Step>) {
     let mut cloud = Cloud::start().await;
+    cloud.encrypted_type("luks").await;
     for step in &steps {
         match step {
             Step::Kill => cloud = cloud.again().await,
@@ -194,6 +231,7 @@ async fn play(steps: Vec<Step>) {
         cloud.ask("admin@p1", "DELETE", &path, Value::Null).await.is(202);
     }
     cloud.files(0).await;
+    assert!(cloud.secrets().await.is_empty());
     assert!(cloud.driver.list().await.unwrap().is_empty());
     let used = cloud.get("admin@p1", "/v3/os-quota-sets/p1?usage=true").await.is(200);
     assert_eq!(used.body["quota_set"]["gigabytes"]["in_use"], 0);

@@ -6,6 +6,7 @@
 mod attachments;
 mod backups;
 mod cloud;
+mod encryption;
 mod groups;
 mod interleavings;
 mod quotas;

@@ -127,7 +127,7 @@ async fn qos_specs_hang_on_types_and_encryption_is_kept() {
         cloud.get("admin", &format!("{encryption}/provider")).await.is(200).body,
         json!({"provider": "luks"})
     );
-    // There is nobody to keep its key.
+    // Nothing says by which cipher.
     cloud.post("member@p1", "/v3/volumes", json!({"volume": {"size": 1, "volume_type": "t"}})).await.is(400);
     cloud
         .ask("admin", "PUT", &format!("{encryption}/x"), json!({"encryption": {"cipher": "c"}}))

@@ -134,7 +134,7 @@ mod tests {
     async fn an_image_that_goes_while_it_is_hashed_is_no_failure() {
         let (_dir, hashing, image) = large().await;
         let glance = hashing.0.clone();
-        store::delete(&glance.db, &Ctx::internal("test"), &image).await.unwrap();
+        store::delete(&glance.db, None, &Ctx::internal("test"), &image).await.unwrap();
         // The row goes before the file, so each may be seen without the other.
         hashing.hash(&image).await.unwrap();
         glance.files.remove(&image.id).unwrap();

@@ -91,7 +91,7 @@ async fn delete(State(glance): Glances, Caller(ctx): Caller, Path(id): Path<Stri
     })?;
     rules::may_change(&ctx, &image, &policy::DELETE)?;
     rules::may_delete(&image)?;
-    store::delete(&glance.db, &ctx, &image).await?;
+    store::delete(&glance.db, glance.keys.get().map(AsRef::as_ref), &ctx, &image).await?;
     // Machines that run from it have links of their own to the data.
     glance.files.remove(&id)?;
     Ok(web::no_content(204))

@@ -4,6 +4,7 @@ use base::{Ctx, Error};
 use db::{AnyConnection, Conn, Db, Event, FromRow, Row, Sql, Tx, json_text, sql};
 
 use super::{Image, Status, Visibility, not_found};
+use crate::keys::Keys;
 
 impl FromRow for Image {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
@@ -179,8 +180,11 @@ pub async fn edit_in(
 }
 
 /// 404 when somebody else deleted it first.
-pub async fn delete(db: &Db, ctx: &Ctx, image: &Image) -> base::Result<()> {
+pub async fn delete(db: &Db, keys: Option<&dyn Keys>, ctx: &Ctx, image: &Image) -> base::Result<()> {
     db::write!(db, |tx| {
+        if let (Some(keys), Some(key)) = (keys, crate::keys::of(image)) {
+            keys.delete(tx, ctx, key).await?;
+        }
         if sql("DELETE FROM images WHERE id = $1").bind(image.id.clone()).run(tx).await? == 0 {
             return Err(not_found(&image.id));
         }

@@ -49,7 +49,7 @@ async fn states_change_as_a_real_machines_do() {
 #[tokio::test]
 async fn a_disk_switches_and_grows_under_a_running_machine_only() {
     let host = FakeHypervisor::new(FakeOptions::default()).unwrap();
-    let layer = |name: &str| DiskLayer { file: name.into(), format: LayerFormat::Qcow2 };
+    let layer = |name: &str| DiskLayer { file: name.into(), format: LayerFormat::Qcow2, encrypted: false };
     let mut disk = DiskPlan { id: "d".into(), layers: vec![layer("one")], ..DiskPlan::default() };
     let vm = VmPlan { root: None, disks: vec![disk.clone()], ..vm("a", "web") };
     host.prepare(&vm).await.unwrap();

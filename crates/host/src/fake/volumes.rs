@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Faults, Operation};
 use crate::process::file_error;
-use crate::{DiskImage, LayerBase, LayerFormat, LayerPlan, Result, VolumeSpace, Volumes};
+use crate::{DiskImage, LayerBase, LayerFormat, LayerPlan, Lock, Result, VolumeSpace, Volumes};
 
 /// Orders by metadata are a server's.
 static NO_HINTS: BTreeMap<String, String> = BTreeMap::new();
@@ -50,12 +50,14 @@ impl FakeVolumes {
 impl Volumes for FakeVolumes {
     async fn make(&self, layer: &LayerPlan) -> Result<()> {
         self.faults.pass(Operation::MakeVolume, &layer.id, &NO_HINTS).await?;
+        layer.lock()?;
         self.layers().entry(layer.id.clone()).or_insert_with(|| layer.clone());
         Ok(())
     }
 
     async fn grow(&self, layer: &LayerPlan) -> Result<()> {
         self.faults.pass(Operation::GrowVolume, &layer.id, &NO_HINTS).await?;
+        layer.lock()?;
         let mut layers = self.layers();
         let there = layers.entry(layer.id.clone()).or_insert_with(|| layer.clone());
         there.bytes = there.bytes.max(layer.bytes);
@@ -77,9 +79,16 @@ impl Volumes for FakeVolumes {
     }
 
     /// The image below, if there is one; disks are never written here.
-    async fn flatten(&self, chain: &[LayerPlan], to: &Utf8Path, _: LayerFormat) -> Result<DiskImage> {
+    async fn flatten(
+        &self,
+        chain: &[LayerPlan],
+        to: &Utf8Path,
+        _: LayerFormat,
+        _: Option<Lock<'_>>,
+    ) -> Result<DiskImage> {
         let top = chain.last().map_or("", |layer| &layer.id);
         self.faults.pass(Operation::CopyVolume, top, &NO_HINTS).await?;
+        chain.iter().try_for_each(|layer| layer.lock().map(|_| ()))?;
         let failed = |error| file_error("copying the disk to", to, error);
         let virtual_size = chain.last().map_or(0, |layer| layer.bytes);
         if let Some(LayerPlan { base: LayerBase::File(image), format, .. }) = chain.first()
@@ -94,6 +103,7 @@ impl Volumes for FakeVolumes {
     async fn copy(&self, chain: &[LayerPlan], layer: &LayerPlan) -> Result<()> {
         let top = chain.last().map_or("", |layer| &layer.id);
         self.faults.pass(Operation::CopyVolume, top, &NO_HINTS).await?;
+        chain.iter().chain([layer]).try_for_each(|layer| layer.lock().map(|_| ()))?;
         self.layers().insert(layer.id.clone(), layer.clone());
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::header::Header;
 use super::inspect::INSPECTOR;
 use super::{complaint, disk_is_full, qemu_img, qemu_img_within};
 use crate::process::{Confinement, file_error, is_root};
+use crate::volumes::lock::Secrets;
 use crate::{Error, Result};
 
 /// A disk of many GiB is read and written once.
@@ -30,7 +31,7 @@ pub(crate) async fn flatten(
     let opened = |path: &Utf8Path| File::open(path).map_err(|error| file_error("opening", path, error));
     let (mut disk, below) = (opened(overlay)?, opened(image)?);
     let header = Header::read(overlay, &mut disk)?;
-    header.check_overlay()?;
+    header.check_overlay(false)?;
     let new = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(to);
     let new = new.map_err(|error| file_error("making", to, error))?;
     let user = is_root().then_some(INSPECTOR);
@@ -84,17 +85,29 @@ pub(crate) fn virtual_size(path: &Utf8Path) -> Result<u64> {
     Ok(Header::read(path, &mut file)?.virtual_size())
 }
 
-/// Writes what a guest sees of `source` (a tree of QEMU's block nodes over files that `confinement` keeps open) into a file
-/// that the tool may write.
+/// From a tree of QEMU's block nodes, over files that are kept open, into a file that the tool may write.
+pub(crate) struct Conversion<'a> {
+    pub source: &'a serde_json::Value,
+    pub target: &'a str,
+    pub format: &'a str,
+    /// Of the new file.
+    pub options: Option<String>,
+    pub secrets: Secrets,
+}
+
+/// Writes what a guest sees of the source.
 pub(crate) async fn convert(
-    source: &serde_json::Value,
-    target: &str,
-    format: &str,
+    conversion: Conversion<'_>,
     to: &Utf8Path,
     confinement: Confinement,
 ) -> Result<()> {
-    let arguments =
-        ["convert".to_owned(), format!("json:{source}"), "-O".into(), format.into(), target.to_owned()];
+    let mut arguments = vec!["convert".to_owned()];
+    arguments.extend(conversion.secrets.arguments());
+    arguments.extend(["-O".to_owned(), conversion.format.to_owned()]);
+    if let Some(options) = conversion.options {
+        arguments.extend(["-o".to_owned(), options]);
+    }
+    arguments.extend([format!("json:{}", conversion.source), conversion.target.to_owned()]);
     let output = qemu_img_within(&arguments, confinement, LIMIT).await?;
     match output.code {
         Some(0) => Ok(()),
@@ -107,7 +120,7 @@ pub(crate) async fn convert(
 }
 
 /// The header of a qcow2 file that a machine may have written: it may stand on another file, and reach for no other.
-pub(crate) fn check_own_disk(path: &Utf8Path, file: &File) -> Result<()> {
+pub(crate) fn check_own_disk(path: &Utf8Path, file: &File, encrypted: bool) -> Result<()> {
     let mut file = file.try_clone().map_err(|error| file_error("opening", path, error))?;
-    Header::read(path, &mut file)?.check_overlay()
+    Header::read(path, &mut file)?.check_overlay(encrypted)
 }

@@ -23,6 +23,8 @@ const MAGICS: [(usize, &[u8], &str); 6] = [
 ];
 /// Incompatible feature: guest data lives in another file.
 const EXTERNAL_DATA: u64 = 1 << 2;
+/// How the guest's data is encrypted.
+const LUKS: u32 = 2;
 
 pub(super) struct Header {
     bytes: Vec<u8>,
@@ -59,11 +61,15 @@ impl Header {
     }
 
     /// Of a disk that a machine has written: a backing file is expected, no other file is.
-    pub(super) fn check_overlay(&self) -> Result<()> {
+    pub(super) fn check_overlay(&self, encrypted: bool) -> Result<()> {
         if self.looks_like() != Some("qcow2") {
             return Err(Error::Image("the machine's disk is damaged: it is no qcow2 file any more".into()));
         }
-        self.check_alone()
+        // Else what the guest writes would be there for anybody to read.
+        if encrypted && self.word(32) != LUKS {
+            return Err(Error::Image("the machine's disk is damaged: it is not encrypted any more".into()));
+        }
+        self.check_alone(encrypted)
     }
 
     /// The bytes that a guest sees.
@@ -77,16 +83,16 @@ impl Header {
                 "the image needs a backing file: flatten it with `qemu-img convert`".into(),
             ));
         }
-        self.check_alone()
+        self.check_alone(false)
     }
 
-    fn check_alone(&self) -> Result<()> {
+    fn check_alone(&self, encrypted: bool) -> Result<()> {
         let refuse = |text: &str| Err(Error::Image(text.into()));
         let version = self.word(4);
         if version != 2 && version != 3 {
             return refuse("the image's qcow2 version is neither 2 nor 3: convert it with qemu-img");
         }
-        if self.word(32) != 0 {
+        if self.word(32) != 0 && !encrypted {
             return refuse("the image is encrypted: decrypt it with `qemu-img convert`");
         }
         if version == 3 && self.long(72) & EXTERNAL_DATA != 0 {

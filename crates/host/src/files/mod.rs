@@ -7,7 +7,7 @@ mod overlay;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use flatten::{check_own_disk, convert, create_empty, flatten, virtual_size};
+pub(crate) use flatten::{Conversion, check_own_disk, convert, create_empty, flatten, virtual_size};
 pub(crate) use inspect::INSPECTOR;
 pub use inspect::{ImageInfo, inspect_image};
 pub(crate) use overlay::{create_overlay, create_part, resize};

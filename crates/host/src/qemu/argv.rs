@@ -30,10 +30,18 @@ pub(super) struct Inherited {
     pub config_drive: Option<RawFd>,
     /// One for each further disk of the plan, and of those one for each layer.
     pub volumes: Vec<Vec<(RawFd, Access)>>,
+    /// One for each of these disks: the secret that opens it.
+    pub keys: Vec<Option<RawFd>>,
     /// One for each network card of the plan.
     pub taps: Vec<RawFd>,
     /// The machine goes on from the state that comes through this socket.
     pub state: Option<RawFd>,
+}
+
+impl Inherited {
+    fn key(&self, disk: usize) -> Option<RawFd> {
+        self.keys.get(disk).copied().flatten()
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +66,7 @@ pub(super) fn arguments(
     line.ports(slots.count);
     line.disks(vm, inherited, settings.unsafe_disk_cache);
     for (at, files) in inherited.volumes.iter().enumerate().skip(usize::from(vm.root.is_none())) {
-        line.volume(&vm.disks, at, files, false);
+        line.volume(&vm.disks, at, files, inherited.key(at), false);
     }
     for (nic, tap) in vm.nics.iter().zip(&inherited.taps) {
         line.nic(nic, *tap);
@@ -154,7 +162,7 @@ impl Line<'_> {
             let (serial, boot) = (serial(&vm.id), if boots { ",bootindex=1" } else { "" });
             self.device("virtio-blk-pci", slots::ROOT, &format!("drive=root,serial={serial}{boot}"));
         } else if let Some(files) = inherited.volumes.first() {
-            self.volume(&vm.disks, 0, files, boots);
+            self.volume(&vm.disks, 0, files, inherited.key(0), boots);
         }
         for ((blank, _), file) in blank::of(vm).zip(&inherited.blank) {
             self.blank(blank, *file, no_flush);
@@ -233,7 +241,14 @@ impl Line<'_> {
         }));
     }
 
-    fn volume(&mut self, disks: &[DiskPlan], at: usize, files: &[(RawFd, Access)], boots: bool) {
+    fn volume(
+        &mut self,
+        disks: &[DiskPlan],
+        at: usize,
+        files: &[(RawFd, Access)],
+        key: Option<RawFd>,
+        boots: bool,
+    ) {
         let Some(disk) = disks.get(at) else { return };
         let opened: Vec<(String, Access)> = files
             .iter()
@@ -241,6 +256,9 @@ impl Line<'_> {
             .collect();
         if let Some(group) = volume::throttle_group(disk) {
             self.add("-object", group.to_string());
+        }
+        if let Some(key) = key {
+            self.add("-object", volume::inherited_key(&disk.id, key).to_string());
         }
         for node in volume::nodes(disk, &opened) {
             self.block(&node);

@@ -71,9 +71,11 @@ impl Machine {
             if let Some(group) = volume::throttle_group(disk) {
                 monitor.execute("object-add", group).await?;
             }
+            show_key(&monitor, disk).await?;
             for node in volume::nodes(disk, &files) {
                 monitor.execute("blockdev-add", node).await?;
             }
+            hide_key(&monitor, &disk.id).await;
             for device in volume::devices(disk, port, 0, false) {
                 monitor.execute("device_add", device).await?;
             }
@@ -125,6 +127,20 @@ async fn gone(events: &mut Receiver<Event>, device: &str, until: Instant) -> boo
     false
 }
 
+/// For nodes that are about to be made: whoever has opened an encrypted layer does not ask again.
+pub(super) async fn show_key(monitor: &Client, disk: &DiskPlan) -> Result<()> {
+    if let Some(key) = volume::told_key(disk) {
+        hide_key(monitor, &disk.id).await;
+        monitor.execute("object-add", key).await?;
+    }
+    Ok(())
+}
+
+/// Not there is fine.
+pub(super) async fn hide_key(monitor: &Client, volume: &str) {
+    drop(monitor.execute("object-del", json!({"id": volume::key_id(volume)})).await);
+}
+
 /// Block nodes and files of a disk that no device uses. Nothing of it may be there.
 async fn forget_disk(monitor: &Client, id: &str) {
     let mut nodes = nodes_of(monitor, id).await.unwrap_or_default();
@@ -142,5 +158,6 @@ async fn forget_disk(monitor: &Client, id: &str) {
         nodes = used;
     }
     drop(monitor.execute("object-del", json!({"id": volume::throttle_id(id)})).await);
+    hide_key(monitor, id).await;
     take_back(monitor, &slots::volume(id)).await;
 }

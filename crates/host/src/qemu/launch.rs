@@ -21,7 +21,7 @@ use super::volume;
 use crate::plan::{RootDisk, VmPlan};
 use crate::probe::Accelerator;
 use crate::process::{Confinement, Process, confine, file_error, is_root, memory_limit};
-use crate::{Error, Result};
+use crate::{Error, Passphrase, Result};
 
 pub(super) const MONITOR: &str = "qmp.sock";
 pub(super) const SERIAL: &str = "serial.sock";
@@ -88,6 +88,11 @@ pub(super) async fn launch(
         .iter()
         .map(|disk| volume::open(disk, access))
         .collect::<Result<Vec<Vec<volume::Opened>>>>()?;
+    let keys = vm
+        .disks
+        .iter()
+        .map(|disk| disk.key.as_ref().map(Passphrase::file).transpose())
+        .collect::<Result<Vec<Option<File>>>>()?;
     let log = open(&files.log(), OpenOptions::new().write(true).create(true).truncate(true))?;
     let pid_file = open(&files.pid(), OpenOptions::new().write(true).create(true).truncate(true))?;
     confinement.pid_file = Some(pid_file.into());
@@ -109,6 +114,7 @@ pub(super) async fn launch(
             .iter()
             .map(|layers| layers.iter().map(|(file, access)| (confinement.keep(file), *access)).collect())
             .collect(),
+        keys: keys.iter().map(|key| key.as_ref().map(|file| confinement.keep(file))).collect(),
         state: state.as_ref().map(|socket| confinement.keep(socket)),
         taps: taps.iter().map(|tap| confinement.keep(&tap.as_raw_fd())).collect(),
     };

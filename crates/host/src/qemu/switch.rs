@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::hotplug::{hide_key, show_key};
 use super::machine::Machine;
 use super::slots;
 use super::volume::{self, Access, layer_node, layer_nodes, open_layer};
@@ -54,6 +55,25 @@ impl Machine {
         let at = layers.iter().rposition(|layer| chain.contains(layer)).ok_or_else(|| {
             Error::Monitor(format!("the machine writes none of the layers that volume {} has", disk.id))
         })?;
+        if disk.key.is_none() && disk.layers.iter().any(|layer| layer.encrypted) {
+            return Err(Error::Refused(format!("volume {} is encrypted, and its key is not known", disk.id)));
+        }
+        show_key(&monitor, disk).await?;
+        let switched = self.add_layers(&monitor, disk, access, at, &there).await;
+        hide_key(&monitor, &disk.id).await;
+        switched
+    }
+
+    /// Those above the one at `at`, which is there.
+    async fn add_layers(
+        &self,
+        monitor: &Client,
+        disk: &DiskPlan,
+        access: Access,
+        at: usize,
+        there: &[String],
+    ) -> Result<()> {
+        let layers = disk.layers.iter().map(|layer| layer_node(&disk.id, layer)).collect::<Vec<_>>();
         for (below, at) in (at..).zip(at + 1..layers.len()) {
             // Made and not yet used, by a call that was cut off.
             for node in [layers[at].clone(), format!("{}-f", layers[at])] {
@@ -63,7 +83,7 @@ impl Machine {
             }
             let layer = &disk.layers[at];
             let (file, access) = open_layer(layer, Access { writable: true, direct: true, ..access })?;
-            let file = self.hand_over(&monitor, file.into(), &slots::volume(&disk.id)).await?;
+            let file = self.hand_over(monitor, file.into(), &slots::volume(&disk.id)).await?;
             for node in layer_nodes(&disk.id, layer, &file, access, None) {
                 monitor.execute("blockdev-add", node).await?;
             }

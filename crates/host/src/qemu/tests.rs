@@ -42,6 +42,7 @@ fn inherited() -> Inherited {
         blank: Vec::new(),
         config_drive: Some(16),
         volumes: Vec::new(),
+        keys: Vec::new(),
         taps: vec![17],
         state: None,
     }
@@ -56,6 +57,7 @@ fn disk_of(files: &[&str]) -> DiskPlan {
     let layer = |name: &&str| DiskLayer {
         file: format!("/volumes/{name}").into(),
         format: LayerFormat::parse(name.split_once('.').unwrap().1).unwrap(),
+        encrypted: false,
     };
     DiskPlan {
         id: "cccccccc-52a7-4a2b-9d0f-0a63b6c4a004".into(),
@@ -197,7 +199,8 @@ fn what_one_machine_alone_can_write_is_refused_to_several() {
     disk.layers[0].file = dir.join("a.raw");
     std::fs::write(dir.join("a.raw"), [0; 512]).unwrap();
     assert_eq!(volume::open(&disk, Access::default()).unwrap().len(), 1);
-    disk.layers.push(DiskLayer { file: dir.join("b.qcow2"), format: LayerFormat::Qcow2 });
+    let above = DiskLayer { file: dir.join("b.qcow2"), format: LayerFormat::Qcow2, encrypted: false };
+    disk.layers.push(above);
     let error = volume::open(&disk, Access::default()).unwrap_err().to_string();
     assert!(error.contains("only one can write"), "{error}");
     disk.layers = vec![];
@@ -274,4 +277,31 @@ fn users_are_given_once_and_found_again() {
     make_private_dir(files.dir()).unwrap();
     Record { user: 1000, ..Record::default() }.write(&files).unwrap();
     assert_eq!(Users::scan(1000, vms).take().unwrap(), 1001);
+}
+
+#[test]
+fn an_encrypted_volume_is_opened_by_a_secret_that_is_no_argument() {
+    let mut disk = disk_of(&["a.raw", "b.qcow2"]);
+    disk.layers.iter_mut().for_each(|layer| layer.encrypted = true);
+    disk.key = Some(crate::Passphrase::of_key(&[0xab; 4]));
+    let vm = VmPlan { disks: vec![disk.clone()], ..plan() };
+    let inherited = Inherited {
+        volumes: vec![vec![(22, Access::default()), (23, WRITTEN)]],
+        keys: vec![Some(24)],
+        ..inherited()
+    };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false, translation_mib: 512 };
+    let all = argv::arguments(&vm, &inherited, settings, &slots(&vm));
+    assert!(!all.join(" ").contains("abab"));
+    let ours = all.iter().filter(|one| one.contains("key-cccccccc"));
+    let ours: Vec<serde_json::Value> = ours.map(|one| serde_json::from_str(one).unwrap()).collect();
+    let secret = "key-cccccccc52a7";
+    let object = serde_json::json!({"qom-type": "secret", "id": secret, "file": "/proc/self/fd/24"});
+    assert_eq!((ours.len(), &ours[0]), (3, &object));
+    assert_eq!((ours[1]["driver"].as_str(), ours[1]["key-secret"].as_str()), (Some("luks"), Some(secret)));
+    assert_eq!(ours[2]["encrypt"], serde_json::json!({"format": "luks", "key-secret": secret}));
+    let told = volume::told_key(&disk).unwrap();
+    assert_eq!(told["data"], "abababab");
+    disk.key = None;
+    assert!(volume::open(&disk, WRITTEN).unwrap_err().to_string().contains("its key is not known"));
 }

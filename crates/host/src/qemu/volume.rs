@@ -17,6 +17,7 @@ use super::slots;
 use crate::files::check_own_disk;
 use crate::plan::{Bus, DiskLayer, DiskLimits, DiskPlan};
 use crate::process::file_error;
+use crate::volumes::lock::{inherited, unlock};
 use crate::{Error, LayerFormat, Result};
 
 /// How QEMU reads and writes a file.
@@ -42,6 +43,9 @@ pub(super) fn open(disk: &DiskPlan, access: Access) -> Result<Vec<Opened>> {
             disk.id
         )));
     }
+    if disk.key.is_none() && disk.layers.iter().any(|layer| layer.encrypted) {
+        return Err(Error::Refused(format!("volume {} is encrypted, and its key is not known", disk.id)));
+    }
     let opened = disk.layers.iter().enumerate().map(|(at, layer)| {
         if at > 0 && layer.format == LayerFormat::Raw {
             return Err(Error::Refused(format!("{} stands on another layer and is raw", layer.file)));
@@ -58,7 +62,7 @@ pub(super) fn open_layer(layer: &DiskLayer, access: Access) -> Result<Opened> {
     let file = OpenOptions::new().read(true).write(access.writable).open(path);
     let file = file.map_err(|error| file_error("opening", path, error))?;
     if layer.format == LayerFormat::Qcow2 {
-        check_own_disk(path, &file)?;
+        check_own_disk(path, &file, layer.encrypted)?;
     }
     let direct =
         access.direct && fcntl_getfl(&file).and_then(|f| fcntl_setfl(&file, f | OFlags::DIRECT)).is_ok();
@@ -81,6 +85,22 @@ fn short(id: &str) -> String {
 
 fn throttle_node(volume: &str) -> String {
     format!("{}t", prefix(volume))
+}
+
+/// What the volume's secret is called in QEMU's tree of objects.
+pub(super) fn key_id(volume: &str) -> String {
+    format!("key-{}", short(volume))
+}
+
+/// The object that nodes of encrypted layers are opened by, for a QEMU that inherits the secret as a file.
+pub(super) fn inherited_key(volume: &str, file: i32) -> Value {
+    inherited(&key_id(volume), file)
+}
+
+/// The same for one that hears it by its monitor.
+pub(super) fn told_key(disk: &DiskPlan) -> Option<Value> {
+    let key = disk.key.as_ref()?;
+    Some(json!({"qom-type": "secret", "id": key_id(&disk.id), "data": key.expose()}))
 }
 
 /// Also what it is called in QEMU's tree of objects.
@@ -153,6 +173,9 @@ pub(super) fn layer_nodes(
     if layer.format == LayerFormat::Qcow2 {
         // Said also when there is none: else the header would be asked.
         format["backing"] = json!(below);
+    }
+    if layer.encrypted {
+        unlock(&mut format, layer.format, &key_id(volume));
     }
     [protocol, format]
 }

@@ -10,8 +10,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::{Value, json};
 
-use super::{LayerBase, LayerFormat, LayerPlan, VolumeSpace, Volumes};
-use crate::files::{check_own_disk, convert, create_part, resize, virtual_size};
+use super::lock::{self, Secrets};
+use super::{LayerBase, LayerFormat, LayerPlan, Lock, VolumeSpace, Volumes};
+use crate::files::{Conversion, check_own_disk, convert, create_part, resize, virtual_size};
 use crate::process::{Confinement, file_error, is_root};
 use crate::{DiskImage, Error, Result};
 
@@ -83,9 +84,12 @@ impl Volumes for FileVolumes {
             return Ok(());
         }
         match (&layer.base, layer.format) {
-            (LayerBase::Nothing, LayerFormat::Raw) => self.make_blank(&path, layer.bytes),
+            (LayerBase::Nothing, LayerFormat::Raw) if layer.cipher.is_none() => self.make_blank(&path, layer.bytes),
             (LayerBase::File(from), _) => self.link(from, &path),
-            (base, _) => {
+            (_, LayerFormat::Raw) => {
+                Err(Error::Refused(format!("layer {} can only be made as qcow2", layer.id)))
+            }
+            (base, LayerFormat::Qcow2) => {
                 let below = match base {
                     // By its name alone: the directory may move.
                     LayerBase::Layer { id, format } => {
@@ -98,6 +102,7 @@ impl Volumes for FileVolumes {
                     &part,
                     below.as_ref().map(|(name, format)| (name.as_str(), *format)),
                     layer.bytes,
+                    layer.lock()?,
                 )
                 .await?;
                 self.publish(&part, &path)
@@ -116,7 +121,7 @@ impl Volumes for FileVolumes {
             return Ok(());
         }
         if virtual_size(&path)? < layer.bytes {
-            resize(&path, layer.bytes).await?;
+            resize(&path, layer.bytes, layer.lock()?).await?;
         }
         Ok(())
     }
@@ -150,15 +155,23 @@ impl Volumes for FileVolumes {
         self.dir.join(format!("{id}.{}", format.as_str()))
     }
 
-    async fn flatten(&self, chain: &[LayerPlan], to: &Utf8Path, format: LayerFormat) -> Result<DiskImage> {
+    async fn flatten(
+        &self,
+        chain: &[LayerPlan],
+        to: &Utf8Path,
+        format: LayerFormat,
+        lock: Option<Lock<'_>>,
+    ) -> Result<DiskImage> {
         let mut opened = Vec::new();
+        let mut secrets = Secrets::default();
         let mut confinement = Confinement::default();
         let mut source = Value::Null;
         for layer in chain {
             let path = self.path(&layer.id, layer.format);
             let file = File::open(&path).map_err(|error| file_error("opening", &path, error))?;
+            let locked = layer.lock()?;
             if layer.format == LayerFormat::Qcow2 {
-                check_own_disk(&path, &file)?;
+                check_own_disk(&path, &file, locked.is_some())?;
             }
             let name = format!("/proc/self/fd/{}", confinement.keep(&file.as_raw_fd()));
             // What stands on what is said here: headers were written by processes that ran strangers' guests.
@@ -166,6 +179,10 @@ impl Volumes for FileVolumes {
                 json!({"driver": layer.format.as_str(), "file": {"driver": "file", "filename": name}});
             if layer.format == LayerFormat::Qcow2 {
                 node["backing"] = source;
+            }
+            if let Some(locked) = locked {
+                let secret = secrets.add(locked.key, &mut confinement)?;
+                lock::unlock(&mut node, layer.format, &secret);
             }
             source = node;
             opened.push(file);
@@ -183,7 +200,18 @@ impl Volumes for FileVolumes {
         confinement.user = user;
         confinement.reads_any_file = user.is_some();
         let target = format!("/proc/self/fd/{}", confinement.keep(&new.as_raw_fd()));
-        let done = convert(&source, &target, format.as_str(), to, confinement).await;
+        let options = match lock {
+            Some(lock) => Some(lock.options(format, &secrets.add(lock.key, &mut confinement)?)),
+            None => None,
+        };
+        let conversion = Conversion {
+            source: &source,
+            target: &target,
+            format: lock::driver(format, lock.is_some()),
+            options,
+            secrets,
+        };
+        let done = convert(conversion, to, confinement).await;
         if user.is_some() {
             give(0)?;
         }
@@ -201,7 +229,7 @@ impl Volumes for FileVolumes {
             return Ok(());
         }
         let part = self.part(&path);
-        self.flatten(chain, &part, layer.format).await?;
+        self.flatten(chain, &part, layer.format, layer.lock()?).await?;
         self.publish(&part, &path)
     }
 

@@ -7,9 +7,10 @@
 //!                      └ qcow2               the copy: nothing was copied
 //!   from image   image ◄── qcow2             the image's file by another name, so it may be deleted
 //! ```
-//! A layer that something stands on never changes. Which layers there should be is the caller's; here are their files.
+//! A layer that something stands on never changes, and none stands on an encrypted one without being so, too. Which layers there should be is the caller's; here are their files.
 
 mod files;
+pub(crate) mod lock;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{DiskImage, Result};
 
 pub use files::FileVolumes;
+pub use lock::{Cipher, Lock, Passphrase};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerFormat {
@@ -58,6 +60,24 @@ pub struct LayerPlan {
     /// What a guest sees.
     pub bytes: u64,
     pub base: LayerBase,
+    /// Some: it is encrypted.
+    pub cipher: Option<Cipher>,
+    /// What opens an encrypted one, where it is to be opened.
+    pub key: Option<Passphrase>,
+}
+
+impl LayerPlan {
+    /// None: it is not encrypted.
+    ///
+    /// # Errors
+    /// [`crate::Error::Refused`] when it is, and its key is not known.
+    pub fn lock(&self) -> Result<Option<Lock<'_>>> {
+        match (&self.cipher, &self.key) {
+            (None, _) => Ok(None),
+            (Some(cipher), Some(key)) => Ok(Some(Lock { cipher, key })),
+            (Some(_), None) => Err(lock::no_key(&self.id)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +100,14 @@ pub trait Volumes: Send + Sync + 'static {
     /// Where a layer's file is.
     fn path(&self, id: &str, format: LayerFormat) -> Utf8PathBuf;
     /// What a guest sees of the last layer, which stands on the one before it and so on, as a new file that needs no
-    /// other: "raw" or "qcow2".
-    async fn flatten(&self, chain: &[LayerPlan], to: &Utf8Path, format: LayerFormat) -> Result<DiskImage>;
+    /// other: "raw" or "qcow2"; encrypted with a `lock`.
+    async fn flatten(
+        &self,
+        chain: &[LayerPlan],
+        to: &Utf8Path,
+        format: LayerFormat,
+        lock: Option<Lock<'_>>,
+    ) -> Result<DiskImage>;
     /// Makes a layer that stands on nothing and shows what a guest sees of the last one of `chain`.
     async fn copy(&self, chain: &[LayerPlan], layer: &LayerPlan) -> Result<()>;
     async fn space(&self) -> Result<VolumeSpace>;

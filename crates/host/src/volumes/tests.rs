@@ -19,7 +19,7 @@ fn dir() -> Dir {
 }
 
 fn layer(id: &str, format: LayerFormat, bytes: u64, base: LayerBase) -> LayerPlan {
-    LayerPlan { id: id.into(), format, bytes, base }
+    LayerPlan { id: id.into(), format, bytes, base, cipher: None, key: None }
 }
 
 fn over(id: &str, below: &LayerPlan, bytes: u64) -> LayerPlan {
@@ -74,7 +74,7 @@ async fn a_chain_shows_what_is_below_grows_and_is_one_file_when_flattened() {
     for format in [LayerFormat::Raw, LayerFormat::Qcow2] {
         let to = dir.path.join("flat");
         let chain = [bottom.clone(), middle.clone(), top.clone()];
-        let image = dir.volumes.flatten(&chain, &to, format).await.unwrap();
+        let image = dir.volumes.flatten(&chain, &to, format, None).await.unwrap();
         assert_eq!((image.format.as_str(), image.virtual_size), (format.as_str(), 8 * MIB));
         if format == LayerFormat::Raw {
             let bytes = std::fs::read(&to).unwrap();
@@ -97,7 +97,7 @@ async fn a_copy_stands_on_nothing() {
     dir.volumes.copy(&[bottom], &copy).await.unwrap();
     dir.volumes.remove("a").await.unwrap();
     let to = dir.path.join("flat");
-    dir.volumes.flatten(&[copy], &to, LayerFormat::Raw).await.unwrap();
+    dir.volumes.flatten(&[copy], &to, LayerFormat::Raw, None).await.unwrap();
     assert_eq!(&std::fs::read(&to).unwrap()[..4], b"mine");
     assert_eq!(dir.volumes.list().await.unwrap(), ["b"]);
 }
@@ -114,7 +114,89 @@ async fn an_image_may_be_deleted_under_its_volumes() {
     dir.volumes.make(&base).await.unwrap();
     dir.volumes.make(&top).await.unwrap();
     let to = dir.path.join("flat");
-    dir.volumes.flatten(&[base, top], &to, LayerFormat::Raw).await.unwrap();
+    dir.volumes.flatten(&[base, top], &to, LayerFormat::Raw, None).await.unwrap();
     let bytes = std::fs::read(&to).unwrap();
     assert_eq!((bytes[0], bytes[MIB as usize], bytes.len() as u64), (7, 0, 2 * MIB));
+}
+
+/// With what is written into a file in plain.
+fn plain(dir: &Dir, id: &str, text: &[u8]) -> LayerPlan {
+    let image = dir.path.join(format!("image-{id}"));
+    let mut bytes = vec![0; MIB as usize];
+    bytes[..text.len()].copy_from_slice(text);
+    std::fs::write(&image, bytes).unwrap();
+    layer(id, LayerFormat::Raw, MIB, LayerBase::File(image))
+}
+
+fn locked(plan: LayerPlan, key: u8) -> LayerPlan {
+    let cipher = super::Cipher::parse("aes-xts-plain64", 256);
+    LayerPlan { cipher, key: Some(super::Passphrase::of_key(&[key; 32])), ..plan }
+}
+
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
+}
+
+const TEXT: &[u8] = b"what nobody else may read";
+
+#[tokio::test]
+async fn an_encrypted_chain_opens_with_its_key_only_and_shows_nothing_on_the_disk() {
+    let dir = dir();
+    let image = plain(&dir, "a", TEXT);
+    dir.volumes.make(&image).await.unwrap();
+    let bottom = locked(layer("b", LayerFormat::Qcow2, MIB, LayerBase::Nothing), 1);
+    dir.volumes.copy(&[image], &bottom).await.unwrap();
+    let mut top = locked(over("c", &bottom, MIB), 1);
+    dir.volumes.make(&top).await.unwrap();
+    top.bytes = 2 * MIB;
+    dir.volumes.grow(&top).await.unwrap();
+    for id in ["b", "c"] {
+        let bytes = std::fs::read(dir.volumes.path(id, LayerFormat::Qcow2)).unwrap();
+        assert!(!contains(&bytes, TEXT));
+    }
+    let to = dir.path.join("flat");
+    let chain = [bottom.clone(), top.clone()];
+    dir.volumes.flatten(&chain, &to, LayerFormat::Raw, None).await.unwrap();
+    let bytes = std::fs::read(&to).unwrap();
+    assert_eq!((&bytes[..TEXT.len()], bytes.len() as u64), (TEXT, 2 * MIB));
+
+    let wrong = [locked(bottom.clone(), 2)];
+    let error = dir.volumes.flatten(&wrong, &to, LayerFormat::Raw, None).await.unwrap_err().to_string();
+    assert!(error.contains("Invalid password"), "{error}");
+    for (lost, told) in [
+        (LayerPlan { key: None, ..bottom.clone() }, "its key is not known"),
+        (LayerPlan { cipher: None, ..bottom }, "is encrypted"),
+        // As if somebody had put another file there.
+        (locked(LayerPlan { id: "d".into(), ..top.clone() }, 1), "not encrypted any more"),
+    ] {
+        if lost.id == "d" {
+            dir.volumes.make(&over("d", &top, MIB)).await.unwrap();
+        }
+        let refused = dir.volumes.flatten(&[lost], &to, LayerFormat::Raw, None).await;
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+    let blank = layer("e", LayerFormat::Qcow2, MIB, LayerBase::Nothing);
+    let lost = LayerPlan { key: None, ..locked(blank, 1) };
+    assert!(dir.volumes.make(&lost).await.is_err());
+    assert!(!dir.volumes.list().await.unwrap().contains(&"e".to_owned()));
+}
+
+#[tokio::test]
+async fn an_encrypted_volume_is_an_encrypted_image_and_that_a_volume_again() {
+    let dir = dir();
+    let source = plain(&dir, "a", TEXT);
+    dir.volumes.make(&source).await.unwrap();
+    let image = dir.path.join("image");
+    let of = locked(source.clone(), 1);
+    dir.volumes.flatten(&[source], &image, LayerFormat::Raw, of.lock().unwrap()).await.unwrap();
+    let bytes = std::fs::read(&image).unwrap();
+    assert!(bytes.starts_with(b"LUKS") && !contains(&bytes, TEXT));
+    let base = locked(layer("b", LayerFormat::Raw, MIB, LayerBase::File(image)), 1);
+    let top = locked(over("c", &base, MIB), 1);
+    dir.volumes.make(&base).await.unwrap();
+    dir.volumes.make(&top).await.unwrap();
+    let to = dir.path.join("flat");
+    dir.volumes.flatten(&[base, top], &to, LayerFormat::Raw, None).await.unwrap();
+    assert!(std::fs::read(&to).unwrap().starts_with(TEXT));
 }

@@ -32,7 +32,14 @@ pub(crate) fn plan(device: Option<&BlockDevice>, disk: &Disk) -> DiskPlan {
     let layers = disk.layers.iter().zip(&disk.files);
     DiskPlan {
         id: disk.volume_id.clone(),
-        layers: layers.map(|(layer, file)| DiskLayer { file: file.clone(), format: layer.format }).collect(),
+        layers: layers
+            .map(|(layer, file)| DiskLayer {
+                file: file.clone(),
+                format: layer.format,
+                encrypted: layer.cipher.is_some(),
+            })
+            .collect(),
+        key: disk.layers.iter().find_map(|layer| layer.key.clone()),
         read_only: disk.readonly,
         shared: disk.multiattach,
         limits: disk.limits,

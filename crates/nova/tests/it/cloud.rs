@@ -17,6 +17,8 @@ pub struct Cloud {
     pub placement: Arc<placement::Placement>,
     pub hypervisor: Arc<FakeHypervisor>,
     pub network: Arc<FakeNetwork>,
+    pub barbican: Arc<barbican::Barbican>,
+    pub db: Arc<db::Db>,
     router: web::Router,
     pub dir: Arc<tempfile::TempDir>,
 }
@@ -104,6 +106,7 @@ impl Cloud {
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
         let db = Arc::new(db::Db::open_file(&path.join("cloud.db")).await.unwrap());
         db.migrate(&[
+            barbican::MIGRATIONS,
             glance::MIGRATIONS,
             cinder::MIGRATIONS,
             placement::MIGRATIONS,
@@ -131,9 +134,11 @@ impl Cloud {
             },
         );
         let volumes = Arc::new(FakeVolumes::new(Duration::ZERO));
+        let barbican = barbican::Barbican::open(db.clone(), &path.join("secrets.key")).await.unwrap();
         let cinder = cinder::Cinder::new(
             db.clone(),
             glance.clone(),
+            barbican.clone(),
             volumes.clone(),
             cinder::Config { host: "simulated".into(), availability_zone: "nova".into() },
         )
@@ -166,7 +171,7 @@ impl Cloud {
         neutron.start().await;
         cinder.start().await;
         nova.start().await;
-        Cloud { nova, placement, hypervisor, network, router, dir }
+        Cloud { nova, placement, hypervisor, network, barbican, db, router, dir }
     }
 
     pub fn as_(&self, token: &'static str) -> Client<'_> {

@@ -574,3 +574,42 @@ async fn novas_oldest_words_for_volumes() {
     assert_eq!(shown["snapshot"]["volumeId"], json!(id));
     cloud.as_("p1").at("2.36").get("/os-volumes").await.fault(404, "itemNotFound");
 }
+
+#[tokio::test]
+async fn an_encrypted_volume_comes_with_its_key_and_without_it_not_at_all() {
+    let cloud = Cloud::start().await;
+    let (client, admin) = (cloud.as_("p1"), cloud.as_(ADMIN));
+    let body = json!({"volume_type": {"name": "luks"}});
+    let kind = admin.call("POST", "/volume/v3/types", Some(body)).await.expect(200);
+    let path = format!("/volume/v3/types/{}/encryption", kind["volume_type"]["id"].as_str().unwrap());
+    let specs = json!({"provider": "luks", "cipher": "aes-xts-plain64", "key_size": 256,
+        "control_location": "front-end"});
+    admin.call("POST", &path, Some(json!({ "encryption": specs }))).await.expect(200);
+    let mut volumes = Vec::new();
+    for _ in 0..2 {
+        let body = json!({"volume": {"size": 1, "volume_type": "luks"}});
+        let made = client.call("POST", "/volume/v3/volumes", Some(body)).await.expect(202);
+        let id = made["volume"]["id"].as_str().unwrap().to_owned();
+        wait_volume(&client, &id, "available").await;
+        volumes.push(id);
+    }
+    let server = server(&cloud, &client).await;
+    attach(&client, &server, &volumes[0]).await.expect(200);
+    wait_volume(&client, &volumes[0], "in-use").await;
+    let plan = cloud.hypervisor.plan(&server).unwrap();
+    assert!(plan.disks[0].key.is_some() && plan.disks[0].layers.iter().all(|layer| layer.encrypted));
+    assert!(format!("{plan:?}").contains("(secret)"));
+
+    let told = client.call("GET", &format!("/volume/v3/volumes/{}/encryption", volumes[1]), None).await.expect(200);
+    let key = told["encryption_key_id"].as_str().unwrap().to_owned();
+    let ctx = base::Ctx::internal("test");
+    db::write!(cloud.db, |tx| cloud.barbican.delete_key(tx, &ctx, &key).await).unwrap();
+    attach(&client, &server, &volumes[1]).await.expect(200);
+    wait_volume(&client, &volumes[1], "available").await;
+    assert_eq!(disks(&cloud, &server), [&*volumes[0]]);
+    let list = client.get(&format!("/servers/{server}/os-volume_attachments")).await.expect(200);
+    assert_eq!(list["volumeAttachments"].as_array().unwrap().len(), 1);
+    let actions = client.get(&format!("/servers/{server}/os-instance-actions")).await.expect(200);
+    assert_eq!(actions["instanceActions"][0]["action"], "attach_volume");
+    assert_eq!(actions["instanceActions"][0]["message"], "Error");
+}

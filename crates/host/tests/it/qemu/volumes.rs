@@ -10,7 +10,7 @@ pub const VOLUME: &str = "9d1c2d3e-52a7-4a2b-9d0f-0a63b6c4a009";
 
 pub fn layer(file: Utf8PathBuf) -> DiskLayer {
     let format = LayerFormat::parse(file.extension().unwrap()).unwrap();
-    DiskLayer { file, format }
+    DiskLayer { file, format, encrypted: false }
 }
 
 pub fn qcow2(path: &Utf8PathBuf, bytes: u64) {
@@ -164,7 +164,7 @@ async fn two_machines_write_one_disk_if_it_is_said_to_be_for_several() {
     host.start(&VmPlan { id: second.clone(), ..house.vm() }).await.unwrap();
     assert!(host.plug_disk(&second, &own).await.is_err());
     // What is below may be below several.
-    let clone = DiskLayer { file: house.path("clone.qcow2"), format: LayerFormat::Qcow2 };
+    let clone = layer(house.path("clone.qcow2"));
     qcow2(&clone.file, 1 << 20);
     let clone =
         DiskPlan { id: VOLUME.replace("9d", "7d"), layers: vec![own.layers[0].clone(), clone], ..own };
