@@ -37,6 +37,8 @@ pub struct Disk {
     pub files: Vec<Utf8PathBuf>,
     /// Of the last layer.
     pub path: Utf8PathBuf,
+    /// Some: machines open it there.
+    pub rbd: Option<host::RbdImage>,
 }
 
 /// Where a volume is.
@@ -163,6 +165,7 @@ impl Cinder {
             readonly: volume.readonly == Some(true),
             key_id: volume.key_id,
             path: self.driver.path(id, format),
+            rbd: self.driver.remote(id),
             files: chain.iter().map(|layer| self.driver.path(&layer.id, layer.format)).collect(),
             layers: plans,
             volume_id: volume.id,

@@ -54,9 +54,10 @@ impl Cinder {
                 return Ok(None);
             }
             let chain = layers::store::chain(tx, &volume.head).await?;
-            let at_rest = matches!(volume.status, Status::Available | Status::Creating | Status::RestoringBackup)
-                && volume.writing.is_none()
-                && chain.iter().all(|layer| layer.state == State::Ready);
+            let at_rest =
+                matches!(volume.status, Status::Available | Status::Creating | Status::RestoringBackup)
+                    && volume.writing.is_none()
+                    && chain.iter().all(|layer| layer.state == State::Ready);
             if is_as_wanted(&volume, &chain) || !at_rest || !is_free(tx, id).await? {
                 return match volume.flat.take() {
                     // A crash came between, and then the volume was used.

@@ -284,7 +284,7 @@ pub async fn remove_networks(network: &dyn host::Network) -> anyhow::Result<()> 
 }
 
 /// The host's id in Placement: made once, kept in the data directory.
-fn host_uuid(config: &Config) -> anyhow::Result<String> {
+pub fn host_uuid(config: &Config) -> anyhow::Result<String> {
     let path = config.data.path().join("host-uuid");
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text.trim().to_owned()),

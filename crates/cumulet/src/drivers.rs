@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use host::fake::{
     FakeHypervisor, FakeLoadBalancers, FakeNetwork, FakeOptions, FakeVolumes, Fault, Operation,
 };
@@ -9,10 +10,10 @@ use host::haproxy::HaproxyBalancers;
 use host::ledger::Ledger;
 use host::network::LinuxNetwork;
 use host::qemu::QemuHypervisor;
-use host::volumes::FileVolumes;
+use host::volumes::{FileVolumes, RbdOptions, RbdVolumes};
 
 use crate::assemble::Drivers;
-use crate::config::Config;
+use crate::config::{Config, VolumeDriver};
 
 pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     if config.simulate {
@@ -24,6 +25,7 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
         accelerator: config.accelerator,
         unsafe_disk_cache: config.unsafe_disk_cache,
         first_user: config.first_user,
+        reaches_storage: config.volumes != VolumeDriver::Files,
         ledger: Some(ledger.clone()),
         ..host::qemu::Options::new(config.data.path())
     };
@@ -39,7 +41,7 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
     };
     let network = Arc::new(LinuxNetwork::new(network)?);
     let hypervisor = QemuHypervisor::new(options, network.clone()).await?;
-    let volumes = Arc::new(FileVolumes::open(&config.data.volumes())?);
+    let volumes = volumes(config).await?;
     Ok(Drivers {
         hypervisor: Arc::new(hypervisor),
         network,
@@ -47,6 +49,18 @@ pub async fn make(config: &Config) -> anyhow::Result<Drivers> {
         balancers: Arc::new(balancers),
         fakes: None,
     })
+}
+
+async fn volumes(config: &Config) -> anyhow::Result<Arc<dyn host::Volumes>> {
+    let files = FileVolumes::open(&config.data.volumes())?;
+    let VolumeDriver::Rbd { pool, user, conf } = &config.volumes else { return Ok(Arc::new(files)) };
+    let directory = conf.parent().map(ToOwned::to_owned).unwrap_or_default();
+    let options = RbdOptions {
+        conf: conf.clone(),
+        keyring: directory.join(format!("ceph.client.{user}.keyring")),
+        ..RbdOptions::new(pool, user, &crate::assemble::host_uuid(config)?, config.data.volumes())
+    };
+    Ok(Arc::new(RbdVolumes::open(options).await.context("volumes cannot be kept in Ceph")?))
 }
 
 fn fake(config: &Config) -> anyhow::Result<Drivers> {

@@ -38,8 +38,8 @@ use web::{Gate, Router, Routes, Service, Style};
 
 pub use data::Store;
 pub use images::{Image, Status, Visibility};
-pub use keys::Keys;
 pub use imports::download::Rules as DownloadRules;
+pub use keys::Keys;
 
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "glance/0001_images", sql: include_str!("../migrations/0001_images.sql") },

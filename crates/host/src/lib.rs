@@ -44,4 +44,6 @@ pub use driver::{
     MetadataCaller, MetadataPosted, MetadataSource, Network, NicCounters, Present, Result, VmState,
 };
 pub use probe::{Accelerator, AcceleratorChoice, Verdict};
-pub use volumes::{Cipher, LayerBase, LayerFormat, LayerPlan, Lock, Passphrase, VolumeSpace, Volumes};
+pub use volumes::{
+    Cipher, LayerBase, LayerFormat, LayerPlan, Lock, Passphrase, RbdImage, VolumeSpace, Volumes,
+};

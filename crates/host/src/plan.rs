@@ -7,7 +7,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::{LayerFormat, Passphrase};
+use crate::{LayerFormat, Passphrase, RbdImage};
 
 // ---- virtual machines -------------------------------------------------------------------------------------
 
@@ -87,6 +87,8 @@ pub struct DiskPlan {
     pub id: String,
     /// The lowest first. Each stands on the one before it, whatever its header says; the last one is written.
     pub layers: Vec<DiskLayer>,
+    /// Some: it is there, and layers are none of QEMU's business.
+    pub rbd: Option<RbdImage>,
     /// What opens the encrypted ones among its layers.
     pub key: Option<Passphrase>,
     pub read_only: bool,
@@ -94,6 +96,13 @@ pub struct DiskPlan {
     pub shared: bool,
     pub bus: Bus,
     pub limits: DiskLimits,
+}
+
+impl DiskPlan {
+    /// What QEMU has to know to open it.
+    pub(crate) fn secret(&self) -> Option<&Passphrase> {
+        self.rbd.as_ref().map(|image| &image.key).or(self.key.as_ref())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -344,11 +344,13 @@ pub async fn import(db: &Db, keys: &Keys, ctx: &Ctx, told: &Backup) -> Result<Ba
             return Err(Error::bad_request("Invalid backup: Backup already exists in database."));
         }
         let layer = layers::store::get(tx, &told.layer).await?;
-        let known: Option<Backup> =
-            sql("SELECT * FROM volume_backups WHERE layer = $1 LIMIT 1").bind(&told.layer).optional(tx).await?;
+        let known: Option<Backup> = sql("SELECT * FROM volume_backups WHERE layer = $1 LIMIT 1")
+            .bind(&told.layer)
+            .optional(tx)
+            .await?;
         // Any other layer is a volume's or a snapshot's, maybe of somebody else.
-        let whole =
-            layer.filter(|layer| known.is_some() && layer.parent.is_none() && layer.state == layers::State::Ready);
+        let whole = layer
+            .filter(|layer| known.is_some() && layer.parent.is_none() && layer.state == layers::State::Ready);
         if whole.is_none_or(|layer| layer.bytes > volumes::gib(told.size)) {
             return Err(Error::bad_request("Invalid backup: The data of this backup is not here."));
         }

@@ -72,7 +72,15 @@ impl Layer {
     }
 
     fn new(parent: Option<String>, format: LayerFormat, bytes: i64) -> Layer {
-        Layer { id: base::id::uuid(), parent, format, bytes, image_id: None, cipher: None, state: State::Wanted }
+        Layer {
+            id: base::id::uuid(),
+            parent,
+            format,
+            bytes,
+            image_id: None,
+            cipher: None,
+            state: State::Wanted,
+        }
     }
 
     /// Encrypted, if there is a cipher.

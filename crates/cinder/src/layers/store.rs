@@ -26,15 +26,15 @@ pub async fn get(conn: &mut AnyConnection, id: &str) -> db::Result<Option<Layer>
 pub async fn insert(tx: &mut Tx, layer: &Layer) -> Result<()> {
     sql("INSERT INTO volume_layers (id, parent, format, bytes, image_id, cipher, state) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)")
-        .bind(layer.id.clone())
-        .bind(layer.parent.clone())
-        .bind(layer.format.as_str())
-        .bind(layer.bytes)
-        .bind(layer.image_id.clone())
-        .bind(layer.cipher.clone())
-        .bind(layer.state.as_str())
-        .run(tx)
-        .await?;
+    .bind(layer.id.clone())
+    .bind(layer.parent.clone())
+    .bind(layer.format.as_str())
+    .bind(layer.bytes)
+    .bind(layer.image_id.clone())
+    .bind(layer.cipher.clone())
+    .bind(layer.state.as_str())
+    .run(tx)
+    .await?;
     Ok(())
 }
 

@@ -223,7 +223,8 @@ async fn delete(State(cinder): Cinders, asker: Asker, Path(id): Path<String>, pa
 
 /// The rows go at once, and with them the quota; files follow.
 pub async fn remove(cinder: &Cinder, ctx: &Ctx, id: &str, force: bool, cascade: bool) -> Checked<()> {
-    let released: Vec<String> = db::write!(cinder.db, |tx| remove_in(cinder, tx, ctx, id, force, cascade).await)?;
+    let released: Vec<String> =
+        db::write!(cinder.db, |tx| remove_in(cinder, tx, ctx, id, force, cascade).await)?;
     released.iter().for_each(|layer| cinder.waker.wake(&format!("layer/{layer}")));
     Ok(())
 }

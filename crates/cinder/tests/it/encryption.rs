@@ -87,7 +87,8 @@ async fn types_that_say_too_little_or_too_much_make_no_volume() {
         ("b", json!("aes-xts-plain64"), Value::Null, "Key manager error"),
         ("c", json!("rot13-xts-plain64"), json!(256), "Invalid encryption spec"),
     ] {
-        let kind = cloud.post("admin", "/v3/types", json!({"volume_type": {"name": name}})).await.is(200).id();
+        let kind =
+            cloud.post("admin", "/v3/types", json!({"volume_type": {"name": name}})).await.is(200).id();
         let mut specs = json!({"provider": "luks", "control_location": "front-end", "cipher": cipher});
         if !size.is_null() {
             specs["key_size"] = size;
@@ -134,7 +135,10 @@ async fn copies_have_a_key_of_their_own_which_is_the_same() {
     }
     cloud.delete("member@p1", &format!("/v3/volumes/{source}?cascade=true")).await.is(202);
     let left = cloud.secrets().await;
-    assert_eq!(left.into_keys().collect::<std::collections::BTreeSet<_>>(), keys[1..].iter().cloned().collect());
+    assert_eq!(
+        left.into_keys().collect::<std::collections::BTreeSet<_>>(),
+        keys[1..].iter().cloned().collect()
+    );
 }
 
 #[tokio::test]
@@ -170,15 +174,22 @@ async fn a_volume_is_encrypted_by_another_type_and_plain_by_a_third() {
 
     cloud.act("member@p1", &id, to(LUKS)).await.is(202);
     let seen = cloud.until(&id, "available").await;
-    assert_eq!((&seen["volume"]["volume_type_id"], &seen["volume"]["encrypted"]), (&json!(luks), &json!(true)));
+    assert_eq!(
+        (&seen["volume"]["volume_type_id"], &seen["volume"]["encrypted"]),
+        (&json!(luks), &json!(true))
+    );
     cloud.files(1).await;
     assert_eq!(cloud.layers().await, [(true, LayerFormat::Qcow2)]);
     let first = cloud.key_of(&id).await;
 
     let specs = json!({"provider": "luks", "cipher": "aes-xts-plain64", "key_size": 512,
         "control_location": "front-end"});
-    let other = cloud.post("admin", "/v3/types", json!({"volume_type": {"name": "other"}})).await.is(200).id();
-    cloud.post("admin", &format!("/v3/types/{other}/encryption"), json!({ "encryption": specs })).await.is(200);
+    let other =
+        cloud.post("admin", "/v3/types", json!({"volume_type": {"name": "other"}})).await.is(200).id();
+    cloud
+        .post("admin", &format!("/v3/types/{other}/encryption"), json!({ "encryption": specs }))
+        .await
+        .is(200);
     // An admin's retype leaves the key with the volume's project.
     cloud.act("admin", &id, to("other")).await.is(202);
     cloud.until(&id, "available").await;
@@ -204,7 +215,10 @@ async fn a_retype_that_cannot_be_leaves_the_volume_as_it_was() {
     cloud.act("member@p1", &id, to.clone()).await.is(202);
     cloud.until(&id, "available").await;
     let seen = cloud.get("member@p1", &format!("/v3/volumes/{id}")).await.is(200).body;
-    assert_eq!((&seen["volume"]["encrypted"], &seen["volume"]["volume_type"]), (&json!(false), &json!("__DEFAULT__")));
+    assert_eq!(
+        (&seen["volume"]["encrypted"], &seen["volume"]["volume_type"]),
+        (&json!(false), &json!("__DEFAULT__"))
+    );
     assert!(cloud.secrets().await.is_empty());
     cloud.files(1).await;
     let told = cloud.get("member@p1", "/v3/messages").await.is(200).body;
@@ -254,7 +268,7 @@ async fn backups_are_encrypted_and_outlive_their_volumes_keys() {
     cloud.until(&other, "available").await;
     let after = cloud.key_of(&other).await;
     assert!(after != before && after != key && !cloud.secrets().await.contains_key(&before));
-    assert!(cloud.barbican.same_keys(&mut *cloud.db.read().await.unwrap(), &after, &key).await.unwrap());
+    assert!(cloud.barbican.same_keys(&mut cloud.db.read().await.unwrap(), &after, &key).await.unwrap());
     cloud.delete("member@p1", &path).await.is(202);
     assert_eq!(cloud.secrets().await.into_keys().collect::<Vec<_>>(), [after]);
 
@@ -290,7 +304,10 @@ async fn an_image_of_an_encrypted_volume_is_encrypted_and_takes_its_key_along() 
 
     let of = cloud.volume("member@p1", json!({"imageRef": image, "volume_type": LUKS})).await;
     let own = cloud.key_of(&of).await;
-    assert!(own != key && cloud.barbican.same_keys(&mut *cloud.db.read().await.unwrap(), &own, &key).await.unwrap());
+    assert!(
+        own != key
+            && cloud.barbican.same_keys(&mut cloud.db.read().await.unwrap(), &own, &key).await.unwrap()
+    );
     let seen = cloud.get("member@p1", &format!("/v3/volumes/{of}")).await.is(200).body;
     assert!(seen["volume"]["volume_image_metadata"].get("cinder_encryption_key_id").is_none());
     // It stands on the image's data, which is encrypted already.

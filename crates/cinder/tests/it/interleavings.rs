@@ -192,7 +192,10 @@ async fn check_keys(cloud: &Cloud, step: &Step) {
         // A retype that ended between the two looks took another one.
         let gone = !secrets.contains_key(key);
         let now = cloud.get("admin@p1", &format!("/v3/volumes/{id}")).await.is(200).body;
-        assert!(!gone || now["volume"]["encryption_key_id"] != key, "after {step:?} volume {id} lost its key");
+        assert!(
+            !gone || now["volume"]["encryption_key_id"] != key,
+            "after {step:?} volume {id} lost its key"
+        );
     }
 }
 

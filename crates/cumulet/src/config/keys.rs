@@ -142,6 +142,14 @@ pub const KEYS: &[Key] = &[
         "Ignore guests' flushes: faster test clouds, whose disks a crash of this machine may damage",
     )
     .or("false"),
+    key("volume-driver", Kind::Text, "files|rbd", "Where volumes are: in files of the data directory, or in Ceph")
+        .or("files")
+        .kept(),
+    key("rbd-pool", Kind::Text, "POOL", "Ceph's pool for volumes, which is this cloud's alone").or("volumes").kept(),
+    key("rbd-user", Kind::Text, "USER", "Ceph's user for volumes; the key is in ceph.client.USER.keyring beside the file below")
+        .or("cumulet")
+        .kept(),
+    key("rbd-conf", Kind::Path, "FILE", "Where Ceph is").or("/etc/ceph/ceph.conf").kept(),
     key("image-stores", Kind::Stores, "ID=DIR,...", "Stores of images besides `file`, which is in the data directory")
         .or_says("none")
         .kept(),

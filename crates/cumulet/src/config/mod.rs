@@ -56,6 +56,7 @@ pub struct Config {
     pub accelerator: AcceleratorChoice,
     pub unsafe_disk_cache: bool,
     pub demo: bool,
+    pub volumes: VolumeDriver,
     /// Stores of images besides the one in the data directory: ids and directories.
     pub image_stores: Vec<(String, Utf8PathBuf)>,
     /// Networks that images may be imported from, besides the web.
@@ -76,6 +77,13 @@ pub struct Config {
     pub log: String,
     /// Bytes of all log files together.
     pub log_limit: u64,
+}
+
+/// Where volumes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeDriver {
+    Files,
+    Rbd { pool: String, user: String, conf: Utf8PathBuf },
 }
 
 /// TLS, and by whose certificate.
@@ -147,6 +155,7 @@ impl Told {
             accelerator: settings.parse("accel")?,
             unsafe_disk_cache: settings.on("unsafe-disk-cache"),
             demo: settings.on("demo"),
+            volumes: volume_driver(settings)?,
             image_stores: keys::stores(settings.text("image-stores")).map_err(|why| anyhow!(why))?,
             image_import_allow: keys::networks(settings.text("image-import-allow"))
                 .map_err(|why| anyhow!(why))?,
@@ -163,6 +172,18 @@ impl Told {
             log: settings.text("log").to_owned(),
             log_limit: log_limit.saturating_mul(1 << 20),
         })
+    }
+}
+
+fn volume_driver(settings: &Settings) -> anyhow::Result<VolumeDriver> {
+    match settings.text("volume-driver") {
+        "files" => Ok(VolumeDriver::Files),
+        "rbd" => Ok(VolumeDriver::Rbd {
+            pool: settings.text("rbd-pool").to_owned(),
+            user: settings.text("rbd-user").to_owned(),
+            conf: settings.text("rbd-conf").into(),
+        }),
+        other => Err(anyhow!("--volume-driver {other}: write files or rbd")),
     }
 }
 

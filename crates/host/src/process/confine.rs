@@ -17,6 +17,8 @@ pub(crate) struct Confinement {
     /// Becomes this user and the group of the same number, alone in an empty network namespace. None when this
     /// process is not root and so has nothing to give away.
     pub user: Option<u32>,
+    /// Stays in this process's network namespace nevertheless.
+    pub keeps_network: bool,
     /// Supplementary groups.
     pub groups: Vec<u32>,
     /// May read any file in spite of its user: for tools that inspect files which only root can read.
@@ -64,6 +66,9 @@ fn enter(confinement: &Confinement, groups: &[Gid]) -> io::Result<()> {
         limit(*resource, *value)?;
     }
     if let Some(user) = confinement.user {
+        if !confinement.keeps_network {
+            leave_network()?;
+        }
         become_user(user, groups, confinement.reads_any_file)?;
     }
     rustix::thread::set_no_new_privs(true)?;
@@ -82,10 +87,14 @@ fn limit(resource: Resource, value: u64) -> io::Result<()> {
 }
 
 #[allow(unsafe_code)]
-fn become_user(user: u32, groups: &[Gid], reads_any_file: bool) -> io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+fn leave_network() -> io::Result<()> {
     // SAFETY: only the network namespace changes; no open file depends on it and this thread is the only one.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET)? };
+    Ok(())
+}
+
+fn become_user(user: u32, groups: &[Gid], reads_any_file: bool) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
     rustix::thread::set_keep_capabilities(reads_any_file)?;
     rustix::thread::set_thread_groups(groups)?;
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;

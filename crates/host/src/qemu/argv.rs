@@ -258,7 +258,7 @@ impl Line<'_> {
             self.add("-object", group.to_string());
         }
         if let Some(key) = key {
-            self.add("-object", volume::inherited_key(&disk.id, key).to_string());
+            self.add("-object", volume::inherited_key(disk, key).to_string());
         }
         for node in volume::nodes(disk, &opened) {
             self.block(&node);

@@ -47,7 +47,8 @@ pub(super) async fn launch(
         translation_mib: argv::translation_mib(vm.memory_mib, capacity::memory_mib()),
     };
     let user = is_root().then_some(record.user);
-    let mut confinement = Confinement { user, ..Confinement::default() };
+    let stays = shared.options.reaches_storage;
+    let mut confinement = Confinement { user, keeps_network: stays, ..Confinement::default() };
     if settings.accelerator == Accelerator::Kvm {
         confinement.groups = crate::probe::kvm_groups();
     }
@@ -91,7 +92,7 @@ pub(super) async fn launch(
     let keys = vm
         .disks
         .iter()
-        .map(|disk| disk.key.as_ref().map(Passphrase::file).transpose())
+        .map(|disk| disk.secret().map(Passphrase::file).transpose())
         .collect::<Result<Vec<Option<File>>>>()?;
     let log = open(&files.log(), OpenOptions::new().write(true).create(true).truncate(true))?;
     let pid_file = open(&files.pid(), OpenOptions::new().write(true).create(true).truncate(true))?;

@@ -31,6 +31,8 @@ pub struct Options {
     pub console_limit: u64,
     /// A soft reboot whose guest has not shut down by then becomes a hard one.
     pub reboot_grace: Duration,
+    /// Machines' processes open volumes over this machine's network, in which they are then; else they are in none.
+    pub reaches_storage: bool,
     /// Where machines are written down before their processes start.
     pub ledger: Option<Arc<Ledger>>,
 }
@@ -46,6 +48,7 @@ impl Options {
             unsafe_disk_cache: false,
             console_limit: 4 << 20,
             reboot_grace: Duration::from_secs(120),
+            reaches_storage: false,
             ledger: None,
         }
     }

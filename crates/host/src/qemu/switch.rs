@@ -45,6 +45,10 @@ async fn shown(monitor: &Client, disk: &DiskPlan) -> Result<Option<(String, u64)
 impl Machine {
     /// Several layers may be new at once, when nothing could be told to the machine for a while.
     pub(super) async fn switch_disk(&self, disk: &DiskPlan, access: Access) -> Result<()> {
+        if disk.rbd.is_some() {
+            // It goes on in the image that it has open: see `volumes::rbd`.
+            return Ok(());
+        }
         let monitor = self.monitor(super::GREETING_LIMIT).await?;
         let chain = chain(&monitor, &disk.id).await?;
         if chain.is_empty() {

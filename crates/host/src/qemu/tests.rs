@@ -305,3 +305,33 @@ fn an_encrypted_volume_is_opened_by_a_secret_that_is_no_argument() {
     disk.key = None;
     assert!(volume::open(&disk, WRITTEN).unwrap_err().to_string().contains("its key is not known"));
 }
+
+#[test]
+fn a_volume_in_ceph_is_one_node_of_qemus_own_driver() {
+    let image = crate::RbdImage {
+        pool: "volumes".into(),
+        image: "layer.a".into(),
+        user: "cumulet".into(),
+        conf: "/etc/ceph/ceph.conf".into(),
+        key: crate::Passphrase::of_text("AQBzZWNyZXQ="),
+    };
+    let limits = DiskLimits { total_iops: Some(100), ..DiskLimits::default() };
+    let disk = DiskPlan { rbd: Some(image), layers: Vec::new(), limits, ..disk_of(&[]) };
+    let vm = VmPlan { disks: vec![disk.clone()], ..plan() };
+    let inherited = Inherited { volumes: vec![Vec::new()], keys: vec![Some(24)], ..inherited() };
+    let settings = Settings { accelerator: Accelerator::Kvm, unsafe_disk_cache: false, translation_mib: 512 };
+    let all = argv::arguments(&vm, &inherited, settings, &slots(&vm));
+    assert!(!all.join(" ").contains("AQBz"));
+    let nodes = all.iter().filter(|one| one.contains("node-name") && one.contains("vcccccccc52a7-"));
+    let nodes: Vec<serde_json::Value> = nodes.map(|one| serde_json::from_str(one).unwrap()).collect();
+    let drivers: Vec<&str> = nodes.iter().filter_map(|node| node["driver"].as_str()).collect();
+    assert_eq!(drivers, ["rbd", "raw", "throttle"]);
+    let file = serde_json::json!({
+        "driver": "rbd", "node-name": "vcccccccc52a7-r-f", "pool": "volumes", "image": "layer.a", "user": "cumulet",
+        "conf": "/etc/ceph/ceph.conf", "key-secret": "key-cccccccc52a7", "read-only": false, "discard": "unmap",
+    });
+    assert_eq!((&nodes[0], nodes[2]["file"].as_str()), (&file, Some("vcccccccc52a7-r")));
+    let told = volume::told_key(&disk).unwrap();
+    assert_eq!((&told["data"], &told["format"]), (&"AQBzZWNyZXQ=".into(), &"base64".into()));
+    assert!(volume::open(&disk, WRITTEN).unwrap().is_empty());
+}

@@ -4,7 +4,7 @@
 //!   device ──► [throttle] ──► top layer ──► ... ──► lowest layer      each with a node of its own for its file
 //!               v<volume>-t   v<volume>-<layer>      ...              v<volume>-<layer>-f
 //! ```
-//! Every node is made by name, over a file that comes open, so that QEMU follows no header. A machine that goes on across a
+//! A volume in Ceph is one node of QEMU's own driver, `v<volume>-r-f`, below `v<volume>-r`. Every node is made by name, over a file that comes open, so that QEMU follows no header. A machine that goes on across a
 //! restart of the daemon is asked for them by these names.
 
 use std::fs::{File, OpenOptions};
@@ -34,6 +34,9 @@ pub(super) type Opened = (File, Access);
 
 /// Opens a volume's layers, the lowest first.
 pub(super) fn open(disk: &DiskPlan, access: Access) -> Result<Vec<Opened>> {
+    if disk.rbd.is_some() {
+        return Ok(Vec::new());
+    }
     let Some(top) = disk.layers.len().checked_sub(1) else {
         return Err(Error::Refused(format!("volume {} has no layer", disk.id)));
     };
@@ -93,14 +96,27 @@ pub(super) fn key_id(volume: &str) -> String {
 }
 
 /// The object that nodes of encrypted layers are opened by, for a QEMU that inherits the secret as a file.
-pub(super) fn inherited_key(volume: &str, file: i32) -> Value {
-    inherited(&key_id(volume), file)
+pub(super) fn inherited_key(disk: &DiskPlan, file: i32) -> Value {
+    as_written(disk, inherited(&key_id(&disk.id), file))
+}
+
+/// Ceph's keys are written in base64, and mean what that says.
+fn as_written(disk: &DiskPlan, mut object: Value) -> Value {
+    if disk.rbd.is_some() {
+        object["format"] = json!("base64");
+    }
+    object
+}
+
+/// The node of what is in a volume in Ceph.
+fn rbd_node(volume: &str) -> String {
+    format!("{}r", prefix(volume))
 }
 
 /// The same for one that hears it by its monitor.
 pub(super) fn told_key(disk: &DiskPlan) -> Option<Value> {
-    let key = disk.key.as_ref()?;
-    Some(json!({"qom-type": "secret", "id": key_id(&disk.id), "data": key.expose()}))
+    let key = disk.secret()?;
+    Some(as_written(disk, json!({"qom-type": "secret", "id": key_id(&disk.id), "data": key.expose()})))
 }
 
 /// Also what it is called in QEMU's tree of objects.
@@ -134,6 +150,15 @@ pub(super) fn nodes(disk: &DiskPlan, files: &[(String, Access)]) -> Vec<Value> {
     for (layer, (file, access)) in disk.layers.iter().zip(files) {
         nodes.extend(layer_nodes(&disk.id, layer, file, *access, below.as_deref()));
         below = Some(layer_node(&disk.id, layer));
+    }
+    if let Some(image) = &disk.rbd {
+        let name = rbd_node(&disk.id);
+        let file = format!("{name}-f");
+        nodes.push(image.node(&file, &key_id(&disk.id), !disk.read_only));
+        nodes.push(json!({
+            "driver": "raw", "node-name": name, "file": file, "read-only": disk.read_only, "discard": "unmap",
+        }));
+        below = Some(name);
     }
     if !disk.limits.is_none() {
         nodes.push(json!({
@@ -186,6 +211,7 @@ pub(super) fn devices(disk: &DiskPlan, port: usize, sata: usize, boots: bool) ->
     let (name, port) = (slots::volume(&disk.id), format!("port{port}"));
     let serial = if disk.bus == Bus::Virtio { super::argv::serial(&disk.id) } else { &disk.id };
     let drive = match (disk.limits.is_none(), disk.layers.last()) {
+        (true, _) if disk.rbd.is_some() => rbd_node(&disk.id),
         (true, Some(top)) => layer_node(&disk.id, top),
         _ => throttle_node(&disk.id),
     };

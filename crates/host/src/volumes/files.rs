@@ -84,7 +84,9 @@ impl Volumes for FileVolumes {
             return Ok(());
         }
         match (&layer.base, layer.format) {
-            (LayerBase::Nothing, LayerFormat::Raw) if layer.cipher.is_none() => self.make_blank(&path, layer.bytes),
+            (LayerBase::Nothing, LayerFormat::Raw) if layer.cipher.is_none() => {
+                self.make_blank(&path, layer.bytes)
+            }
             (LayerBase::File(from), _) => self.link(from, &path),
             (_, LayerFormat::Raw) => {
                 Err(Error::Refused(format!("layer {} can only be made as qcow2", layer.id)))

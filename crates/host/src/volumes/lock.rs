@@ -26,6 +26,11 @@ impl Passphrase {
         Self(digits.into())
     }
 
+    /// What is written already as it is to be told.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self(text.to_owned().into())
+    }
+
     pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -195,7 +200,8 @@ mod tests {
             let (cipher, key) = (Cipher::parse(spec, bits)?, Passphrase::of_key(&[0xab; 2]));
             Some(Lock { cipher: &cipher, key: &key }.options(LayerFormat::Raw, "s"))
         };
-        let plain = |alg| format!("key-secret=s,cipher-alg={alg},cipher-mode=xts,ivgen-alg=plain64,iter-time=10");
+        let plain =
+            |alg| format!("key-secret=s,cipher-alg={alg},cipher-mode=xts,ivgen-alg=plain64,iter-time=10");
         assert_eq!(lock("aes-xts-plain64", 256).unwrap(), plain("aes-256"));
         assert_eq!(lock("aes-xts-plain64", 512).unwrap(), plain("aes-256"));
         assert_eq!(

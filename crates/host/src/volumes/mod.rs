@@ -1,4 +1,4 @@
-//! Volumes' files, seen as layers.
+//! Volumes, seen as layers: in files ([`FileVolumes`]), or in Ceph ([`rbd`]).
 //!
 //! ```text
 //!   blank        raw                         written by its volume
@@ -11,6 +11,7 @@
 
 mod files;
 pub(crate) mod lock;
+pub mod rbd;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::{DiskImage, Result};
 
 pub use files::FileVolumes;
 pub use lock::{Cipher, Lock, Passphrase};
+pub use rbd::{RbdImage, RbdOptions, RbdVolumes};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerFormat {
@@ -111,4 +113,8 @@ pub trait Volumes: Send + Sync + 'static {
     /// Makes a layer that stands on nothing and shows what a guest sees of the last one of `chain`.
     async fn copy(&self, chain: &[LayerPlan], layer: &LayerPlan) -> Result<()>;
     async fn space(&self) -> Result<VolumeSpace>;
+    /// Some: machines open a volume whose last layer this is there, and not by files.
+    fn remote(&self, _id: &str) -> Option<RbdImage> {
+        None
+    }
 }

@@ -39,6 +39,7 @@ pub(crate) fn plan(device: Option<&BlockDevice>, disk: &Disk) -> DiskPlan {
                 encrypted: layer.cipher.is_some(),
             })
             .collect(),
+        rbd: disk.rbd.clone(),
         key: disk.layers.iter().find_map(|layer| layer.key.clone()),
         read_only: disk.readonly,
         shared: disk.multiattach,

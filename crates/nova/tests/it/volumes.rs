@@ -600,7 +600,8 @@ async fn an_encrypted_volume_comes_with_its_key_and_without_it_not_at_all() {
     assert!(plan.disks[0].key.is_some() && plan.disks[0].layers.iter().all(|layer| layer.encrypted));
     assert!(format!("{plan:?}").contains("(secret)"));
 
-    let told = client.call("GET", &format!("/volume/v3/volumes/{}/encryption", volumes[1]), None).await.expect(200);
+    let told =
+        client.call("GET", &format!("/volume/v3/volumes/{}/encryption", volumes[1]), None).await.expect(200);
     let key = told["encryption_key_id"].as_str().unwrap().to_owned();
     let ctx = base::Ctx::internal("test");
     db::write!(cloud.db, |tx| cloud.barbican.delete_key(tx, &ctx, &key).await).unwrap();
