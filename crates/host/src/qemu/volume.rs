@@ -4,8 +4,9 @@
 //!   device ──► [throttle] ──► top layer ──► ... ──► lowest layer      each with a node of its own for its file
 //!               v<volume>-t   v<volume>-<layer>      ...              v<volume>-<layer>-f
 //! ```
-//! A volume in Ceph is one node of QEMU's own driver, `v<volume>-r-f`, below `v<volume>-r`. Every node is made by name, over a file that comes open, so that QEMU follows no header. A machine that goes on across a
-//! restart of the daemon is asked for them by these names.
+//! A volume in Ceph is one node of QEMU's own driver, `v<volume>-r-f`, below `v<volume>-r`. Every node is made by name,
+//! over a file that comes open, so that QEMU follows no header. A machine that goes on across a restart of the daemon is
+//! asked for them by these names.
 
 use std::fs::{File, OpenOptions};
 

@@ -7,7 +7,8 @@
 //!                      └ qcow2               the copy: nothing was copied
 //!   from image   image ◄── qcow2             the image's file by another name, so it may be deleted
 //! ```
-//! A layer that something stands on never changes, and none stands on an encrypted one without being so, too. Which layers there should be is the caller's; here are their files.
+//! A layer that something stands on never changes, and none stands on an encrypted one without being so, too. Which layers
+//! there should be is the caller's; here are their files.
 
 mod files;
 pub(crate) mod lock;
