@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use base::{Error, Result};
+use base::{Ctx, Error, Result};
 use serde_json::{Value, json};
 use web::Params;
 
@@ -76,11 +76,56 @@ impl Listing {
         Ok(items.into_iter().skip(start.saturating_add(self.offset)).take(self.limit).collect())
     }
 
+    /// `{"<names>": [..]}`, with the link to the next page under its own name when there may be one.
+    pub fn answer<T: Listed>(
+        &self,
+        params: &Params,
+        origin: &web::Origin,
+        (names, links): (&str, &str),
+        items: Vec<T>,
+        view: impl FnMut(&T) -> Value,
+    ) -> Result<Value> {
+        let page = self.page(items)?;
+        let ids: Vec<&str> = page.iter().map(Listed::id).collect();
+        let mut body = json!({ names: page.iter().map(view).collect::<Vec<_>>() });
+        if let Some(next) = self.next(params, &origin.0, &ids) {
+            body[links] = next;
+        }
+        Ok(body)
+    }
+
     /// `[{"rel": "next", ..}]` when the page is full.
     pub fn next(&self, params: &Params, origin: &str, ids: &[&str]) -> Option<Value> {
         let last = ids.last().filter(|_| ids.len() == self.limit)?;
         Some(json!([{"rel": "next", "href": params.with_marker(origin, last)}]))
     }
+}
+
+/// Keeps what has the name, the status and the other `fields` that are asked for. Whoever is no admin hears of filters that
+/// there are not; `besides`: parameters that are none.
+pub fn keep<T>(
+    ctx: &Ctx,
+    params: &Params,
+    items: &mut Vec<T>,
+    (fields, besides): (&[&str], &[&str]),
+    value: impl Fn(&T, &str) -> Option<String>,
+) -> Result<()> {
+    for (key, wanted) in params.pairs() {
+        let like = |text: String| text.to_lowercase().contains(&wanted.to_lowercase());
+        match key.as_str() {
+            "name~" => items.retain(|one| value(one, "name").is_some_and(like)),
+            key if ["name", "status"].contains(&key) || fields.contains(&key) => {
+                items.retain(|one| value(one, key).unwrap_or_default() == *wanted);
+            }
+            "all_tenants" | "all_projects" => {}
+            key if besides.contains(&key) || PAGING.contains(&key) => {}
+            _ if ctx.is_admin() || !ctx.at_least(3, 31) => {}
+            _ => {
+                return Err(Error::bad_request(format!("Invalid filters {key} are found in query options.")));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn sort(params: &Params) -> Result<Vec<(String, bool)>> {

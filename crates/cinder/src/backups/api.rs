@@ -12,7 +12,7 @@ use super::store::Also;
 use super::{Backup, load, records_api, store};
 use crate::asker::Asker;
 use crate::form::{Form, action, since};
-use crate::listing::{Listing, PAGING};
+use crate::listing::{Listing, keep};
 use crate::volumes::create::NewVolume;
 use crate::{Cinder, policy, volumes};
 
@@ -92,29 +92,14 @@ async fn page(
     let mut kept = store::list(&mut conn, volumes::list::scope(ctx, &params)?).await?;
     let parents = store::parents(&mut conn).await?;
     drop(conn);
-    for (key, value) in params.pairs() {
-        let like = |text: &str| text.to_lowercase().contains(&value.to_lowercase());
-        match key.as_str() {
-            "name" => kept.retain(|one| one.name.as_deref().unwrap_or_default() == value),
-            "name~" => kept.retain(|one| one.name.as_deref().is_some_and(like)),
-            "status" => kept.retain(|one| one.status == *value),
-            "volume_id" => kept.retain(|one| one.volume_id == *value),
-            "all_tenants" | "all_projects" => {}
-            key if PAGING.contains(&key) || ctx.is_admin() || !ctx.at_least(3, 31) => {}
-            _ => {
-                let text = format!("Invalid filters {key} are found in query options.");
-                return Err(Error::bad_request(text).into());
-            }
-        }
-    }
+    keep(ctx, &params, &mut kept, (&["volume_id"], &[]), |one, field| match field {
+        "name" => one.name.clone(),
+        "status" => Some(one.status.clone()),
+        _ => Some(one.volume_id.clone()),
+    })?;
     let count = kept.len();
-    let page = listing.page(kept)?;
-    let ids: Vec<&str> = page.iter().map(|one| one.id.as_str()).collect();
-    let view = |one| if details { detail(&cinder, &asker, one, &parents) } else { summary(&asker, one) };
-    let mut body = json!({"backups": page.iter().map(view).collect::<Vec<_>>()});
-    if let Some(links) = listing.next(&params, &origin.0, &ids) {
-        body["backups_links"] = links;
-    }
+    let view = |one: &Backup| if details { detail(&cinder, &asker, one, &parents) } else { summary(&asker, one) };
+    let mut body = listing.answer(&params, &origin, ("backups", "backups_links"), kept, view)?;
     if ctx.at_least(3, 45) && params.flag("with_count").unwrap_or(false) {
         body["count"] = json!(count);
     }

@@ -11,7 +11,7 @@ use web::{Json, Params, Path, Result, Routes, State};
 use super::{GroupSnapshot, load, store};
 use crate::asker::Asker;
 use crate::form::{Form, action, since};
-use crate::listing::{Listing, PAGING};
+use crate::listing::{Listing, keep};
 use crate::snapshots::{self, store::NewSnapshot};
 use crate::{Cinder, groups, policy, volumes};
 
@@ -74,29 +74,16 @@ async fn page(
     since(ctx, 14)?;
     let listing = Listing::read(&params)?;
     let mut kept = store::list(&mut *cinder.db.read().await?, volumes::list::scope(ctx, &params)?).await?;
-    for (key, value) in params.pairs().iter().filter(|_| ctx.at_least(3, 29)) {
-        let like = |text: &str| text.to_lowercase().contains(&value.to_lowercase());
-        match key.as_str() {
-            "name" => kept.retain(|one| one.name.as_deref().unwrap_or_default() == value),
-            "name~" => kept.retain(|one| one.name.as_deref().is_some_and(like)),
-            "status" => kept.retain(|one| one.status == *value),
-            "group_id" => kept.retain(|one| one.group_id == *value),
-            "all_tenants" | "all_projects" => {}
-            key if PAGING.contains(&key) || ctx.is_admin() || !ctx.at_least(3, 31) => {}
-            _ => {
-                let text = format!("Invalid filters {key} are found in query options.");
-                return Err(Error::bad_request(text).into());
-            }
-        }
+    if ctx.at_least(3, 29) {
+        keep(ctx, &params, &mut kept, (&["group_id"], &[]), |one, field| match field {
+            "name" => one.name.clone(),
+            "status" => Some(one.status.clone()),
+            _ => Some(one.group_id.clone()),
+        })?;
     }
-    let page = listing.page(kept)?;
-    let ids: Vec<&str> = page.iter().map(|one| one.id.as_str()).collect();
-    let view = |one| if details { detail(ctx, one) } else { summary(one) };
-    let mut body = json!({"group_snapshots": page.iter().map(view).collect::<Vec<_>>()});
-    if let Some(links) = listing.next(&params, &origin.0, &ids) {
-        body["group_snapshot_links"] = links;
-    }
-    Ok(web::json(200, &body))
+    let view = |one: &GroupSnapshot| if details { detail(ctx, one) } else { summary(one) };
+    let names = ("group_snapshots", "group_snapshot_links");
+    Ok(web::json(200, &listing.answer(&params, &origin, names, kept, view)?))
 }
 
 async fn get(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {

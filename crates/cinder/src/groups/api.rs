@@ -11,7 +11,7 @@ use web::{Json, Params, Path, Result, Routes, State};
 use super::{Group, actions, invalid, load, store};
 use crate::asker::Asker;
 use crate::form::{Form, since};
-use crate::listing::{Listing, PAGING};
+use crate::listing::{Listing, keep};
 use crate::quotas::{self, More};
 use crate::volumes::{self, Status, Volume};
 use crate::words::invalid_volume;
@@ -91,35 +91,17 @@ async fn page(
         }
     }
     drop(conn);
-    for (key, value) in params.pairs() {
-        let like = |text: &str| text.to_lowercase().contains(&value.to_lowercase());
-        match key.as_str() {
-            "name" => kept.retain(|one| one.name.as_deref().unwrap_or_default() == value),
-            "name~" => kept.retain(|one| one.name.as_deref().is_some_and(like)),
-            "status" => kept.retain(|one| one.status == *value),
-            "group_type" | "group_type_id" => kept.retain(|one| one.group_type == *value),
-            "group_snapshot_id" => kept.retain(|one| one.group_snapshot_id.as_deref() == Some(value)),
-            "source_group_id" => kept.retain(|one| one.source_group_id.as_deref() == Some(value)),
-            "all_tenants" | "all_projects" | "list_volume" => {}
-            key if PAGING.contains(&key) || ctx.is_admin() || !ctx.at_least(3, 31) => {}
-            _ => {
-                let text = format!("Invalid filters {key} are found in query options.");
-                return Err(Error::bad_request(text).into());
-            }
-        }
-    }
-    let page = listing.page(kept)?;
-    let ids: Vec<&str> = page.iter().map(|one| one.id.as_str()).collect();
+    let fields = ["group_type", "group_type_id", "group_snapshot_id", "source_group_id"];
+    keep(ctx, &params, &mut kept, (&fields, &["list_volume"]), |one, field| match field {
+        "name" => one.name.clone(),
+        "status" => Some(one.status.clone()),
+        "group_snapshot_id" => one.group_snapshot_id.clone(),
+        "source_group_id" => one.source_group_id.clone(),
+        _ => Some(one.group_type.clone()),
+    })?;
     let mut volumes = |one: &Group| with_volumes.then(|| members.remove(&one.id).unwrap_or_default());
-    let shown: Vec<Value> = match details {
-        true => page.iter().map(|one| detail(ctx, one, volumes(one))).collect(),
-        false => page.iter().map(summary).collect(),
-    };
-    let mut body = json!({ "groups": shown });
-    if let Some(links) = listing.next(&params, &origin.0, &ids) {
-        body["group_links"] = links;
-    }
-    Ok(web::json(200, &body))
+    let view = |one: &Group| if details { detail(ctx, one, volumes(one)) } else { summary(one) };
+    Ok(web::json(200, &listing.answer(&params, &origin, ("groups", "group_links"), kept, view)?))
 }
 
 async fn get(State(cinder): Cinders, asker: Asker, Path(id): Path<String>, params: Params) -> Result {
