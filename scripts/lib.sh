@@ -105,4 +105,7 @@ within() {
   done
 }
 
+# no command...: it fails.
+no() { ! "$@" >/dev/null 2>&1; }
+
 tally() { printf '%s passed, %s failed\n' "${passed:-0}" "${failures:-0}"; [ "${failures:-0}" -eq 0 ]; }

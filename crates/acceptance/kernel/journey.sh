@@ -33,7 +33,6 @@ check "a floating IP" openstack server add floating ip vm "$fip"
 guest() { ssh -i "$work/key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
   -o ConnectTimeout=3 -o BatchMode=yes "cumulet@$fip" "$@"; }
 pings() { ping -c 1 -W 1 "$fip"; }
-no() { ! "$@" >/dev/null 2>&1; }
 
 check "the guest answers ssh" within 120 guest true
 check "its name came by metadata" test "$(guest hostname)" = vm
@@ -74,7 +73,7 @@ check "start" openstack server start vm
 check "it answers again" within 120 guest true
 
 check "the server is deleted" openstack server delete vm --wait
-check "no qemu is left" within 10 no pgrep -f qemu-system
+check "no qemu is left" within 10 no pgrep qemu-system
 check "no tap is left" test -z "$(for ns in $(ip netns list | awk '{print $1}'); do ip netns exec "$ns" ip -o link | grep ' tap' || true; done)"
 openstack floating ip delete "$fip"
 openstack router remove subnet r sub

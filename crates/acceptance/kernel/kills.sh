@@ -19,7 +19,7 @@ openstack security group rule create default --protocol tcp --dst-port 22 -f val
 ssh-keygen -q -t ed25519 -N '' -f "$work/witness-key"
 openstack keypair create k --public-key "$work/witness-key.pub" -f value -c name >/dev/null
 openstack server create witness --flavor m1.tiny --image tiny --network net --key-name k --wait -f value -c status >/dev/null
-witness=$(pgrep -f qemu-system)
+witness=$(pgrep qemu-system)
 fip=$(openstack floating ip create public -f value -c floating_ip_address)
 openstack server add floating ip witness "$fip"
 export WITNESS="ssh -i $work/witness-key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
@@ -29,7 +29,7 @@ boot=$($WITNESS cat /proc/sys/kernel/random/boot_id)
 
 check "$rounds kills while a server is acted on, and a clock that jumps by days" python3 "$repo/crates/acceptance/kernel/kills.py" "$rounds"
 
-check "the server that ran before never noticed" test "$(pgrep -f qemu-system)" = "$witness"
+check "the server that ran before never noticed" test "$(pgrep qemu-system)" = "$witness"
 check "it has not booted since" test "$($WITNESS cat /proc/sys/kernel/random/boot_id)" = "$boot"
 check "it is still ACTIVE" test "$(openstack server show witness -f value -c status)" = ACTIVE
 openstack floating ip delete "$fip"

@@ -52,7 +52,7 @@ openstack port delete "$port"
 witness=$(pgrep -f "qemu-system.*$(openstack server show vm -f value -c id)")
 check "the second cloud is destroyed" cumulet destroy --yes "${second[@]}"
 check "nothing of it is left" test -z "$(ip netns list | grep cumulet-second || true)$(nft list tables | grep second || true)$(ls -d "$work/second" 2>/dev/null || true)"
-check "the first one's server never noticed" test "$(pgrep -f qemu-system)" = "$witness"
+check "the first one's server never noticed" test "$(pgrep qemu-system)" = "$witness"
 check "and is reached as before" pings
 check "clouds.yaml has the first one's entries" test "$(grep -cE '^  cumulet(-demo)?:' "$HOME/.config/openstack/clouds.yaml")" -eq 2
 
@@ -60,10 +60,10 @@ stopped() { [ "$(cumulet status --json | jq .running)" = false ]; }
 killed() { kill -9 "$(cumulet status --json | jq -r .pid)" && within 5 stopped; }
 check "a kill of the daemon" killed
 check "and a start" cumulet up
-check "leave the server alone" test "$(pgrep -f qemu-system)" = "$witness"
+check "leave the server alone" test "$(pgrep qemu-system)" = "$witness"
 
 check "cumulet down" cumulet down
-check "ends the machines" test -z "$(pgrep -f qemu-system || true)"
+check "ends the machines" test -z "$(pgrep qemu-system || true)"
 check "and takes the networks away" test -z "$(ip netns list | grep '^cumulet-' | grep -v deadbeef || true)$(ip -o link | grep cml- | grep -v cml-other || true)"
 check "cumulet up again" cumulet up
 check "the server that ran runs again" within 120 pings
@@ -71,7 +71,7 @@ check "and is ACTIVE" within 30 test "$(openstack server show vm -f value -c sta
 
 # A reboot: no process, no namespace, no link, no rule of ours is left, and the kernel calls itself another boot.
 killed
-kill -9 "$(pgrep -f qemu-system)"
+kill -9 "$(pgrep qemu-system)"
 for ns in $(ip netns list | awk '/^cumulet-[nr]-/ && !/deadbeef/ {print $1}'); do ip netns delete "$ns"; done
 for link in $(ip -o link | grep -o 'cml-[0-9a-f]*' | grep -v cml-other | sort -u); do ip link delete "$link" 2>/dev/null || true; done
 for table in $(nft list tables ip | awk '/ cumulet_/ && !/other/ {print $3}'); do nft delete table ip "$table"; done
@@ -79,7 +79,7 @@ cat /proc/sys/kernel/random/uuid >"$work/boot_id"
 mount --bind "$work/boot_id" /proc/sys/kernel/random/boot_id
 check "after a reboot: cumulet up" cumulet up
 check "the server that ran runs again after it" within 180 pings
-check "as a new process" test "$(pgrep -f qemu-system)" != "$witness"
+check "as a new process" test "$(pgrep qemu-system)" != "$witness"
 umount /proc/sys/kernel/random/boot_id
 
 # As a service: systemd is told when it is ready and when it stops, and machines outlive it.
@@ -98,10 +98,10 @@ service=$!
 check "systemd is told READY" within 30 grep -q '^READY=1' "$work/notified"
 check "and that all is well" within 10 grep -q '^WATCHDOG=1' "$work/notified"
 check "the server runs again under it" within 180 pings
-witness=$(pgrep -f qemu-system)
+witness=$(pgrep qemu-system)
 kill -TERM "$service"; wait "$service" || true
 check "STOPPING is told" grep -q '^STOPPING=1' "$work/notified"
-check "the machine outlives the service" test "$(pgrep -f qemu-system)" = "$witness"
+check "the machine outlives the service" test "$(pgrep qemu-system)" = "$witness"
 kill "$listener"
 
 # TLS: every URL is https, and clients know whom to trust.

@@ -4,17 +4,17 @@
 cumulet up
 cumulet image build tiny --upload >/dev/null
 journey restart_before
-orderly=$(pgrep -f qemu-system)
+orderly=$(pgrep qemu-system)
 cumulet down
-check "down stops the machine" test -z "$(pgrep -f qemu-system)"
+check "down stops the machine" no pgrep qemu-system
 cumulet up
-check "up runs it again" within 20 pgrep -f qemu-system
-check "it is another process" test "$(pgrep -f qemu-system)" != "$orderly"
+check "up runs it again" within 20 pgrep qemu-system
+check "it is another process" test "$(pgrep qemu-system)" != "$orderly"
 journey restart_after
 
 daemon=$(cumulet status --json | jq -r .pid)
-kill -9 "$daemon" $(pgrep -f qemu-system)
-within 10 sh -c "! kill -0 $daemon"
+kill -9 "$daemon" $(pgrep qemu-system)
+within 10 no kill -0 "$daemon"
 for namespace in $(ip netns list | awk '{print $1}'); do ip netns delete "$namespace"; done
 nft flush ruleset
 check "after the machine's sudden end, up" cumulet up

@@ -4,13 +4,13 @@
 cumulet up
 cumulet image build tiny --upload >/dev/null
 journey volumes
-machine=$(pgrep -f qemu-system)
+machine=$(pgrep qemu-system)
 daemon=$(cumulet status --json | jq -r .pid)
 kill -9 "$daemon"
-within 10 sh -c "! kill -0 $daemon"
+within 10 no kill -0 "$daemon"
 cumulet up
-check "the machine outlives the daemon" test "$(pgrep -f qemu-system)" = "$machine"
+check "the machine outlives the daemon" test "$(pgrep qemu-system)" = "$machine"
 journey volumes_after
 journey encrypted
-check "no qemu is left" within 10 test -z "$(pgrep -f qemu-system)"
+check "no qemu is left" within 10 no pgrep qemu-system
 cumulet destroy --yes
