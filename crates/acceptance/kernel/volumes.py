@@ -1,6 +1,7 @@
 """What a guest writes on a volume is there in another guest, in a snapshot as it was then, and after a reboot."""
 
 import json
+import os
 import subprocess
 
 from journey import Journey
@@ -55,6 +56,40 @@ j.check("and writes", guest("echo before | sudo tee /mnt/a && sync") == "before"
 openstack("--os-volume-api-version", "3.66", "volume", "snapshot", "create", "--volume", "data", "then")
 j.within(10, "a snapshot is taken meanwhile", lambda: j.cloud.block_storage.find_snapshot("then").status == "available")
 j.check("the guest goes on writing", guest("echo after | sudo tee /mnt/b && sync && cat /mnt/a") == "after\nbefore")
+
+# Files that the guest writes all the time, each with its sum, while snapshots come and go under it.
+writer = "i=0; while [ ! -e /tmp/end ]; do i=$((i + 1)); n=$((i % 20)); head -c 200000 /dev/urandom > /tmp/new; " \
+    "sudo cp /tmp/new /mnt/f$n && sync && md5sum < /tmp/new > /tmp/f$n.sum; done; touch /tmp/ended"
+guest(f"({writer}) >/dev/null 2>&1 & echo begun")
+
+
+def files():
+    return {name for name in os.listdir(os.environ["CUMULET_DATA_DIR"] + "/volumes") if not name.endswith(".part")}
+
+
+def opened():
+    pid = subprocess.run(["pgrep", "qemu-system"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[0]
+    links = (os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+    return {link for link in links if "/volumes/" in link}
+
+
+storage = j.cloud.block_storage
+kept = []
+for turn in range(8):
+    kept.append(storage.create_snapshot(volume_id=data, name=f"turn {turn}", is_forced=True))
+    j.within(20, f"snapshot {turn} of a disk in use", lambda: storage.get_snapshot(kept[-1].id).status == "available")
+    if len(kept) > 2:
+        storage.delete_snapshot(kept.pop(0).id)
+j.within(60, "what deleted snapshots leave is merged", lambda: len(files()) == 4)
+j.within(20, "and the machine has no more files open", lambda: len(opened()) == 4 and not any("deleted" in name for name in opened()))
+guest("touch /tmp/end")
+j.within(30, "the guest went on writing", lambda: guest("ls /tmp/ended") == "/tmp/ended")
+j.check("what it wrote is on the disk", guest(
+    "sudo umount /mnt; echo 3 | sudo tee /proc/sys/vm/drop_caches >/dev/null; sudo mount /dev/vdb /mnt; cd /mnt; "
+    "for f in f*; do [ \"$(md5sum < $f)\" = \"$(cat /tmp/$f.sum)\" ] || echo $f; done; cat a b; rm -f /mnt/f*; echo done"
+) == "before\nafter\ndone")
+for snapshot in kept:
+    storage.delete_snapshot(snapshot.id)
 openstack("--os-volume-api-version", "3.42", "volume", "set", "--size", "2", "data")
 j.within(10, "the guest sees that it has grown", lambda: guest("cat /sys/block/vdb/size") == str(2 << 21))
 j.check("and so does its file system", guest("sudo resize2fs /dev/vdb >/dev/null 2>&1; sudo umount /mnt && echo done") == "done")

@@ -75,6 +75,9 @@ pub trait Guests: Send + Sync + 'static {
     /// From now on the server's machine writes into the disk's last layer, which is empty. One that does not run will
     /// find it when it starts.
     async fn switch(&self, server_id: &str, disk: &Disk) -> Result<()>;
+    /// A running machine reads the disk through these layers from now on and has no other one open: one that it had was
+    /// merged into the one below it.
+    async fn rebase(&self, server_id: &str, disk: &Disk) -> Result<()>;
     /// Makes a disk that a running machine has open as large as it says, and tells the guest. False: no machine has it
     /// open.
     async fn extend(&self, server_id: &str, disk: &Disk) -> Result<bool>;
@@ -156,7 +159,6 @@ impl Cinder {
         let chain = layers::store::chain(&mut conn, &volume.head).await?;
         let limits = qos::limits_of(&mut conn, &volume.type_id).await?;
         drop(conn);
-        let plans = layers::plans(&chain, None);
         let (id, format) = chain.last().map_or(("", host::LayerFormat::Raw), |top| (&top.id, top.format));
         Ok(Disk {
             bytes: u64::try_from(volume.bytes()).unwrap_or(0),
@@ -167,7 +169,7 @@ impl Cinder {
             path: self.driver.path(id, format),
             rbd: self.driver.remote(id),
             files: chain.iter().map(|layer| self.driver.path(&layer.id, layer.format)).collect(),
-            layers: plans,
+            layers: layers::plans(&chain, None),
             volume_id: volume.id,
         })
     }

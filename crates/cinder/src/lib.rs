@@ -33,6 +33,7 @@ pub mod groups;
 mod keys;
 pub mod layers;
 mod listing;
+mod merge;
 pub mod messages;
 mod policy;
 pub mod qos;
@@ -92,6 +93,7 @@ pub struct Cinder {
     /// `volume/<id>`, `snapshot/<id>`, `backup/<id>` and `layer/<id>`.
     waker: ::reconcile::Waker,
     guests: OnceLock<Arc<dyn Guests>>,
+    merging: merge::Merging,
 }
 
 impl Cinder {
@@ -112,6 +114,7 @@ impl Cinder {
             config,
             waker: ::reconcile::Waker::new(),
             guests: OnceLock::new(),
+            merging: merge::Merging::default(),
         }))
     }
 

@@ -6,7 +6,7 @@
 //! | `volume/<id>` | makes the layers of a new volume, extends, reverts, uploads; tells machines of a new layer |
 //! | `snapshot/<id>` | the same for the snapshot's volume, and then the snapshot is there |
 //! | `backup/<id>` | copies what is to be kept |
-//! | `layer/<id>` | removes the file of a layer that nobody stands on, or of which no row knows |
+//! | `layer/<id>` | removes the file of a layer that nobody stands on, or of which no row knows; merges layers |
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -48,6 +48,9 @@ impl Reconciler for Volumes {
         keys.extend(snapshots::store::unsettled(&cinder.db).await?.into_iter().map(key("snapshot")));
         keys.extend(backups::store::unsettled(&cinder.db).await?.into_iter().map(key("backup")));
         keys.extend(layers::store::unwanted(&cinder.db).await?.into_iter().map(key("layer")));
+        keys.extend(
+            layers::store::lonely(&mut *cinder.db.read().await?).await?.into_iter().map(key("layer")),
+        );
         // Files first: a layer that is made meanwhile has its row before its file.
         let files = cinder.driver.list().await?;
         let known: HashSet<String> = layers::store::all(&cinder.db).await?.into_iter().collect();
@@ -83,7 +86,7 @@ impl Cinder {
             Status::Error | Status::Deleting => {}
             _ => {
                 self.settle_head(&ctx, &volume).await?;
-                self.flatten(&ctx, id).await?;
+                self.over_layers(self.flatten(&ctx, id)).await?;
             }
         }
         Ok(Outcome::Done)
@@ -105,14 +108,20 @@ impl Cinder {
             }
         }
         snapshots::store::finish(&self.db, &ctx, id).await?;
+        if let Some(volume) = self.load_volume(&snapshot.volume_id).await? {
+            self.wake_below(&volume).await?;
+        }
         self.waker.wake(&format!("volume/{}", snapshot.volume_id));
         Ok(Outcome::Done)
     }
 
     async fn settle_layer(&self, id: &str) -> Result<Outcome> {
         let layer = layers::store::get(&mut *self.db.read().await?, id).await?;
-        if layer.as_ref().is_some_and(|layer| layer.state != State::Unwanted) {
-            return Ok(Outcome::Done);
+        match &layer {
+            Some(layer) if layer.state == State::Ready => return self.merge(id).await,
+            Some(layer) if layer.state == State::Merged => return self.let_go(layer).await,
+            Some(layer) if layer.state == State::Wanted => return Ok(Outcome::Done),
+            _ => {}
         }
         self.driver.remove(id).await.map_err(Error::internal)?;
         if let Some(layer) = layer {
@@ -176,7 +185,8 @@ impl Cinder {
                 layers::store::release(tx, &writing).await?;
             }
             Ok::<_, Error>(())
-        })
+        })?;
+        self.wake_below(volume).await
     }
 
     async fn make_volume(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
@@ -198,7 +208,7 @@ impl Cinder {
             self.settle_head(ctx, &source).await?;
         }
         let made = match self.make_layers(ctx, volume).await {
-            Ok(()) => self.flatten(ctx, &volume.id).await,
+            Ok(()) => self.over_layers(self.flatten(ctx, &volume.id)).await,
             failed => failed,
         };
         self.finish(ctx, volume, Trouble::create(volume), made, |volume, ok| {
@@ -278,7 +288,7 @@ impl Cinder {
             return Ok(Outcome::Done);
         };
         let ctx = acting_in(&backup.project_id);
-        let copied = self.copy(&ctx, &backup).await;
+        let copied = self.over_layers(self.copy(&ctx, &backup)).await;
         let ok = match copied {
             Err(error) if error.retryable() => return Err(error),
             Err(error) => {
@@ -288,6 +298,9 @@ impl Cinder {
             Ok(()) => true,
         };
         backups::store::finish(&self.db, &ctx, &backup, ok).await?;
+        if let Some(source) = &backup.source {
+            self.waker.wake(&format!("layer/{source}"));
+        }
         Ok(Outcome::Done)
     }
 
@@ -297,22 +310,26 @@ impl Cinder {
         }
         let source = backup.source.as_deref().unwrap_or_default();
         let mut conn = self.db.read().await?;
-        let chain = layers::store::chain(&mut conn, source).await?;
-        let target = layers::store::get(&mut conn, &backup.layer).await?;
         // The volume's is the same, and may be gone by now.
         let key = match &backup.key_id {
             Some(id) => Some(self.keys.passphrase(&mut conn, id, &format!("backup {}", backup.id)).await?),
             None => None,
         };
+        let chain = layers::plans(&layers::store::chain(&mut conn, source).await?, key.as_ref());
+        let mut below = layers::store::chain(&mut conn, &backup.layer).await?;
         drop(conn);
-        let target = target.ok_or_else(|| Error::internal(format!("layer {} has no row", backup.layer)))?;
-        let (plans, target) = (layers::plans(&chain, key.as_ref()), target.plan(None, None, key.as_ref()));
-        self.driver.copy(&plans, &target).await.map_err(Error::internal)
+        let target = below.pop().ok_or_else(|| Error::internal("a backup has no layer"))?;
+        let plan = target.plan(below.last(), None, key.as_ref());
+        let copied = match below.is_empty() {
+            true => self.driver.copy(&chain, &plan).await,
+            false => self.driver.difference(&chain, &layers::plans(&below, None), &plan).await,
+        };
+        copied.map_err(Error::internal)
     }
 
     async fn upload(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
         let filled = match self.settle_head(ctx, volume).await {
-            Ok(()) => self.fill_image(ctx, volume).await,
+            Ok(()) => self.over_layers(self.fill_image(ctx, volume)).await,
             failed => failed,
         };
         self.finish(ctx, volume, Trouble::upload(volume), filled, |volume, _| {

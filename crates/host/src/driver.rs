@@ -114,6 +114,9 @@ pub trait Hypervisor: Send + Sync + 'static {
     /// A running machine writes into the disk's last layer from now on, which is empty; what it wrote so far stays in
     /// the layers below. One that does it already, lacks the disk or does not run: nothing to do.
     async fn switch_disk(&self, id: &str, disk: &DiskPlan) -> Result<()>;
+    /// A running machine reads the disk through these layers from now on, and has no other file of it open: some that it
+    /// has open were merged into those below them. One that lacks the disk or does not run: nothing to do.
+    async fn rebase_disk(&self, id: &str, disk: &DiskPlan) -> Result<()>;
     /// The last layer's file and the guest's idea of the disk's size grow to `bytes`, and never shrink. False: no
     /// running machine has it open, so that whoever asks may change the file.
     async fn grow_disk(&self, id: &str, disk: &DiskPlan, bytes: u64) -> Result<bool>;

@@ -54,6 +54,7 @@ impl Worker<'_> {
             (Kind::Volume, 0..5) => self.hand_over(at).await,
             (Kind::Volume, 5..7) => self.extend(at).await,
             (Kind::Volume, 7) => self.snapshot(at).await,
+            (Kind::Volume, 8) => self.forget_snapshot(at).await,
             _ => self.mark(at).await,
         }
     }
@@ -285,6 +286,19 @@ impl Worker<'_> {
         let body = json!({"snapshot": {"volume_id": self.own.things[at].id, "force": true}});
         let path = "/volume/v3/snapshots";
         self.request(at, &[], "make a snapshot", (Method::POST, path, body)).await?;
+        Some(())
+    }
+
+    /// What it leaves is merged while the daemon is killed and the volume comes and goes.
+    async fn forget_snapshot(&mut self, at: usize) -> Option<()> {
+        let path = format!("/volume/v3/snapshots?volume_id={}", self.own.things[at].id.as_deref()?);
+        let listed = self.call("list snapshots", Method::GET, &path, None).await?;
+        let Some(id) =
+            listed.body["snapshots"].as_array().and_then(|all| all.last()).map(|one| text(&one["id"]))
+        else {
+            return Some(());
+        };
+        self.call("delete a snapshot", Method::DELETE, &format!("/volume/v3/snapshots/{id}"), None).await?;
         Some(())
     }
 

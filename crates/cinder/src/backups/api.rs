@@ -98,7 +98,8 @@ async fn page(
         _ => Some(one.volume_id.clone()),
     })?;
     let count = kept.len();
-    let view = |one: &Backup| if details { detail(&cinder, &asker, one, &parents) } else { summary(&asker, one) };
+    let view =
+        |one: &Backup| if details { detail(&cinder, &asker, one, &parents) } else { summary(&asker, one) };
     let mut body = listing.answer(&params, &origin, ("backups", "backups_links"), kept, view)?;
     if ctx.at_least(3, 45) && params.flag("with_count").unwrap_or(false) {
         body["count"] = json!(count);
@@ -143,11 +144,12 @@ fn read(ctx: &Ctx, body: &Value) -> Checked<(Backup, Also)> {
         updated_at: None,
     };
     let flag = |key| form.flag(key).map(|flag| flag.unwrap_or(false));
-    Ok((wanted, Also { force: flag("force")?, incremental: flag("incremental")? }))
+    Ok((wanted, Also { force: flag("force")?, incremental: flag("incremental")?, differences: false }))
 }
 
 async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -> Result {
     let (wanted, also) = read(&asker.ctx, &body)?;
+    let also = Also { differences: cinder.driver.merges(), ..also };
     let made = store::create(&cinder.db, &cinder.keys, &asker.ctx, &wanted, also).await?;
     cinder.waker.wake(&format!("backup/{}", made.id));
     Ok(web::json(202, &json!({"backup": summary(&asker, &made)})))

@@ -1,11 +1,12 @@
-//! Backups: whole copies beside the volumes, which need nothing of them.
+//! Backups: copies beside the volumes, which need nothing of them.
 //!
 //! ```text
 //!   creating ──copied──► available ──► (no row)
 //!      └──────could not be copied──► error
 //! ```
-//! One that is asked for as incremental is a whole copy, too, and takes as much space; its parent cannot be deleted before
-//! it. A volume that is made of a backup, or restored from it, stands on its file: restoring copies nothing.
+//! One that is asked for as incremental is what differs from its parent, a layer on the parent's; now and then it is a whole
+//! copy. Its parent cannot be deleted before it. A volume that is made of a backup, or restored from it, stands on its file:
+//! restoring copies nothing.
 
 pub mod api;
 pub mod records_api;
@@ -38,7 +39,7 @@ pub struct Backup {
     pub metadata: BTreeMap<String, String>,
     /// The volume's own, as it was.
     pub volume_metadata: BTreeMap<String, String>,
-    /// The one before it, of an incremental one. It is as whole as any: only the order of deletion knows.
+    /// The one before it, of an incremental one.
     pub parent: Option<String>,
     pub layer: String,
     /// In the key manager: what opens the layer, if it is encrypted.

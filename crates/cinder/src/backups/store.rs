@@ -118,12 +118,18 @@ pub async fn edit(
     })
 }
 
+/// An incremental backup stands on so many others at most: then comes a whole copy again, so that a restored volume does not
+/// read through ever more layers.
+const DIFFERENCES: usize = 8;
+
 /// What may be asked for besides.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Also {
     /// Of a volume in use.
     pub force: bool,
     pub incremental: bool,
+    /// The driver can make a layer of what differs.
+    pub differences: bool,
 }
 
 /// The newest one that another could stand on.
@@ -150,11 +156,15 @@ pub async fn create(db: &Db, keys: &Keys, ctx: &Ctx, wanted: &Backup, also: Also
         let mut volume = volumes::load(tx, ctx, &wanted.volume_id).await?;
         ctx.authorize(&policy::BACKUP_CREATE, Some(&volume.project_id))?;
         let mut one = wanted.clone();
+        let mut below = None;
         if also.incremental {
             let parent = newest(tx, &one.project_id, &volume.id).await?;
             let parent = parent.ok_or_else(|| {
                 Error::bad_request("Invalid backup: No backups available to do an incremental backup.")
             })?;
+            if also.differences && layers::store::chain(tx, &parent.layer).await?.len() < DIFFERENCES {
+                below = Some(parent.layer);
+            }
             one.parent = Some(parent.id);
         }
         if let Some(id) = &wanted.snapshot_id {
@@ -202,7 +212,11 @@ pub async fn create(db: &Db, keys: &Keys, ctx: &Ctx, wanted: &Backup, also: Also
         if let Some(key) = &volume.key_id {
             one.key_id = Some(keys.copy(tx, ctx, key).await?);
         }
-        let layer = Layer::copy(volumes::gib(one.size)).locked(volume.cipher);
+        let bytes = volumes::gib(one.size);
+        // An encrypted one is whole, under its own key.
+        let below = below.filter(|_| volume.cipher.is_none());
+        let layer = below.map_or_else(|| Layer::copy(bytes), |below| Layer::over(&below, bytes));
+        let layer = layer.locked(volume.cipher);
         layers::store::insert(tx, &layer).await?;
         one.layer = layer.id;
         write(tx, &one).await?;
@@ -349,8 +363,7 @@ pub async fn import(db: &Db, keys: &Keys, ctx: &Ctx, told: &Backup) -> Result<Ba
             .optional(tx)
             .await?;
         // Any other layer is a volume's or a snapshot's, maybe of somebody else.
-        let whole = layer
-            .filter(|layer| known.is_some() && layer.parent.is_none() && layer.state == layers::State::Ready);
+        let whole = layer.filter(|layer| known.is_some() && layer.state == layers::State::Ready);
         if whole.is_none_or(|layer| layer.bytes > volumes::gib(told.size)) {
             return Err(Error::bad_request("Invalid backup: The data of this backup is not here."));
         }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   wanted ──file made──► ready ──nobody stands on it──► unwanted ──file gone──► (no row)
+//!                           └─what it has is in its parent──► merged ──no machine reads it──┘
 //! ```
 
 pub mod store;
@@ -14,6 +15,7 @@ use host::{Cipher, LayerBase, LayerPlan, Passphrase};
 pub enum State {
     Wanted,
     Ready,
+    Merged,
     Unwanted,
 }
 
@@ -22,12 +24,15 @@ impl State {
         match self {
             State::Wanted => "wanted",
             State::Ready => "ready",
+            State::Merged => "merged",
             State::Unwanted => "unwanted",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [State::Wanted, State::Ready, State::Unwanted].into_iter().find(|state| state.as_str() == text)
+        [State::Wanted, State::Ready, State::Merged, State::Unwanted]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 

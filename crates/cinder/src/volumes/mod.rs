@@ -100,7 +100,7 @@ pub struct Volume {
     pub image_id: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub image_metadata: BTreeMap<String, String>,
-    /// The image that it is being uploaded to: `<id> <format>`.
+    /// The image that it is being uploaded to: `<id> <format>`, and `below` when what is below the head is.
     pub upload: Option<String>,
     /// The layer that is the volume.
     pub head: String,

@@ -4,6 +4,7 @@ use base::{Ctx, Error, Result};
 use serde_json::json;
 
 use super::actions::Action;
+use super::create::freeze;
 use super::{Status, Volume, rules, store};
 use crate::words::{any_of, invalid_volume, no_volume};
 use crate::{Cinder, policy, types};
@@ -79,8 +80,13 @@ pub async fn begin(action: &Action<'_>) -> Result<web::Response> {
         let image = cinder.glance.plan_image(ctx, &body)?;
         cinder.glance.insert_image(tx, ctx, &image, &volume.project_id).await?;
         volume.previous_status = Some(volume.status);
-        volume.status = Status::Uploading;
         volume.upload = Some(format!("{} {format}", image.id));
+        if volume.status == Status::InUse {
+            // What is below its new head is copied, which nobody writes and no other layer comes between.
+            freeze(tx, &mut volume).await?;
+            volume.upload = Some(format!("{} {format} below", image.id));
+        }
+        volume.status = Status::Uploading;
         store::update(tx, ctx, "volume.upload", &mut volume).await?;
         let kind = types::store::get(tx, &volume.type_id).await?;
         Ok::<_, Error>((volume, kind, image.id))
@@ -109,7 +115,8 @@ impl Cinder {
     /// Copies the volume's data. It may have been done before a crash, wholly or in part.
     pub(crate) async fn fill_image(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
         let upload = volume.upload.as_deref().unwrap_or_default();
-        let (image, format) = upload.split_once(' ').unwrap_or((upload, "raw"));
+        let mut words = upload.split(' ');
+        let (image, format) = (words.next().unwrap_or_default(), words.next().unwrap_or("raw"));
         let found = match self.glance.image(ctx, image).await {
             // Somebody deleted it meanwhile.
             Err(error) if error.is_not_found() => return Ok(()),
@@ -118,7 +125,10 @@ impl Cinder {
         if found.status == glance::Status::Active {
             return Ok(());
         }
-        let disk = self.opened(self.disk(&volume.id).await?).await?;
+        let mut disk = self.opened(self.disk(&volume.id).await?).await?;
+        if words.next() == Some("below") {
+            disk.layers.pop();
+        }
         let file = self.glance.scratch_file(image, "volume");
         let format = host::LayerFormat::parse(format).unwrap_or(host::LayerFormat::Raw);
         let key = self.key_of(volume).await?;

@@ -9,6 +9,7 @@ mod cloud;
 mod encryption;
 mod groups;
 mod interleavings;
+mod merging;
 mod quotas;
 mod several;
 mod sharing;

@@ -83,13 +83,20 @@ impl Stages {
 async fn write(data: &DataDir, stages: &Stages, file: &Utf8Path) -> anyhow::Result<(usize, u64)> {
     let stage = &stages.whole;
     std::fs::create_dir(stage).with_context(|| format!("cannot make {stage}"))?;
+    let layers = stage.join("volumes");
+    // Before the rows: a layer that they tell of must not be merged and gone when it is its turn.
+    keep_layers(&data.volumes(), &layers)?;
     let db = db::Db::open_file(&data.database()).await?;
     db.copy_to(&stage.join("cumulet.db")).await?;
     db.close().await;
+    keep_layers(&data.volumes(), &layers)?;
     for entry in data.path().read_dir_utf8()? {
         let entry = entry?;
         let name = entry.file_name();
-        let passing = name == STAGE || name.ends_with(".part") || name.contains(".log");
+        let passing = name == STAGE
+            || entry.path() == data.volumes()
+            || name.ends_with(".part")
+            || name.contains(".log");
         if !passing && !LEFT_OUT.contains(&name) {
             keep(entry.path(), &stage.join(name))?;
         }
@@ -147,6 +154,31 @@ fn keep(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
         if !entry.file_name().ends_with(".part") {
             keep(entry.path(), &to.join(entry.file_name()))?;
         }
+    }
+    Ok(())
+}
+
+/// A layer with a second name is not merged with others. Those that have names here already are left as they are.
+fn keep_layers(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
+    if !to.exists() {
+        std::fs::create_dir(to).with_context(|| format!("cannot make {to}"))?;
+        std::fs::set_permissions(to, from.metadata()?.permissions())?;
+    }
+    for entry in from.read_dir_utf8()? {
+        let entry = entry?;
+        let kept = to.join(entry.file_name());
+        if entry.file_name().ends_with(".part") || kept.exists() {
+            continue;
+        }
+        match std::fs::hard_link(entry.path(), &kept) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            linked => linked.with_context(|| format!("cannot make {kept}"))?,
+        }
+        // What had begun before has the lock.
+        std::fs::File::open(&kept)?.lock_shared().with_context(|| format!("cannot lock {kept}"))?;
     }
     Ok(())
 }

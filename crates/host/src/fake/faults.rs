@@ -41,6 +41,7 @@ operations! {
     Plug = "plug",
     Unplug = "unplug",
     SwitchDisk = "switch-disk",
+    RebaseDisk = "rebase-disk",
     GrowDisk = "grow-disk",
     Interrupt = "interrupt",
     Password = "password",
@@ -52,6 +53,7 @@ operations! {
     GrowVolume = "grow-volume",
     RemoveVolume = "remove-volume",
     CopyVolume = "copy-volume",
+    MergeVolume = "merge-volume",
     ApplyBalancer = "apply-load-balancer",
     RemoveBalancer = "remove-load-balancer",
 }

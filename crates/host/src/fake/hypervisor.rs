@@ -370,6 +370,18 @@ impl Hypervisor for FakeHypervisor {
         Ok(())
     }
 
+    async fn rebase_disk(&self, id: &str, disk: &DiskPlan) -> Result<()> {
+        self.pass_id(Operation::RebaseDisk, id).await?;
+        if self.has_open(id, &disk.id) {
+            self.change_plan(id, |vm| {
+                for there in vm.disks.iter_mut().filter(|there| there.id == disk.id) {
+                    there.layers.clone_from(&disk.layers);
+                }
+            });
+        }
+        Ok(())
+    }
+
     async fn grow_disk(&self, id: &str, disk: &DiskPlan, bytes: u64) -> Result<bool> {
         self.pass_id(Operation::GrowDisk, id).await?;
         let open = self.has_open(id, &disk.id);

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Faults, Operation};
 use crate::process::file_error;
-use crate::{DiskImage, LayerBase, LayerFormat, LayerPlan, Lock, Result, VolumeSpace, Volumes};
+use crate::{DiskImage, Error, LayerBase, LayerFormat, LayerPlan, Lock, Result, VolumeSpace, Volumes};
 
 /// Orders by metadata are a server's.
 static NO_HINTS: BTreeMap<String, String> = BTreeMap::new();
@@ -22,6 +22,8 @@ const EMPTY_DISK: usize = 512;
 pub struct FakeVolumes {
     faults: Faults,
     layers: Mutex<BTreeMap<String, LayerPlan>>,
+    /// What a guest would have written, by layer and place.
+    written: Mutex<BTreeMap<String, BTreeMap<u64, u64>>>,
     space: VolumeSpace,
 }
 
@@ -29,7 +31,7 @@ impl FakeVolumes {
     /// `delay`: how long each call takes.
     pub fn new(delay: Duration) -> Self {
         let space = VolumeSpace { total_bytes: 1 << 50, free_bytes: 1 << 50 };
-        Self { faults: Faults::new(delay), layers: Mutex::default(), space }
+        Self { faults: Faults::new(delay), layers: Mutex::default(), written: Mutex::default(), space }
     }
 
     pub fn faults(&self) -> &Faults {
@@ -39,6 +41,33 @@ impl FakeVolumes {
     /// As last planned.
     pub fn layer(&self, id: &str) -> Option<LayerPlan> {
         self.layers().get(id).cloned()
+    }
+
+    /// As a guest would.
+    pub fn write(&self, layer: &str, at: u64, what: u64) {
+        self.written().entry(layer.to_owned()).or_default().insert(at, what);
+    }
+
+    /// What a guest would read of the last of these layers, where that is not 0.
+    pub fn shows(&self, chain: &[LayerPlan]) -> BTreeMap<u64, u64> {
+        let written = self.written();
+        let layers = chain.iter().filter_map(|layer| written.get(&layer.id));
+        let mut shown: BTreeMap<u64, u64> = layers.flatten().map(|(at, what)| (*at, *what)).collect();
+        shown.retain(|_, what| *what != 0);
+        shown
+    }
+
+    fn written(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<u64, u64>>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As when a file is opened that is not there.
+    fn open(&self, chain: &[LayerPlan]) -> Result<()> {
+        let layers = self.layers();
+        match chain.iter().find(|layer| !layers.contains_key(&layer.id)) {
+            Some(gone) => Err(Error::Refused(format!("layer {} has no file", gone.id))),
+            None => Ok(()),
+        }
     }
 
     fn layers(&self) -> MutexGuard<'_, BTreeMap<String, LayerPlan>> {
@@ -67,6 +96,7 @@ impl Volumes for FakeVolumes {
     async fn remove(&self, id: &str) -> Result<()> {
         self.faults.pass(Operation::RemoveVolume, id, &NO_HINTS).await?;
         self.layers().remove(id);
+        self.written().remove(id);
         Ok(())
     }
 
@@ -101,10 +131,40 @@ impl Volumes for FakeVolumes {
     }
 
     async fn copy(&self, chain: &[LayerPlan], layer: &LayerPlan) -> Result<()> {
+        self.difference(chain, &[], layer).await
+    }
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    async fn merge(&self, chain: &[LayerPlan]) -> Result<()> {
+        let [.., lower, upper] = chain else { return Err(Error::Refused("nothing to merge".into())) };
+        self.faults.pass(Operation::MergeVolume, &lower.id, &NO_HINTS).await?;
+        self.open(chain)?;
+        let mut written = self.written();
+        let more = written.get(&upper.id).cloned().unwrap_or_default();
+        written.entry(lower.id.clone()).or_default().extend(more);
+        if let Some(there) = self.layers().get_mut(&lower.id) {
+            there.bytes = there.bytes.max(upper.bytes);
+        }
+        Ok(())
+    }
+
+    async fn difference(&self, chain: &[LayerPlan], below: &[LayerPlan], layer: &LayerPlan) -> Result<()> {
         let top = chain.last().map_or("", |layer| &layer.id);
         self.faults.pass(Operation::CopyVolume, top, &NO_HINTS).await?;
         chain.iter().chain([layer]).try_for_each(|layer| layer.lock().map(|_| ()))?;
+        self.open(chain)?;
+        self.open(below)?;
+        let there = self.shows(below);
+        let mut shown = self.shows(chain);
+        for at in there.keys() {
+            shown.entry(*at).or_insert(0);
+        }
+        shown.retain(|at, what| there.get(at) != Some(what));
         self.layers().insert(layer.id.clone(), layer.clone());
+        self.written().insert(layer.id.clone(), shown);
         Ok(())
     }
 

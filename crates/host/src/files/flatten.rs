@@ -69,14 +69,7 @@ pub(crate) async fn flatten(
 pub(crate) async fn create_empty(path: &Utf8Path, bytes: u64) -> Result<()> {
     let arguments = ["create", "-q", "-f", "qcow2", path.as_str(), &bytes.to_string()].map(str::to_owned);
     let output = qemu_img(&arguments, Confinement::default()).await?;
-    match output.code {
-        Some(0) => Ok(()),
-        _ => Err(disk_is_full(&output, path).unwrap_or_else(|| Error::Command {
-            command: "qemu-img create".into(),
-            status: output.status.clone(),
-            stderr: complaint(&output),
-        })),
-    }
+    done("create", &output, path)
 }
 
 /// Bytes that a guest sees of a qcow2 file.
@@ -109,12 +102,51 @@ pub(crate) async fn convert(
     }
     arguments.extend([format!("json:{}", conversion.source), conversion.target.to_owned()]);
     let output = qemu_img_within(&arguments, confinement, LIMIT).await?;
+    done("convert", &output, to)
+}
+
+/// Writes what the uppermost of `source` (a tree of block nodes that the tool may write) has into the one that it stands on.
+/// It stays as it is.
+pub(crate) async fn commit(
+    source: &serde_json::Value,
+    secrets: &Secrets,
+    to: &Utf8Path,
+    confinement: Confinement,
+) -> Result<()> {
+    let mut arguments = ["commit", "-q", "-d"].map(str::to_owned).to_vec();
+    arguments.extend(secrets.arguments());
+    arguments.push(format!("json:{source}"));
+    done("commit", &qemu_img_within(&arguments, confinement, LIMIT).await?, to)
+}
+
+/// Makes the uppermost of `source`, a qcow2 file with nothing in it that the tool may write, show over `below` what it shows:
+/// it gets what differs.
+pub(crate) async fn stand_on(
+    source: &serde_json::Value,
+    below: &serde_json::Value,
+    secrets: &Secrets,
+    to: &Utf8Path,
+    confinement: Confinement,
+) -> Result<()> {
+    let format = below["driver"].as_str().unwrap_or_default().to_owned();
+    let name = format!("json:{below}");
+    // The tool notes it in the file, which has room for so much.
+    if name.len() > 1023 {
+        return Err(Error::Refused(format!("{to} would stand on too many files")));
+    }
+    let mut arguments = ["rebase", "-q", "-F", &format, "-b", &name].map(str::to_owned).to_vec();
+    arguments.extend(secrets.arguments());
+    arguments.push(format!("json:{source}"));
+    done("rebase", &qemu_img_within(&arguments, confinement, LIMIT).await?, to)
+}
+
+pub(super) fn done(verb: &str, output: &super::Output, path: &Utf8Path) -> Result<()> {
     match output.code {
         Some(0) => Ok(()),
-        _ => Err(disk_is_full(&output, to).unwrap_or_else(|| Error::Command {
-            command: "qemu-img convert".into(),
+        _ => Err(disk_is_full(output, path).unwrap_or_else(|| Error::Command {
+            command: format!("qemu-img {verb}"),
             status: output.status.clone(),
-            stderr: complaint(&output),
+            stderr: complaint(output),
         })),
     }
 }

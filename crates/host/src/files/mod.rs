@@ -7,10 +7,12 @@ mod overlay;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use flatten::{Conversion, check_own_disk, convert, create_empty, flatten, virtual_size};
+pub(crate) use flatten::{
+    Conversion, check_own_disk, commit, convert, create_empty, flatten, stand_on, virtual_size,
+};
 pub(crate) use inspect::INSPECTOR;
 pub use inspect::{ImageInfo, inspect_image};
-pub(crate) use overlay::{create_overlay, create_part, resize};
+pub(crate) use overlay::{create_overlay, create_part, note_below, resize};
 
 use std::time::Duration;
 
@@ -49,7 +51,9 @@ async fn qemu_img_within(
     mut confinement: Confinement,
     limit: Duration,
 ) -> Result<Output> {
-    confinement.limits.extend([(Resource::As, 1024 * MIB), (Resource::Cpu, limit.as_secs())]);
+    // Its threads, of which there are as many as reads wait, are to find room for their stacks.
+    let room = [(Resource::As, 1024 * MIB), (Resource::Stack, 2 * MIB), (Resource::Cpu, limit.as_secs())];
+    confinement.limits.extend(room);
     process::run("qemu-img", "qemu-utils", arguments, confinement, limit).await
 }
 

@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 
+use super::flatten::done;
 use super::{complaint, disk_is_full, qemu_img};
 use crate::process::{Confinement, file_error};
 use crate::volumes::lock::{Secrets, unlock};
@@ -65,13 +66,16 @@ pub(crate) async fn resize(path: &Utf8Path, bytes: u64, lock: Option<Lock<'_>>) 
     let mut arguments = ["resize", "-q"].map(str::to_owned).to_vec();
     arguments.extend(secrets.arguments());
     arguments.extend([format!("json:{node}"), bytes.to_string()]);
-    let output = qemu_img(&arguments, confinement).await?;
-    match output.code {
-        Some(0) => Ok(()),
-        _ => Err(disk_is_full(&output, path).unwrap_or_else(|| Error::Command {
-            command: "qemu-img resize".into(),
-            status: output.status.clone(),
-            stderr: complaint(&output),
-        })),
-    }
+    done("resize", &qemu_img(&arguments, confinement).await?, path)
+}
+
+/// Writes into the header of a file that was made here what it stands on.
+pub(crate) async fn note_below(path: &Utf8Path, (name, format): (&str, &str)) -> Result<()> {
+    let node = serde_json::json!({
+        "driver": "qcow2", "file": {"driver": "file", "filename": path.as_str()}, "backing": null,
+    });
+    let arguments =
+        ["rebase", "-q", "-u", "-F", format, "-b", name, &format!("json:{node}")].map(str::to_owned);
+    let output = qemu_img(&arguments, Confinement::default()).await?;
+    done("rebase", &output, path)
 }

@@ -29,6 +29,7 @@ mod machine;
 mod mend;
 mod options;
 mod paths;
+mod rebase;
 mod record;
 mod resize;
 mod shared;
@@ -367,6 +368,11 @@ impl Hypervisor for QemuHypervisor {
     async fn switch_disk(&self, id: &str, disk: &DiskPlan) -> Result<()> {
         let Some(machine) = self.shared.running(id) else { return Ok(()) };
         machine.switch_disk(disk, self.shared.disk_access().await).await
+    }
+
+    async fn rebase_disk(&self, id: &str, disk: &DiskPlan) -> Result<()> {
+        let Some(machine) = self.shared.running(id) else { return Ok(()) };
+        machine.rebase_disk(disk, self.shared.disk_access().await).await
     }
 
     async fn grow_disk(&self, id: &str, disk: &DiskPlan, bytes: u64) -> Result<bool> {

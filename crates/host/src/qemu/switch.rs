@@ -19,7 +19,7 @@ pub(super) async fn nodes_of(monitor: &Client, volume: &str) -> Result<Vec<Strin
 }
 
 /// The nodes below the guest's device, the uppermost first. Empty: the machine has no such disk.
-async fn chain(monitor: &Client, volume: &str) -> Result<Vec<String>> {
+pub(super) async fn chain(monitor: &Client, volume: &str) -> Result<Vec<String>> {
     let stats = monitor.execute("query-blockstats", Value::Null).await?;
     let device = slots::volume(volume);
     let ours = |block: &&Value| block["qdev"].as_str().is_some_and(|path| path.contains(&device));

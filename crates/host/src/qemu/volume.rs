@@ -87,7 +87,7 @@ fn short(id: &str) -> String {
     id.chars().filter(char::is_ascii_alphanumeric).take(12).collect()
 }
 
-fn throttle_node(volume: &str) -> String {
+pub(super) fn throttle_node(volume: &str) -> String {
     format!("{}t", prefix(volume))
 }
 
@@ -178,7 +178,21 @@ pub(super) fn layer_nodes(
     access: Access,
     below: Option<&str>,
 ) -> [Value; 2] {
-    let name = layer_node(volume, layer);
+    let [protocol, mut format] =
+        named_layer_nodes(&layer_node(volume, layer), layer.format, file, access, below);
+    if layer.encrypted {
+        unlock(&mut format, layer.format, &key_id(volume));
+    }
+    [protocol, format]
+}
+
+pub(super) fn named_layer_nodes(
+    name: &str,
+    driver: LayerFormat,
+    file: &str,
+    access: Access,
+    below: Option<&str>,
+) -> [Value; 2] {
     let file_name = format!("{name}-f");
     let cache = json!({"direct": access.direct, "no-flush": access.no_flush});
     let mut protocol = json!({
@@ -189,19 +203,16 @@ pub(super) fn layer_nodes(
         protocol["aio"] = json!("io_uring");
     }
     let mut format = json!({
-        "driver": layer.format.as_str(), "node-name": name, "file": file_name, "read-only": !access.writable,
+        "driver": driver.as_str(), "node-name": name, "file": file_name, "read-only": !access.writable,
         "discard": "unmap", "cache": cache,
     });
     if access.writable {
         // What a guest fills with zeros takes no space, as what it discards.
         format["detect-zeroes"] = json!("unmap");
     }
-    if layer.format == LayerFormat::Qcow2 {
+    if driver == LayerFormat::Qcow2 {
         // Said also when there is none: else the header would be asked.
         format["backing"] = json!(below);
-    }
-    if layer.encrypted {
-        unlock(&mut format, layer.format, &key_id(volume));
     }
     [protocol, format]
 }

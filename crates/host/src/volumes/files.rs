@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 
 use super::lock::{self, Secrets};
 use super::{LayerBase, LayerFormat, LayerPlan, Lock, VolumeSpace, Volumes};
-use crate::files::{Conversion, check_own_disk, convert, create_part, resize, virtual_size};
+use crate::files::{
+    Conversion, INSPECTOR, check_own_disk, commit, convert, create_part, note_below, resize, stand_on,
+    virtual_size,
+};
 use crate::process::{Confinement, file_error, is_root};
 use crate::{DiskImage, Error, Result};
 
@@ -74,6 +77,101 @@ impl FileVolumes {
         }
         self.publish(&part, path)
     }
+}
+
+/// Layers' files, open, and what they show, in QEMU's words.
+struct Tree {
+    node: Value,
+    files: Vec<File>,
+}
+
+impl FileVolumes {
+    /// What stands on what is said here: headers were written by processes that ran strangers' guests. The layers from
+    /// `written` on may be written, while others have them open.
+    fn tree(
+        &self,
+        chain: &[LayerPlan],
+        written: usize,
+        confinement: &mut Confinement,
+        secrets: &mut Secrets,
+    ) -> Result<Tree> {
+        let mut tree = Tree { node: Value::Null, files: Vec::with_capacity(chain.len()) };
+        for (at, layer) in chain.iter().enumerate() {
+            let path = self.path(&layer.id, layer.format);
+            let file = OpenOptions::new().read(true).write(at >= written).open(&path);
+            let file = file.map_err(|error| file_error("opening", &path, error))?;
+            let locked = layer.lock()?;
+            if layer.format == LayerFormat::Qcow2 {
+                check_own_disk(&path, &file, locked.is_some())?;
+            }
+            let name = format!("/proc/self/fd/{}", confinement.keep(&file.as_raw_fd()));
+            let mut node =
+                json!({"driver": layer.format.as_str(), "file": {"driver": "file", "filename": name}});
+            if written < chain.len() {
+                node["file"]["locking"] = json!("off");
+                node["file"]["discard"] = json!("unmap");
+                node["discard"] = json!("unmap");
+            }
+            if layer.format == LayerFormat::Qcow2 {
+                node["backing"] = tree.node;
+            }
+            if let Some(locked) = locked {
+                let secret = secrets.add(locked.key, confinement)?;
+                lock::unlock(&mut node, layer.format, &secret);
+            }
+            tree.node = node;
+            tree.files.push(file);
+        }
+        Ok(tree)
+    }
+
+    async fn fill_difference(&self, chain: &[LayerPlan], below: &[LayerPlan], part: &Utf8Path) -> Result<()> {
+        let (mut confinement, mut secrets) = (Confinement::default(), Secrets::default());
+        let source = self.tree(chain, chain.len(), &mut confinement, &mut secrets)?;
+        let (names, below) = (below, self.tree(below, below.len(), &mut confinement, &mut secrets)?);
+        let new = OpenOptions::new().read(true).write(true).open(part);
+        let new = new.map_err(|error| file_error("opening", part, error))?;
+        let lent = Lent::to_tool(&mut confinement, &[(&new, part)])?;
+        let target = format!("/proc/self/fd/{}", confinement.keep(&new.as_raw_fd()));
+        let node = json!({
+            "driver": "qcow2", "file": {"driver": "file", "filename": target}, "backing": source.node,
+            "detect-zeroes": "unmap", "discard": "unmap",
+        });
+        let done = stand_on(&node, &below.node, &secrets, part, confinement).await;
+        lent.take_back()?;
+        done?;
+        // The tool's own names of the files mean nothing to whoever looks at it later.
+        let Some(last) = names.last() else { return Ok(()) };
+        note_below(part, (&format!("{}.{}", last.id, last.format.as_str()), last.format.as_str())).await
+    }
+}
+
+/// Files that a tool may write which runs as nobody special.
+struct Lent(Vec<(File, Utf8PathBuf)>);
+
+impl Lent {
+    fn to_tool(confinement: &mut Confinement, files: &[(&File, &Utf8Path)]) -> Result<Self> {
+        if !is_root() {
+            return Ok(Lent(Vec::new()));
+        }
+        confinement.user = Some(INSPECTOR);
+        confinement.reads_any_file = true;
+        let mut lent = Lent(Vec::with_capacity(files.len()));
+        for (file, path) in files {
+            give(file, path, INSPECTOR)?;
+            let file = file.try_clone().map_err(|error| file_error("opening", path, error))?;
+            lent.0.push((file, (*path).to_owned()));
+        }
+        Ok(lent)
+    }
+
+    fn take_back(self) -> Result<()> {
+        self.0.iter().try_for_each(|(file, path)| give(file, path, 0))
+    }
+}
+
+fn give(file: &File, path: &Utf8Path, user: u32) -> Result<()> {
+    fchown(file, Some(user), Some(user)).map_err(|error| file_error("giving away", path, error))
 }
 
 #[async_trait]
@@ -164,59 +262,26 @@ impl Volumes for FileVolumes {
         format: LayerFormat,
         lock: Option<Lock<'_>>,
     ) -> Result<DiskImage> {
-        let mut opened = Vec::new();
-        let mut secrets = Secrets::default();
-        let mut confinement = Confinement::default();
-        let mut source = Value::Null;
-        for layer in chain {
-            let path = self.path(&layer.id, layer.format);
-            let file = File::open(&path).map_err(|error| file_error("opening", &path, error))?;
-            let locked = layer.lock()?;
-            if layer.format == LayerFormat::Qcow2 {
-                check_own_disk(&path, &file, locked.is_some())?;
-            }
-            let name = format!("/proc/self/fd/{}", confinement.keep(&file.as_raw_fd()));
-            // What stands on what is said here: headers were written by processes that ran strangers' guests.
-            let mut node =
-                json!({"driver": layer.format.as_str(), "file": {"driver": "file", "filename": name}});
-            if layer.format == LayerFormat::Qcow2 {
-                node["backing"] = source;
-            }
-            if let Some(locked) = locked {
-                let secret = secrets.add(locked.key, &mut confinement)?;
-                lock::unlock(&mut node, layer.format, &secret);
-            }
-            source = node;
-            opened.push(file);
-        }
+        let (mut confinement, mut secrets) = (Confinement::default(), Secrets::default());
+        let source = self.tree(chain, chain.len(), &mut confinement, &mut secrets)?;
         let virtual_size = chain.last().map_or(0, |layer| layer.bytes);
         let new = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(to);
         let new = new.map_err(|error| file_error("making", to, error))?;
-        let user = is_root().then_some(crate::files::INSPECTOR);
-        let give = |user: u32| {
-            fchown(&new, Some(user), Some(user)).map_err(|error| file_error("giving away", to, error))
-        };
-        if let Some(user) = user {
-            give(user)?;
-        }
-        confinement.user = user;
-        confinement.reads_any_file = user.is_some();
+        let lent = Lent::to_tool(&mut confinement, &[(&new, to)])?;
         let target = format!("/proc/self/fd/{}", confinement.keep(&new.as_raw_fd()));
         let options = match lock {
             Some(lock) => Some(lock.options(format, &secrets.add(lock.key, &mut confinement)?)),
             None => None,
         };
         let conversion = Conversion {
-            source: &source,
+            source: &source.node,
             target: &target,
             format: lock::driver(format, lock.is_some()),
             options,
             secrets,
         };
         let done = convert(conversion, to, confinement).await;
-        if user.is_some() {
-            give(0)?;
-        }
+        lent.take_back()?;
         if let Err(error) = done {
             crate::files::remove(to)?;
             return Err(error);
@@ -232,6 +297,47 @@ impl Volumes for FileVolumes {
         }
         let part = self.part(&path);
         self.flatten(chain, &part, layer.format, layer.lock()?).await?;
+        self.publish(&part, &path)
+    }
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    /// Machines have both open and go on: of the lower one they read only what the upper one lacks, and that stays.
+    async fn merge(&self, chain: &[LayerPlan]) -> Result<()> {
+        let Some(at) = chain.len().checked_sub(2) else {
+            return Err(Error::Refused("one layer alone cannot be merged".into()));
+        };
+        let (mut confinement, mut secrets) = (Confinement::default(), Secrets::default());
+        let source = self.tree(chain, at, &mut confinement, &mut secrets)?;
+        let path = self.path(&chain[at].id, chain[at].format);
+        let (lower, upper) = (&source.files[at], &source.files[at + 1]);
+        // A tool that outlived the process that called it would ruin the file together with this one; it has the lock.
+        lower.try_lock().map_err(|error| file_error("locking", &path, error.into()))?;
+        let names = lower.metadata().map_err(|error| file_error("reading", &path, error))?.nlink();
+        if names > 1 {
+            return Err(Error::Refused(format!("{path} is being kept as it is: it has {names} names")));
+        }
+        let lent = Lent::to_tool(&mut confinement, &[(lower, &path), (upper, &path)])?;
+        let merged = commit(&source.node, &secrets, &path, confinement).await;
+        lent.take_back()?;
+        merged?;
+        lower.sync_all().map_err(|error| file_error("writing", &path, error))
+    }
+
+    async fn difference(&self, chain: &[LayerPlan], below: &[LayerPlan], layer: &LayerPlan) -> Result<()> {
+        let path = self.path(&layer.id, layer.format);
+        if path.is_file() {
+            return Ok(());
+        }
+        let part = self.part(&path);
+        create_part(&part, None, layer.bytes, None).await?;
+        let done = self.fill_difference(chain, below, &part).await;
+        if let Err(error) = done {
+            crate::files::remove(&part)?;
+            return Err(error);
+        }
         self.publish(&part, &path)
     }
 

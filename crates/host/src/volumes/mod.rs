@@ -7,8 +7,8 @@
 //!                      └ qcow2               the copy: nothing was copied
 //!   from image   image ◄── qcow2             the image's file by another name, so it may be deleted
 //! ```
-//! A layer that something stands on never changes, and none stands on an encrypted one without being so, too. Which layers
-//! there should be is the caller's; here are their files.
+//! What a guest sees of a layer that something stands on never changes, and none stands on an encrypted one without being so,
+//! too. Which layers there should be is the caller's; here are their files.
 
 mod files;
 pub(crate) mod lock;
@@ -19,7 +19,7 @@ mod tests;
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::{DiskImage, Result};
+use crate::{DiskImage, Error, Result};
 
 pub use files::FileVolumes;
 pub use lock::{Cipher, Lock, Passphrase};
@@ -113,6 +113,21 @@ pub trait Volumes: Send + Sync + 'static {
     ) -> Result<DiskImage>;
     /// Makes a layer that stands on nothing and shows what a guest sees of the last one of `chain`.
     async fn copy(&self, chain: &[LayerPlan], layer: &LayerPlan) -> Result<()>;
+    /// Whether [`Volumes::merge`] and [`Volumes::difference`] can be had.
+    fn merges(&self) -> bool {
+        false
+    }
+    /// Writes what the last layer of `chain` has into the one before it, so that both show the same. Nobody writes either of
+    /// them, and nobody sees the one before it but through the last one: whoever does so sees no difference, now or when
+    /// this was cut off, and the last one stays as it is.
+    async fn merge(&self, chain: &[LayerPlan]) -> Result<()> {
+        Err(Error::Refused(format!("{} layers cannot be merged", chain.len())))
+    }
+    /// Makes a layer that stands on the last one of `below`, shows what a guest sees of the last one of `chain`, and has no
+    /// more than what differs.
+    async fn difference(&self, chain: &[LayerPlan], below: &[LayerPlan], layer: &LayerPlan) -> Result<()> {
+        Err(Error::Refused(format!("{} cannot be {} layers less {}", layer.id, chain.len(), below.len())))
+    }
     async fn space(&self) -> Result<VolumeSpace>;
     /// Some: machines open a volume whose last layer this is there, and not by files.
     fn remote(&self, _id: &str) -> Option<RbdImage> {

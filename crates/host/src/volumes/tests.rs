@@ -200,3 +200,142 @@ async fn an_encrypted_volume_is_an_encrypted_image_and_that_a_volume_again() {
     dir.volumes.flatten(&[base, top], &to, LayerFormat::Raw, None).await.unwrap();
     assert!(std::fs::read(&to).unwrap().starts_with(TEXT));
 }
+
+const PLACES: u64 = 16;
+
+/// A place of a disk is 64 KiB, and shows one byte all over.
+fn write(dir: &Dir, layer: &LayerPlan, at: u64, byte: u8) {
+    let path = dir.volumes.path(&layer.id, layer.format);
+    let command = match byte {
+        0 => format!("write -z -u {} 64k", at * 65536),
+        _ => format!("write -P {byte} {} 64k", at * 65536),
+    };
+    let mut node = serde_json::json!({
+        "driver": layer.format.as_str(), "file": {"driver": "file", "filename": path.as_str()}, "discard": "unmap",
+    });
+    if layer.format == LayerFormat::Qcow2 {
+        // Something is below it: else what is set to zeros would be left out.
+        let zeros = dir.path.join("zeros");
+        std::fs::File::create(&zeros).unwrap().set_len(PLACES * 65536).unwrap();
+        node["backing"] =
+            serde_json::json!({"driver": "raw", "file": {"driver": "file", "filename": zeros.as_str()}});
+    }
+    let done = std::process::Command::new("qemu-io").args(["-c", &command, &format!("json:{node}")]).output();
+    let done = done.unwrap();
+    assert!(
+        done.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+async fn shown(dir: &Dir, chain: &[LayerPlan]) -> Vec<u8> {
+    let to = dir.path.join("flat");
+    dir.volumes.flatten(chain, &to, LayerFormat::Raw, None).await.unwrap();
+    std::fs::read(&to).unwrap().chunks(65536).map(|place| place[0]).collect()
+}
+
+/// Writes, snapshots, merges of any two layers, some cut off: every chain that there ever was and whose files are there shows
+/// what was written.
+#[tokio::test]
+async fn layers_merge_and_nobody_sees_a_difference() {
+    use rand::{RngExt, SeedableRng};
+    for seed in 0..6 {
+        let mut dice = rand::rngs::StdRng::seed_from_u64(seed);
+        let dir = dir();
+        let mut chain = vec![layer("0", LayerFormat::Raw, PLACES * 65536, LayerBase::Nothing)];
+        dir.volumes.make(&chain[0]).await.unwrap();
+        let mut model = vec![0_u8; PLACES as usize];
+        for step in 1..24_u8 {
+            for _ in 0..3 {
+                let (at, byte) = (dice.random_range(0..PLACES), if dice.random_bool(0.3) { 0 } else { step });
+                write(&dir, chain.last().unwrap(), at, byte);
+                model[at as usize] = byte;
+            }
+            let top = over(&step.to_string(), chain.last().unwrap(), PLACES * 65536);
+            dir.volumes.make(&top).await.unwrap();
+            chain.push(top);
+            if chain.len() < 4 {
+                continue;
+            }
+            // Not the uppermost, which is written.
+            let lower = dice.random_range(0..chain.len() - 2);
+            let old = chain.clone();
+            if dice.random_bool(0.5) {
+                let cut = std::time::Duration::from_millis(dice.random_range(0..20));
+                drop(tokio::time::timeout(cut, dir.volumes.merge(&chain[..lower + 2])).await);
+                assert_eq!(shown(&dir, &chain).await, model, "seed {seed}, cut off");
+            }
+            // The one that was cut off may be at it yet.
+            while dir.volumes.merge(&chain[..lower + 2]).await.is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            assert_eq!(shown(&dir, &old).await, model, "seed {seed}, before anybody knows");
+            dir.volumes.remove(&chain.remove(lower + 1).id).await.unwrap();
+            assert_eq!(shown(&dir, &chain).await, model, "seed {seed}, after");
+        }
+        assert!(chain.len() < 5);
+    }
+}
+
+#[tokio::test]
+async fn a_merged_layer_is_as_large_as_what_stood_on_it() {
+    let dir = dir();
+    let mut chain = vec![layer("a", LayerFormat::Raw, MIB, LayerBase::Nothing)];
+    chain.push(over("b", &chain[0], 4 * MIB));
+    chain.push(over("c", &chain[1], 4 * MIB));
+    for layer in &chain {
+        dir.volumes.make(layer).await.unwrap();
+    }
+    write(&dir, &chain[1], 5, 7);
+    // Whoever keeps the file under another name keeps it as it is.
+    let (path, kept) = (dir.volumes.path("a", LayerFormat::Raw), dir.path.join("kept"));
+    std::fs::hard_link(&path, &kept).unwrap();
+    assert!(matches!(dir.volumes.merge(&chain[..2]).await, Err(crate::Error::Refused(_))));
+    std::fs::remove_file(&kept).unwrap();
+    dir.volumes.merge(&chain[..2]).await.unwrap();
+    assert_eq!(dir.volumes.path("a", LayerFormat::Raw).metadata().unwrap().len(), 4 * MIB);
+    chain.remove(1);
+    chain[0].bytes = 4 * MIB;
+    assert_eq!(shown(&dir, &chain).await[5], 7);
+    assert!(dir.volumes.merge(&chain[..1]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_difference_has_what_differs_and_no_more() {
+    let dir = dir();
+    let mut chain = vec![layer("a", LayerFormat::Raw, PLACES * 65536, LayerBase::Nothing)];
+    dir.volumes.make(&chain[0]).await.unwrap();
+    for at in 0..8 {
+        write(&dir, &chain[0], at, 1);
+    }
+    let whole = layer("whole", LayerFormat::Qcow2, PLACES * 65536, LayerBase::Nothing);
+    dir.volumes.copy(&chain, &whole).await.unwrap();
+    let mut kept = vec![whole];
+    let mut model = vec![shown(&dir, &chain).await];
+    for turn in 1..4_u8 {
+        // The volume has grown, too.
+        let bytes = (PLACES + u64::from(turn)) * 65536;
+        chain.push(over(&format!("v{turn}"), chain.last().unwrap(), bytes));
+        dir.volumes.make(chain.last().unwrap()).await.unwrap();
+        write(&dir, chain.last().unwrap(), u64::from(turn), 1 + turn);
+        write(&dir, chain.last().unwrap(), 7 - u64::from(turn), 0);
+        write(&dir, chain.last().unwrap(), 0, 1);
+        let next = over(&format!("d{turn}"), kept.last().unwrap(), bytes);
+        dir.volumes.difference(&chain, &kept, &next).await.unwrap();
+        dir.volumes.difference(&chain, &kept, &next).await.unwrap();
+        kept.push(next);
+        model.push(shown(&dir, &chain).await);
+        let size = dir.volumes.path(&format!("d{turn}"), LayerFormat::Qcow2).metadata().unwrap().len();
+        assert!(size < 8 * 65536, "one place, and the format's tables: {size}");
+    }
+    for (at, model) in model.iter().enumerate() {
+        assert_eq!(shown(&dir, &kept[..=at]).await, *model);
+    }
+    // Standing on as many files as the tool has room to name.
+    let many: Vec<LayerPlan> = (0..20).map(|_| kept[0].clone()).collect();
+    let next = over("x", &kept[0], PLACES * 65536);
+    assert!(dir.volumes.difference(&chain, &many, &next).await.is_err());
+    assert!(!dir.volumes.list().await.unwrap().contains(&"x".to_owned()));
+}

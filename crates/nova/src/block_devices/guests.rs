@@ -16,6 +16,11 @@ impl Guests for Nova {
         self.hypervisor.switch_disk(server_id, &plan(None, disk)).await.map_err(told)
     }
 
+    async fn rebase(&self, server_id: &str, disk: &Disk) -> Result<()> {
+        let _turn = self.turns.take(server_id).await;
+        self.hypervisor.rebase_disk(server_id, &plan(None, disk)).await.map_err(told)
+    }
+
     async fn extend(&self, server_id: &str, disk: &Disk) -> Result<bool> {
         let _turn = self.turns.take(server_id).await;
         self.hypervisor.grow_disk(server_id, &plan(None, disk), disk.bytes).await.map_err(told)

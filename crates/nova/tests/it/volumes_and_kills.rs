@@ -154,7 +154,7 @@ fn play(steps: &[Step]) {
     for operation in
         [Operation::Start, Operation::Stop, Operation::Destroy, Operation::Plug, Operation::Unplug]
             .into_iter()
-            .chain([Operation::SwitchDisk, Operation::GrowDisk])
+            .chain([Operation::SwitchDisk, Operation::RebaseDisk, Operation::GrowDisk])
     {
         machines.faults().set_delay(operation, Duration::from_millis(3));
     }

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use host::Hypervisor;
-use host::plan::{Bus, DiskLimits, DiskPlan, RootDisk, VmPlan};
+use host::plan::{Bus, DiskLayer, DiskLimits, DiskPlan, RootDisk, VmPlan};
 use host::qemu::QemuHypervisor;
+use host::volumes::FileVolumes;
+use host::{Hypervisor, LayerBase, LayerFormat, LayerPlan, Volumes};
 
 use super::linux::tiny_image;
 use super::volumes::{VOLUME, layer, qcow2};
@@ -162,4 +163,99 @@ async fn linux_sees_its_volumes_come_change_grow_and_go() {
     assert!(seconds > 2.0, "16 MiB at 4 MiB a second, and a second's worth at once: {slow}");
     host.unplug_disk(ID, &disk.id).await.unwrap();
     assert_eq!(shell.run(&host, "ls -d /sys/block/sda 2>/dev/null | wc -l").await, "0");
+}
+
+/// As `host::Volumes` is told of a disk's layers.
+fn plans(disk: &DiskPlan) -> Vec<LayerPlan> {
+    let plan = |layer: &DiskLayer| LayerPlan {
+        id: layer.file.file_stem().unwrap().into(),
+        format: layer.format,
+        bytes: 64 << 20,
+        base: LayerBase::Nothing,
+        cipher: None,
+        key: None,
+    };
+    disk.layers.iter().map(plan).collect()
+}
+
+/// Volumes' files that a process has open, those that have lost their names, too.
+fn open_files(pid: i32) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let names = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let names: std::collections::BTreeSet<_> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name.contains("/turn-"))
+        .collect();
+    names.len()
+}
+
+#[tokio::test]
+async fn layers_come_and_merge_under_linux_for_ever_and_it_reads_what_it_wrote() {
+    let Some(house) = House::new() else { return };
+    let Some(image) = tiny_image() else { return };
+    let host = house.host().await;
+    let files = FileVolumes::open(&house.path("")).unwrap();
+    let root = RootDisk { image, image_format: "qcow2".into(), size_gib: 1 };
+    let mut disk = DiskPlan { id: VOLUME.into(), ..DiskPlan::default() };
+    disk.layers = vec![layer(house.path("turn-0.raw"))];
+    std::fs::write(&disk.layers[0].file, vec![0; 64 << 20]).unwrap();
+    let vm = VmPlan { memory_mib: 128, root: Some(root), disks: vec![disk.clone()], ..house.vm() };
+    host.start(&vm).await.unwrap();
+    let mut shell = Shell::log_in(&host, &house).await;
+    // Blocks in a row, and one that is written each time; what a turn before wrote is read as well.
+    let write = "i=0; while [ ! -e /tmp/end ]; do printf %08d $i | doas dd of=/dev/vdc bs=512 seek=$((i * 200)) \
+                 conv=notrunc,sync oflag=direct 2>/dev/null; printf %08d $i | doas dd of=/dev/vdc bs=512 seek=100000 \
+                 conv=notrunc,sync oflag=direct 2>/dev/null; doas dd if=/dev/vdc bs=512 skip=$((i * 100)) count=1 \
+                 iflag=direct 2>/dev/null | head -c 8 | grep -q . || touch /tmp/bad; i=$((i + 1)); echo $i > /tmp/turns; \
+                 done; touch /tmp/written";
+    shell.run(&host, &format!("({write}) >/dev/null 2>&1 &")).await;
+    let mut turns = 0;
+    for turn in 1..9 {
+        // Each layer gets something.
+        turns = until("the guest's next turn", async || {
+            let said = shell.run(&host, "cat /tmp/turns 2>/dev/null").await.parse().unwrap_or(0);
+            (said > turns).then_some(said)
+        })
+        .await;
+        let name = format!("turn-{turn}.qcow2");
+        qcow2(&house.path(&name), 64 << 20);
+        disk.layers.push(layer(house.path(&name)));
+        host.switch_disk(ID, &disk).await.unwrap();
+        if disk.layers.len() < 4 {
+            continue;
+        }
+        // Now the lowest two, now two qcow2 files with one below them.
+        let at = turn % 2;
+        files.merge(&plans(&disk)[..at + 2]).await.unwrap();
+        let gone = disk.layers.remove(at + 1);
+        if turn == 5 {
+            // Told when it is too late: it has the file open.
+            std::fs::remove_file(&gone.file).unwrap();
+        }
+        host.rebase_disk(ID, &disk).await.unwrap();
+        host.rebase_disk(ID, &disk).await.unwrap();
+        drop(std::fs::remove_file(&gone.file));
+        assert_eq!(open_files(house.pid()), disk.layers.len());
+    }
+    shell.run(&host, "touch /tmp/end").await;
+    until("the guest has written", async || {
+        (shell.run(&host, "ls /tmp/written 2>/dev/null | wc -l").await == "1").then_some(())
+    })
+    .await;
+    let turns: usize = shell.run(&host, "cat /tmp/turns").await.parse().unwrap();
+    assert!(turns > 8, "it wrote {turns} times");
+    let read = format!(
+        "ls /tmp/bad 2>/dev/null; i=0; while [ $i -lt {turns} ]; do doas dd if=/dev/vdc bs=512 skip=$((i * 200)) \
+         count=1 iflag=direct 2>/dev/null | head -c 8; i=$((i + 1)); done; doas dd if=/dev/vdc bs=512 skip=100000 \
+         count=1 iflag=direct 2>/dev/null | head -c 8"
+    );
+    let said = shell.run(&host, &read);
+    let written: Vec<String> = (0..turns).chain([turns - 1]).map(|turn| format!("{turn:08}")).collect();
+    assert_eq!(said.await, written.concat());
+    host.stop(ID, None).await.unwrap();
+    files.flatten(&plans(&disk), &house.path("flat"), LayerFormat::Raw, None).await.unwrap();
+    let flat = std::fs::read(house.path("flat")).unwrap();
+    for (turn, written) in written[..turns].iter().enumerate() {
+        assert_eq!(&flat[turn * 200 * 512..][..8], written.as_bytes());
+    }
 }
