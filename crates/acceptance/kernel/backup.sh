@@ -55,6 +55,14 @@ guest() { ssh -i "$work/backup-key" -o StrictHostKeyChecking=no -o UserKnownHost
   -o ConnectTimeout=3 -o BatchMode=yes "cumulet@$fip" "$@"; }
 check "a guest answers" within 120 guest true
 guest 'echo precious | sudo tee /etc/kept >/dev/null; sync'
+# A volume on which it writes all the time, in layers of two formats.
+openstack volume create --size 1 data -f value -c id >/dev/null
+openstack server add volume vm data -f value -c "Volume ID"
+check "the guest has a volume" within 30 guest 'test -b /dev/vdb && sudo mkfs.ext4 -q /dev/vdb && sudo mount /dev/vdb /mnt'
+openstack --os-volume-api-version 3.66 volume snapshot create --volume data then -f value -c id >/dev/null
+writes='i=0; while :; do i=$((i + 1)); n=$((i % 50)); head -c 300000 /dev/urandom > /tmp/new; sudo cp /tmp/new /mnt/new; '
+writes+='md5sum < /tmp/new | sudo tee /mnt/sum >/dev/null; sudo mv /mnt/new /mnt/f$n; sudo mv /mnt/sum /mnt/f$n.sum; sync; done'
+guest "($writes) >/dev/null 2>&1 & sleep 3"
 boot=$(guest cat /proc/sys/kernel/random/boot_id)
 check "a cloud with a running guest is backed up" cumulet backup "$work/guests.tar.zst"
 check "the guest never noticed" test "$(guest cat /proc/sys/kernel/random/boot_id)" = "$boot"
@@ -64,6 +72,13 @@ check "it comes back" cumulet restore "$work/guests.tar.zst"
 cumulet up >/dev/null
 has_its_disk() { [ "$(guest cat /etc/kept)" = precious ]; }
 check "its guest runs again and has its disk" within 120 has_its_disk
+whole() { for layer in "$CUMULET_DATA_DIR"/volumes/*.qcow2; do qemu-img check -q -U "$layer" || return 1; done; }
+check "no layer of its volume is torn" whole
+check "there is what it wrote" test "$(guest 'sudo mount /dev/vdb /mnt && cd /mnt && ls f*.sum | wc -l')" -gt 0
+# A file is renamed before its sum: one of them may be of another turn.
+differ='cd /mnt; n=0; for f in f*.sum; do [ "$(md5sum < ${f%.sum})" = "$(cat $f)" ] || n=$((n + 1)); done; echo $n'
+check "file by file" test "$(guest "$differ")" -le 1
+check "a snapshot of it is there" test "$(openstack volume snapshot show then -f value -c status)" = available
 check "the store that was elsewhere is in the data directory" cmp "$tiny" "$CUMULET_DATA_DIR/stores/archive/$image"
 openstack image save --file "$work/tiny" tiny
 check "and its image is served byte for byte" cmp "$tiny" "$work/tiny"

@@ -30,6 +30,7 @@ mod form;
 pub mod group_snapshots;
 pub mod group_types;
 pub mod groups;
+pub mod hold;
 mod keys;
 pub mod layers;
 mod listing;

@@ -18,8 +18,9 @@ pub enum Request {
     Status,
     /// A simulated cloud returns to its first state; `mark`: that state is the present one from now on.
     Reset { mark: bool },
-    /// Copies every machine's files into a new directory, each while its machine holds still.
-    CopyDisks { to: Utf8PathBuf },
+    /// Puts every machine's files into `vms` of a directory, and what it writes of its volumes into `volumes`, each while
+    /// its machine holds still.
+    HoldDisks { to: Utf8PathBuf },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -46,6 +46,14 @@ pub async fn of_server(conn: &mut AnyConnection, server: &str) -> db::Result<Vec
         .await
 }
 
+/// Servers that were told where a volume is.
+pub async fn servers(conn: &mut AnyConnection) -> db::Result<Vec<String>> {
+    sql("SELECT DISTINCT server_id FROM volume_attachments WHERE server_id IS NOT NULL \
+         AND (connector IS NOT NULL OR status = 'attached')")
+    .rows(conn)
+    .await
+}
+
 /// None: of all projects.
 pub async fn list(conn: &mut AnyConnection, project: Option<&str>) -> db::Result<Vec<Attachment>> {
     match project {

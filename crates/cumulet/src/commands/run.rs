@@ -172,7 +172,7 @@ async fn answer(
                 notifier.say("STOPPING=1\nSTATUS=Stopping the virtual machines");
                 cloud.shut_down().await.map(|()| serde_json::json!({}))
             }
-            Request::CopyDisks { ref to } => commands::backup::copy_disks(&cloud, &config.data, to).await,
+            Request::HoldDisks { ref to } => commands::backup::disks::hold(&cloud, &config.data, to).await,
             Request::Reset { mark } => served.reset_or_mark(mark).await,
         };
         let went_down = request == Request::Down && result.is_ok();

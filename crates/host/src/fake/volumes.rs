@@ -84,6 +84,10 @@ impl Volumes for FakeVolumes {
         Ok(())
     }
 
+    async fn make_at(&self, _: &LayerPlan, _: &Utf8Path) -> Result<()> {
+        Ok(())
+    }
+
     async fn grow(&self, layer: &LayerPlan) -> Result<()> {
         self.faults.pass(Operation::GrowVolume, &layer.id, &NO_HINTS).await?;
         layer.lock()?;

@@ -189,25 +189,22 @@ impl Volumes for FileVolumes {
             (_, LayerFormat::Raw) => {
                 Err(Error::Refused(format!("layer {} can only be made as qcow2", layer.id)))
             }
-            (base, LayerFormat::Qcow2) => {
-                let below = match base {
-                    // By its name alone: the directory may move.
-                    LayerBase::Layer { id, format } => {
-                        Some((format!("{id}.{}", format.as_str()), format.as_str()))
-                    }
-                    _ => None,
-                };
+            (_, LayerFormat::Qcow2) => {
                 let part = self.part(&path);
-                create_part(
-                    &part,
-                    below.as_ref().map(|(name, format)| (name.as_str(), *format)),
-                    layer.bytes,
-                    layer.lock()?,
-                )
-                .await?;
+                self.make_at(layer, &part).await?;
                 self.publish(&part, &path)
             }
         }
+    }
+
+    async fn make_at(&self, layer: &LayerPlan, path: &Utf8Path) -> Result<()> {
+        let below = match &layer.base {
+            // By its name alone: the directory may move.
+            LayerBase::Layer { id, format } => Some((format!("{id}.{}", format.as_str()), format.as_str())),
+            _ => None,
+        };
+        let below = below.as_ref().map(|(name, format)| (name.as_str(), *format));
+        create_part(path, below, layer.bytes, layer.lock()?).await
     }
 
     async fn grow(&self, layer: &LayerPlan) -> Result<()> {

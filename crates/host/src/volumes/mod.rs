@@ -94,6 +94,10 @@ pub struct VolumeSpace {
 pub trait Volumes: Send + Sync + 'static {
     /// The layer's file is there afterwards, whole. One that is there already is left as it is.
     async fn make(&self, layer: &LayerPlan) -> Result<()>;
+    /// The file of a qcow2 layer that nobody has written to yet, elsewhere.
+    async fn make_at(&self, layer: &LayerPlan, path: &Utf8Path) -> Result<()> {
+        Err(Error::Refused(format!("layer {} has no file, at {path} or elsewhere", layer.id)))
+    }
     /// The topmost layer of a volume that no machine has open is as large as planned; it is never made smaller.
     async fn grow(&self, layer: &LayerPlan) -> Result<()>;
     /// Gone already is fine.

@@ -1,18 +1,17 @@
 //! `cumulet backup FILE`: the whole cloud in one file, whether it runs or not.
 
+pub mod disks;
+
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use host::VmState;
-use host::daemon::PidLock;
 
 use crate::archive;
-use crate::assemble::Cloud;
 use crate::config::{CloudArgs, DataDir};
-use crate::control::{self, Request};
 use crate::steps::{say, step};
 use crate::stores;
 
@@ -42,6 +41,9 @@ const LEFT_OUT: [&str; 12] = [
     "ledger",
     "cumulet.stderr",
 ];
+
+/// How often everything is put together anew because volumes have changed meanwhile.
+const TRIES: u32 = 5;
 
 pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
     let told = args.cloud.0.resolve()?;
@@ -81,15 +83,36 @@ impl Stages {
 }
 
 async fn write(data: &DataDir, stages: &Stages, file: &Utf8Path) -> anyhow::Result<(usize, u64)> {
+    let mut tries = 0;
+    while let Some(changed) = hold(data, stages).await? {
+        stages.clear()?;
+        tries += 1;
+        ensure!(tries < TRIES, "volume {changed} changes its server all the time: run this again later");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let (whole, stores) = (stages.whole.clone(), stages.stores.clone());
+    let (home, target) = (data.path().to_owned(), file.to_owned());
+    let manifest = tokio::task::spawn_blocking(move || {
+        let source = archive::Source { stage: &whole, data_dir: &home, stores: &stores };
+        archive_of(&source, &target)
+    })
+    .await??;
+    Ok((manifest.files.len(), std::fs::metadata(file)?.len()))
+}
+
+/// Everything that goes into the archive has a name in the stages. The answer is a volume that was attached, detached or
+/// snapshotted meanwhile, so that its files and its rows do not belong together.
+async fn hold(data: &DataDir, stages: &Stages) -> anyhow::Result<Option<String>> {
     let stage = &stages.whole;
     std::fs::create_dir(stage).with_context(|| format!("cannot make {stage}"))?;
-    let layers = stage.join("volumes");
+    let held = disks::ask(data, stage).await?;
     // Before the rows: a layer that they tell of must not be merged and gone when it is its turn.
-    keep_layers(&data.volumes(), &layers)?;
+    disks::keep_layers(data, stage)?;
+    let rows = stage.join("cumulet.db");
     let db = db::Db::open_file(&data.database()).await?;
-    db.copy_to(&stage.join("cumulet.db")).await?;
+    db.copy_to(&rows).await?;
     db.close().await;
-    keep_layers(&data.volumes(), &layers)?;
+    disks::keep_layers(data, stage)?;
     for entry in data.path().read_dir_utf8()? {
         let entry = entry?;
         let name = entry.file_name();
@@ -104,15 +127,7 @@ async fn write(data: &DataDir, stages: &Stages, file: &Utf8Path) -> anyhow::Resu
     for (_, dir, stage) in &stages.stores {
         stores::keep(dir, stage)?;
     }
-    disks(data, &stage.join("vms")).await?;
-    let (whole, stores) = (stages.whole.clone(), stages.stores.clone());
-    let (home, target) = (data.path().to_owned(), file.to_owned());
-    let manifest = tokio::task::spawn_blocking(move || {
-        let source = archive::Source { stage: &whole, data_dir: &home, stores: &stores };
-        archive_of(&source, &target)
-    })
-    .await??;
-    Ok((manifest.files.len(), std::fs::metadata(file)?.len()))
+    disks::changed(&rows, &held, stage).await
 }
 
 /// It holds keys and passwords: for its owner's eyes only.
@@ -153,104 +168,6 @@ fn keep(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
         let entry = entry?;
         if !entry.file_name().ends_with(".part") {
             keep(entry.path(), &to.join(entry.file_name()))?;
-        }
-    }
-    Ok(())
-}
-
-/// A layer with a second name is not merged with others. Those that have names here already are left as they are.
-fn keep_layers(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
-    if !from.exists() {
-        return Ok(());
-    }
-    if !to.exists() {
-        std::fs::create_dir(to).with_context(|| format!("cannot make {to}"))?;
-        std::fs::set_permissions(to, from.metadata()?.permissions())?;
-    }
-    for entry in from.read_dir_utf8()? {
-        let entry = entry?;
-        let kept = to.join(entry.file_name());
-        if entry.file_name().ends_with(".part") || kept.exists() {
-            continue;
-        }
-        match std::fs::hard_link(entry.path(), &kept) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            linked => linked.with_context(|| format!("cannot make {kept}"))?,
-        }
-        // What had begun before has the lock.
-        std::fs::File::open(&kept)?.lock_shared().with_context(|| format!("cannot lock {kept}"))?;
-    }
-    Ok(())
-}
-
-/// Disks change: the daemon copies them, each while its machine holds still.
-async fn disks(data: &DataDir, to: &Utf8Path) -> anyhow::Result<()> {
-    let vms = data.path().join("vms");
-    if !vms.exists() {
-        return Ok(());
-    }
-    if PidLock::holder(&data.lock())?.is_some() {
-        control::ask(data, &Request::CopyDisks { to: to.to_owned() }).await?;
-        return Ok(());
-    }
-    if let Some(id) = running(&vms)? {
-        bail!("the virtual machine {id} runs without its daemon: start the cloud with `cumulet up` first");
-    }
-    keep(&vms, to)
-}
-
-/// A machine that a killed daemon left behind.
-fn running(vms: &Utf8Path) -> anyhow::Result<Option<String>> {
-    for entry in vms.read_dir_utf8()? {
-        let entry = entry?;
-        let Ok(pid) = std::fs::read_to_string(entry.path().join("pid")) else { continue };
-        let command = std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).unwrap_or_default();
-        if command.starts_with("qemu") {
-            return Ok(Some(entry.file_name().to_owned()));
-        }
-    }
-    Ok(None)
-}
-
-/// In the daemon. QEMU flushes a disk when its machine is paused, so that the copy is what a power cut would leave.
-pub async fn copy_disks(cloud: &Cloud, data: &DataDir, to: &Utf8Path) -> anyhow::Result<serde_json::Value> {
-    let vms = data.path().join("vms");
-    std::fs::create_dir(to).with_context(|| format!("cannot make {to}"))?;
-    let hypervisor = &cloud.drivers.hypervisor;
-    let mut copied = 0;
-    for id in hypervisor.list().await? {
-        let (from, to) = (vms.join(&id), to.join(&id));
-        if !from.exists() {
-            continue;
-        }
-        let runs = hypervisor.state(&id).await? == VmState::Running;
-        if runs {
-            hypervisor.pause(&id).await.with_context(|| format!("cannot hold the machine {id}"))?;
-        }
-        let done = tokio::task::spawn_blocking(move || copy(&from, &to)).await;
-        if runs {
-            hypervisor.resume(&id).await.with_context(|| format!("cannot let the machine {id} go on"))?;
-        }
-        done??;
-        copied += 1;
-    }
-    Ok(serde_json::json!({ "machines": copied }))
-}
-
-fn copy(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
-    std::fs::create_dir(to).with_context(|| format!("cannot make {to}"))?;
-    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
-    for entry in from.read_dir_utf8()? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if !entry.file_type()?.is_file() {
-            continue;
-        }
-        if entry.file_name().contains("image") {
-            // A name for an image's file, which never changes.
-            std::fs::hard_link(entry.path(), &to).with_context(|| format!("cannot make {to}"))?;
-        } else {
-            std::fs::copy(entry.path(), &to).with_context(|| format!("cannot copy {}", entry.path()))?;
         }
     }
     Ok(())
