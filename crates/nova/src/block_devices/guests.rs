@@ -2,12 +2,13 @@
 //! too; see [`super::turns`].
 
 use async_trait::async_trait;
-use base::{Error, Result};
+use base::{Ctx, Error, Result};
 use cinder::{Disk, Guests};
 use host::plan::{Bus, DiskLayer, DiskPlan};
 
 use super::{BlockDevice, store};
-use crate::Nova;
+use crate::instance_actions::store as actions;
+use crate::{Nova, servers};
 
 #[async_trait]
 impl Guests for Nova {
@@ -23,7 +24,16 @@ impl Guests for Nova {
 
     async fn extend(&self, server_id: &str, disk: &Disk) -> Result<bool> {
         let _turn = self.turns.take(server_id).await;
-        self.hypervisor.grow_disk(server_id, &plan(None, disk), disk.bytes).await.map_err(told)
+        let grown =
+            self.hypervisor.grow_disk(server_id, &plan(None, disk), disk.bytes).await.map_err(told)?;
+        if grown {
+            db::write!(self.db, |tx| {
+                let Some(server) = servers::store::get(tx, server_id).await? else { return Ok(()) };
+                let ctx = Ctx::internal("volumes");
+                actions::record(tx, &ctx, server_id, &server.project_id, "extend_volume").await
+            })?;
+        }
+        Ok(grown)
     }
 
     async fn uses(&self, server_id: &str, attachment_id: &str) -> Result<bool> {

@@ -41,7 +41,7 @@ fn event_names(action: &str) -> Vec<String> {
         "changePassword" => "compute_set_admin_password",
         "shelveOffload" => "compute_shelve_offload_instance",
         "trigger_crash_dump" => "compute_trigger_crash_dump",
-        "attach_interface" | "detach_interface" | "attach_volume" | "detach_volume" => {
+        "attach_interface" | "detach_interface" | "attach_volume" | "detach_volume" | "extend_volume" => {
             return vec![format!("compute_{action}")];
         }
         "live-migration" => "conductor_live_migrate_instance",

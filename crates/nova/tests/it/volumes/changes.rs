@@ -33,6 +33,14 @@ async fn machines_are_told_of_snapshots_and_of_more_room() {
     }
     assert_eq!(cloud.hypervisor.grown(&server, &volume), Some(3 << 30));
     wait_volume(&client, &volume, "in-use").await;
+    let path = format!("/servers/{server}/os-instance-actions");
+    let listed = client.get(&path).await.expect(200);
+    let of_volumes = listed["instanceActions"].as_array().unwrap().iter();
+    let extended = of_volumes.clone().find(|one| one["action"] == "extend_volume").expect("it is recorded");
+    let path = format!("{path}/{}", extended["request_id"].as_str().unwrap());
+    let shown = client.get(&path).await.expect(200);
+    assert_eq!(shown["instanceAction"]["events"][0]["event"], "compute_extend_volume");
+    assert_eq!(shown["instanceAction"]["events"][0]["result"], "Success");
 }
 
 #[tokio::test]
