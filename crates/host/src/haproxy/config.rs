@@ -134,7 +134,7 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
     }
     line(out, 1, &format!("timeout client {}", listener.timeout_client));
     if listener.protocol == ListenerProtocol::Prometheus {
-        line(out, 1, "http-request use-service prometheus-exporter if { path /metrics }");
+        line(out, 1, "http-request use-service prometheus-exporter");
         return;
     }
     if listener.timeout_inspect > 0 {

@@ -136,10 +136,10 @@ fn listener_tls(fields: &Fields, known: &Certificates) -> Option<TlsPlan> {
     };
     let names = ["client_ca_tls_container_ref", "client_crl_container_ref"];
     let strict = fields.number("hsts_max_age").map(|age| {
-        let more = [("hsts_include_subdomains", "; includeSubDomains"), ("hsts_preload", "; preload")];
+        let more = [("hsts_include_subdomains", " includeSubDomains;"), ("hsts_preload", " preload;")];
         let more: String =
             more.into_iter().filter(|(name, _)| fields.flag(name)).map(|(_, words)| words).collect();
-        format!("max-age={age}{more}")
+        format!("max-age={age};{more}")
     });
     Some(TlsPlan { verify, strict, ..tls(fields, names, known)? })
 }

@@ -89,7 +89,7 @@ async fn tls_ends_with_certificates_of_containers_and_bundles() {
     let served = &plan.listeners[0];
     assert_eq!(served.protocol, ListenerProtocol::TerminatedHttps);
     let tls = served.tls.as_ref().unwrap();
-    assert_eq!(tls.strict.as_deref(), Some("max-age=60; preload"));
+    assert_eq!(tls.strict.as_deref(), Some("max-age=60; preload;"));
     for (pem, pair) in tls.certificates.iter().zip([&own, &other]) {
         let written = |label: &str, der: &[u8]| {
             pkcs8::der::pem::encode_string(label, pkcs8::der::pem::LineEnding::LF, der).unwrap()

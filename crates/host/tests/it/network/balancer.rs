@@ -466,7 +466,7 @@ fn tls_ends_at_the_load_balancer() {
             ciphers: ciphers.into(),
             versions: vec!["TLSv1.2".into(), "TLSv1.3".into()],
             alpn: vec!["http/1.1".into()],
-            strict: Some("max-age=60; preload".into()),
+            strict: Some("max-age=60; preload;".into()),
             ..TlsPlan::default()
         };
         listener.tls = Some(usual.clone());
@@ -491,7 +491,7 @@ fn tls_ends_at_the_load_balancer() {
             "subject=CN = a.example",
             "X-Forwarded-Proto: https",
             "x-forwarded-for: 10.0.0.20",
-            "max-age=60; preload",
+            "max-age=60; preload;",
         ] {
             assert!(said.to_lowercase().contains(&words.to_lowercase()), "{words} in {said}");
         }
