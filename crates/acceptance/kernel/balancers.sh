@@ -73,6 +73,16 @@ PYTHON
 }
 check "a connection that rests outlives a change" resting
 check "which all see" both
+check "a listener for Prometheus" openstack loadbalancer listener create --name counters --protocol PROMETHEUS \
+  --protocol-port 8088 --wait lb -f value -c id
+listener=$(openstack loadbalancer listener show http -f value -c id)
+member=$(openstack loadbalancer member show pool web-1 -f value -c id)
+told() { curl -s -m 3 "http://$fip:8088/metrics" > "$work/counters" && grep -q "$1" "$work/counters"; }
+check "the other one serves on" both
+check "it tells of listeners" within 10 told "^octavia_listener_http_requests_total{listener=\"$listener\"} [1-9]"
+check "of members" told "^octavia_member_status{pool=\"[^\"]*\",member=\"$member\",state=\"UP\"} 1"
+check "of its processor" told '^octavia_loadbalancer_cpu [0-9]'
+check "and by no other names" no grep -q haproxy "$work/counters"
 
 check "a server stops" openstack server stop web-1
 only() { [ "$(for _ in 1 2 3 4; do answer || echo none; done | sort -u | xargs)" = web-2 ]; }

@@ -15,8 +15,12 @@ pub const SERVERS: &str = "servers";
 pub const JAIL: &str = "jail";
 /// What it calls itself towards its successor, which learns from it who sticks to whom.
 pub const PEER: &str = "own";
+/// A program that names counters as Octavia does.
+pub const METRICS: &str = "metrics.lua";
 /// On loopback; nobody else is in the namespace.
 const PEER_PORT: u16 = 1025;
+/// As the program knows it.
+const METRICS_PORT: u16 = 1026;
 
 /// A session's variable: samples may join a variable to an address, and no second sample.
 const SOURCE_PORT: &str = "sess.source_port";
@@ -46,6 +50,10 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
     ] {
         line(out, 1, &setting);
     }
+    let tells = plan.listeners.iter().any(|listener| listener.protocol == ListenerProtocol::Prometheus);
+    if tells {
+        line(out, 1, &format!("lua-load {}", word(&format!("{directory}/{METRICS}"))));
+    }
     line(out, 0, "defaults");
     for setting in [
         "option redispatch",
@@ -58,6 +66,9 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
     }
     line(out, 0, &format!("peers {PEER}"));
     line(out, 1, &format!("peer {PEER} 127.0.0.1:{PEER_PORT}"));
+    if tells {
+        exporter(out);
+    }
     for listener in listeners {
         frontend(out, plan, listener, most);
     }
@@ -67,6 +78,19 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
         backend(out, plan, pool, is_v6);
     }
     Some(text)
+}
+
+/// HAProxy's own counters, which the program asks for.
+fn exporter(out: &mut String) {
+    line(out, 0, "frontend prometheus-exporter");
+    for setting in [
+        &format!("bind 127.0.0.1:{METRICS_PORT}"),
+        "mode http",
+        "timeout client 5s",
+        "http-request use-service prometheus-exporter",
+    ] {
+        line(out, 1, setting);
+    }
 }
 
 fn line(out: &mut String, depth: usize, text: &str) {
@@ -134,7 +158,7 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
     }
     line(out, 1, &format!("timeout client {}", listener.timeout_client));
     if listener.protocol == ListenerProtocol::Prometheus {
-        line(out, 1, "http-request use-service prometheus-exporter");
+        line(out, 1, "http-request use-service lua.metrics");
         return;
     }
     if listener.timeout_inspect > 0 {

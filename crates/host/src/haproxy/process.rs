@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::config::{JAIL, MOST, PEER, SERVERS, SOCKET};
+use super::config::{JAIL, METRICS, MOST, PEER, SERVERS, SOCKET};
 use super::{stats, totals};
 use crate::process::file_error;
 use crate::{Error, Result};
@@ -57,6 +57,7 @@ pub fn start(directory: &Utf8Path, config: &str) -> Result<()> {
     let jail = directory.join(JAIL);
     std::fs::create_dir_all(&jail).map_err(|error| file_error("making", &jail, error))?;
     let (next, path) = (directory.join(NEXT), directory.join(CONFIG));
+    write(&directory.join(METRICS), include_str!("metrics.lua"))?;
     write(&next, config)?;
     run(directory, &["-c", "-f", next.as_str()])?;
     std::fs::rename(&next, &path).map_err(|error| file_error("renaming", &next, error))?;
