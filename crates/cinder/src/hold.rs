@@ -11,7 +11,7 @@ use db::Db;
 use host::LayerFormat;
 
 use crate::reconcile::acting_in;
-use crate::volumes::create::freeze;
+use crate::volumes::freeze::freeze;
 use crate::volumes::{self, Volume};
 use crate::{Cinder, attachments, layers};
 

@@ -186,7 +186,7 @@ pub async fn create(db: &Db, keys: &Keys, ctx: &Ctx, wanted: &Backup, also: Also
         } else {
             match volume.status {
                 Status::Available => one.source = Some(volume.head.clone()),
-                Status::InUse if force => one.source = Some(volumes::create::freeze(tx, &mut volume).await?),
+                Status::InUse if force => one.source = Some(volumes::freeze::freeze(tx, &mut volume).await?),
                 Status::InUse => {
                     return Err(invalid_volume("Backing up an in-use volume must use the force flag."));
                 }

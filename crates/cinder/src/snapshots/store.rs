@@ -116,7 +116,7 @@ pub async fn make(
     let kind = kind.ok_or_else(|| words::no_type(&volume.type_id))?;
     let more = More { snapshots: 1, gib: volume.size, ..More::default() };
     quotas::store::take(tx, new.project, &kind, more, volume.size).await?;
-    let layer = volumes::create::freeze(tx, &mut volume).await?;
+    let layer = volumes::freeze::freeze(tx, &mut volume).await?;
     volumes::store::update(tx, ctx, "volume.snapshot", &mut volume).await?;
     let snapshot = Snapshot {
         id: new.id.into(),

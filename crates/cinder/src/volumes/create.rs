@@ -7,13 +7,14 @@ use db::Tx;
 use glance::Image;
 use host::LayerFormat;
 
+use super::freeze::freeze;
 use super::{Status, Volume, gib, load, rules, store};
 use crate::groups::{self, Group};
-use crate::layers::{self, DEEPEST, Layer};
+use crate::layers::{self, Layer};
 use crate::quotas::{self, More};
 use crate::types::{self, VolumeType};
 use crate::words::{invalid_input, invalid_snapshot, invalid_volume};
-use crate::{Cinder, attachments, backups, policy, snapshots};
+use crate::{Cinder, backups, policy, snapshots};
 
 /// What its maker says of it. At most one source.
 #[derive(Debug, Clone, Default)]
@@ -34,32 +35,6 @@ pub struct NewVolume {
     pub backup: Option<String>,
     /// Made together with others; whoever asks has looked at it.
     pub group: Option<String>,
-}
-
-/// The volume's head is written no more: the layer that is answered. A new head stands on it.
-pub async fn freeze(tx: &mut Tx, volume: &mut Volume) -> Result<String> {
-    let frozen = volume.head.clone();
-    let open = attachments::store::of_volume(tx, &volume.id).await?;
-    if volume.multiattach && open.len() > 1 {
-        return Err(invalid_volume(format!(
-            "Volume {} is attached to several servers, which cannot go on in a new layer together; detach it from all but \
-             one first.",
-            volume.id
-        )));
-    }
-    if layers::store::chain(tx, &frozen).await?.len() >= DEEPEST {
-        return Err(invalid_volume(format!(
-            "Volume {} stands on {DEEPEST} snapshots and clones already; copy it into a new volume by way of an image.",
-            volume.id
-        )));
-    }
-    let head = Layer::over(&frozen, volume.bytes()).locked(volume.cipher.clone());
-    layers::store::insert(tx, &head).await?;
-    if volume.writing.is_none() && open.iter().any(attachments::Attachment::is_connected) {
-        volume.writing = Some(frozen.clone());
-    }
-    volume.head = head.id;
-    Ok(frozen)
 }
 
 /// What the lowest layer of its own stands on, and what it takes over from there.

@@ -13,6 +13,7 @@
 pub mod actions;
 pub mod api;
 pub mod create;
+pub mod freeze;
 pub mod list;
 pub mod metadata_api;
 pub mod retype;

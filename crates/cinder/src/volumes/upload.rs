@@ -4,7 +4,7 @@ use base::{Ctx, Error, Result};
 use serde_json::json;
 
 use super::actions::Action;
-use super::create::freeze;
+use super::freeze::freeze;
 use super::{Status, Volume, rules, store};
 use crate::words::{any_of, invalid_volume, no_volume};
 use crate::{Cinder, policy, types};

@@ -8,6 +8,7 @@ mod balancer;
 mod console;
 mod faults;
 mod hypervisor;
+mod machines;
 mod network;
 mod store;
 #[cfg(test)]
@@ -16,6 +17,6 @@ mod volumes;
 
 pub use balancer::FakeLoadBalancers;
 pub use faults::{Fault, Faults, HINT_PREFIX, Operation};
-pub use hypervisor::{FakeHypervisor, FakeOptions};
+pub use machines::{FakeHypervisor, FakeOptions};
 pub use network::FakeNetwork;
 pub use volumes::FakeVolumes;
