@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use base::Result;
 use serde_json::Value;
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::providers::{self, Provider};
 use crate::request::{created, member, require, updated};
 use crate::tree::change::{self, Target, target};
 use crate::tree::pages::Changed;
-use crate::tree::{Node, Noun, pages};
+use crate::tree::{Node, Noun, handlers, pages};
 use crate::{Octavia, policy};
 
 const NOUN: Noun = Noun::HealthMonitor;
@@ -17,29 +17,11 @@ const NOUN: Noun = Noun::HealthMonitor;
 pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
     const P: &policy::Set = &policy::HEALTH_MONITOR;
     routes
-        .get("/v2/lbaas/healthmonitors", &P.list, list)
+        .get("/v2/lbaas/healthmonitors", &P.list, handlers::list(NOUN))
         .post("/v2/lbaas/healthmonitors", &P.create, create)
-        .get("/v2/lbaas/healthmonitors/{id}", &P.show, show)
+        .get("/v2/lbaas/healthmonitors/{id}", &P.show, handlers::show(NOUN))
         .put("/v2/lbaas/healthmonitors/{id}", &P.update, update)
-        .delete("/v2/lbaas/healthmonitors/{id}", &P.delete, delete)
-}
-
-async fn list(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    pages::list(&app, &ctx, NOUN, None, &params, &origin).await
-}
-
-async fn show(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    pages::show(&app, &ctx, NOUN, &id, None, &params).await
+        .delete("/v2/lbaas/healthmonitors/{id}", &P.delete, handlers::delete(NOUN))
 }
 
 async fn create(
@@ -76,8 +58,4 @@ async fn update(
         pages::fresh(tx, &node).await
     });
     Ok(pages::done(&app, 200, &done?))
-}
-
-async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
-    pages::delete(&app, &ctx, NOUN, &id, None).await
 }

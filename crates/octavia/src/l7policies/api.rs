@@ -4,13 +4,13 @@ use std::sync::Arc;
 use base::{Ctx, Result};
 use db::Tx;
 use serde_json::Value;
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Path, Routes, State};
 
 use super::{ATTRS, LAST, rules};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, Target, target};
 use crate::tree::pages::Changed;
-use crate::tree::{Node, Noun, Tree, pages, store};
+use crate::tree::{Node, Noun, Tree, handlers, pages, store};
 use crate::{Octavia, fault, l7rules, listeners, policy, providers};
 
 const NOUN: Noun = Noun::L7Policy;
@@ -18,29 +18,11 @@ const NOUN: Noun = Noun::L7Policy;
 pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
     const P: &policy::Set = &policy::L7POLICY;
     routes
-        .get("/v2/lbaas/l7policies", &P.list, list)
+        .get("/v2/lbaas/l7policies", &P.list, handlers::list(NOUN))
         .post("/v2/lbaas/l7policies", &P.create, create)
-        .get("/v2/lbaas/l7policies/{id}", &P.show, show)
+        .get("/v2/lbaas/l7policies/{id}", &P.show, handlers::show(NOUN))
         .put("/v2/lbaas/l7policies/{id}", &P.update, update)
         .delete("/v2/lbaas/l7policies/{id}", &P.delete, delete)
-}
-
-async fn list(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    pages::list(&app, &ctx, NOUN, None, &params, &origin).await
-}
-
-async fn show(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    pages::show(&app, &ctx, NOUN, &id, None, &params).await
 }
 
 /// The pool that the body leads to, checked.

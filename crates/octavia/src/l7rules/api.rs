@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use base::Result;
 use serde_json::Value;
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::request::{created, member, updated};
 use crate::tree::change::{self, Target, target};
 use crate::tree::pages::Changed;
-use crate::tree::{Node, Noun, pages};
+use crate::tree::{Node, Noun, handlers, pages};
 use crate::{Octavia, fault, policy};
 
 const NOUN: Noun = Noun::L7Rule;
@@ -16,30 +16,11 @@ const NOUN: Noun = Noun::L7Rule;
 pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
     const P: &policy::Set = &policy::L7RULE;
     routes
-        .get("/v2/lbaas/l7policies/{policy_id}/rules", &P.list, list)
+        .get("/v2/lbaas/l7policies/{policy_id}/rules", &P.list, handlers::list_in(NOUN, Noun::L7Policy))
         .post("/v2/lbaas/l7policies/{policy_id}/rules", &P.create, create)
-        .get("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.show, show)
+        .get("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.show, handlers::show_in(NOUN))
         .put("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.update, update)
-        .delete("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.delete, delete)
-}
-
-async fn list(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path(policy): Path<String>,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    pages::list(&app, &ctx, NOUN, Some((Noun::L7Policy, &policy)), &params, &origin).await
-}
-
-async fn show(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path((policy, id)): Path<(String, String)>,
-    params: Params,
-) -> web::Result {
-    pages::show(&app, &ctx, NOUN, &id, Some(&policy), &params).await
+        .delete("/v2/lbaas/l7policies/{policy_id}/rules/{id}", &P.delete, handlers::delete_in(NOUN))
 }
 
 async fn create(
@@ -80,12 +61,4 @@ async fn update(
         pages::fresh(tx, &node).await
     });
     Ok(pages::done(&app, 200, &done?))
-}
-
-async fn delete(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path((policy, id)): Path<(String, String)>,
-) -> web::Result {
-    pages::delete(&app, &ctx, NOUN, &id, Some(&policy)).await
 }

@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use base::Result;
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::certificates::judge::{self, Verdict};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, Target, target};
 use crate::tree::pages::Changed;
-use crate::tree::{Node, Noun, Tree, pages, store};
+use crate::tree::{Node, Noun, Tree, handlers, pages, store};
 use crate::{Octavia, fault, plane, policy, providers};
 
 const NOUN: Noun = Noun::Listener;
@@ -17,30 +17,12 @@ const NOUN: Noun = Noun::Listener;
 pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
     const P: &policy::Set = &policy::LISTENER;
     routes
-        .get("/v2/lbaas/listeners", &P.list, list)
+        .get("/v2/lbaas/listeners", &P.list, handlers::list(NOUN))
         .post("/v2/lbaas/listeners", &P.create, create)
-        .get("/v2/lbaas/listeners/{id}", &P.show, show)
+        .get("/v2/lbaas/listeners/{id}", &P.show, handlers::show(NOUN))
         .put("/v2/lbaas/listeners/{id}", &P.update, update)
-        .delete("/v2/lbaas/listeners/{id}", &P.delete, delete)
+        .delete("/v2/lbaas/listeners/{id}", &P.delete, handlers::delete(NOUN))
         .get("/v2/lbaas/listeners/{id}/stats", &policy::LISTENER_STATS, stats)
-}
-
-async fn list(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    pages::list(&app, &ctx, NOUN, None, &params, &origin).await
-}
-
-async fn show(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    pages::show(&app, &ctx, NOUN, &id, None, &params).await
 }
 
 /// The default pool, if the body names one: it is of this load balancer and fits.
@@ -104,10 +86,6 @@ async fn update(
         pages::fresh(tx, &node).await
     });
     Ok(pages::done(&app, 200, &done?))
-}
-
-async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
-    pages::delete(&app, &ctx, NOUN, &id, None).await
 }
 
 async fn stats(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {

@@ -4,13 +4,13 @@ use base::{Ctx, Error, Result};
 use db::Tx;
 use neutron::plane::Wakes;
 use serde_json::{Value, json};
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Params, Path, Routes, State};
 
 use super::{ATTRS, vip, whole};
 use crate::certificates::judge;
 use crate::request::{Fields, Look, created, member, updated};
 use crate::tree::pages::Changed;
-use crate::tree::{ACTIVE, ERROR, Node, Noun, PENDING_DELETE, PENDING_UPDATE, pages, store, view};
+use crate::tree::{ACTIVE, ERROR, Node, Noun, PENDING_DELETE, PENDING_UPDATE, handlers, pages, store, view};
 use crate::{Octavia, fault, flavors, plane, policy, providers, quotas};
 
 const NOUN: Noun = Noun::LoadBalancer;
@@ -18,33 +18,15 @@ const NOUN: Noun = Noun::LoadBalancer;
 pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
     const P: &policy::Set = &policy::LOAD_BALANCER;
     routes
-        .get("/v2/lbaas/loadbalancers", &P.list, list)
+        .get("/v2/lbaas/loadbalancers", &P.list, handlers::list(NOUN))
         .post("/v2/lbaas/loadbalancers", &P.create, create)
-        .get("/v2/lbaas/loadbalancers/{id}", &P.show, show)
+        .get("/v2/lbaas/loadbalancers/{id}", &P.show, handlers::show(NOUN))
         .put("/v2/lbaas/loadbalancers/{id}", &P.update, update)
         .delete("/v2/lbaas/loadbalancers/{id}", &P.delete, delete)
         .get("/v2/lbaas/loadbalancers/{id}/status", &policy::STATUS, status)
         .get("/v2/lbaas/loadbalancers/{id}/statuses", &policy::STATUS, status)
         .get("/v2/lbaas/loadbalancers/{id}/stats", &policy::STATS, stats)
         .put("/v2/lbaas/loadbalancers/{id}/failover", &policy::FAILOVER, failover)
-}
-
-async fn list(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    pages::list(&app, &ctx, NOUN, None, &params, &origin).await
-}
-
-async fn show(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    pages::show(&app, &ctx, NOUN, &id, None, &params).await
 }
 
 /// Whose it shall be: the caller's project, or the one that an admin names.

@@ -3,14 +3,14 @@ use std::sync::Arc;
 use base::{Ctx, Result};
 use db::{AnyConnection, Tx};
 use serde_json::Value;
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Params, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::providers::{self, Provider};
 use crate::request::{Fields, Look, created, member, updated};
 use crate::tree::change::{self, Target, target};
 use crate::tree::pages::Changed;
-use crate::tree::{Noun, PENDING_DELETE, PENDING_UPDATE, pages, store};
+use crate::tree::{Noun, PENDING_DELETE, PENDING_UPDATE, handlers, pages, store};
 use crate::{Octavia, fault, policy, quotas};
 
 const NOUN: Noun = Noun::Member;
@@ -18,31 +18,12 @@ const NOUN: Noun = Noun::Member;
 pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
     const P: &policy::Set = &policy::MEMBER;
     routes
-        .get("/v2/lbaas/pools/{pool_id}/members", &P.list, list)
+        .get("/v2/lbaas/pools/{pool_id}/members", &P.list, handlers::list_in(NOUN, Noun::Pool))
         .post("/v2/lbaas/pools/{pool_id}/members", &P.create, create)
         .put("/v2/lbaas/pools/{pool_id}/members", &P.update, batch)
-        .get("/v2/lbaas/pools/{pool_id}/members/{id}", &P.show, show)
+        .get("/v2/lbaas/pools/{pool_id}/members/{id}", &P.show, handlers::show_in(NOUN))
         .put("/v2/lbaas/pools/{pool_id}/members/{id}", &P.update, update)
-        .delete("/v2/lbaas/pools/{pool_id}/members/{id}", &P.delete, delete)
-}
-
-async fn list(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path(pool): Path<String>,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    pages::list(&app, &ctx, NOUN, Some((Noun::Pool, &pool)), &params, &origin).await
-}
-
-async fn show(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path((pool, id)): Path<(String, String)>,
-    params: Params,
-) -> web::Result {
-    pages::show(&app, &ctx, NOUN, &id, Some(&pool), &params).await
+        .delete("/v2/lbaas/pools/{pool_id}/members/{id}", &P.delete, handlers::delete_in(NOUN))
 }
 
 /// The subnet that a member is said to be on.
@@ -96,14 +77,6 @@ async fn update(
         pages::fresh(tx, &node).await
     });
     Ok(pages::done(&app, 200, &done?))
-}
-
-async fn delete(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path((pool, id)): Path<(String, String)>,
-) -> web::Result {
-    pages::delete(&app, &ctx, NOUN, &id, Some(&pool)).await
 }
 
 /// All of a pool's members at once.

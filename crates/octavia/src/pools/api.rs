@@ -3,14 +3,14 @@ use std::sync::Arc;
 use base::{Ctx, Error, Result};
 use db::Tx;
 use serde_json::Value;
-use web::{Caller, Json, Origin, Params, Path, Routes, State};
+use web::{Caller, Json, Path, Routes, State};
 
 use super::{ATTRS, rules};
 use crate::certificates::judge::{self, Verdict};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, target};
 use crate::tree::pages::Changed;
-use crate::tree::{Node, Noun, PENDING_UPDATE, pages, store};
+use crate::tree::{Node, Noun, PENDING_UPDATE, handlers, pages, store};
 use crate::{Octavia, fault, health_monitors, listeners, members, policy, providers};
 
 const NOUN: Noun = Noun::Pool;
@@ -18,29 +18,11 @@ const NOUN: Noun = Noun::Pool;
 pub fn routes(routes: Routes<Arc<Octavia>>) -> Routes<Arc<Octavia>> {
     const P: &policy::Set = &policy::POOL;
     routes
-        .get("/v2/lbaas/pools", &P.list, list)
+        .get("/v2/lbaas/pools", &P.list, handlers::list(NOUN))
         .post("/v2/lbaas/pools", &P.create, create)
-        .get("/v2/lbaas/pools/{id}", &P.show, show)
+        .get("/v2/lbaas/pools/{id}", &P.show, handlers::show(NOUN))
         .put("/v2/lbaas/pools/{id}", &P.update, update)
-        .delete("/v2/lbaas/pools/{id}", &P.delete, delete)
-}
-
-async fn list(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Origin(origin): Origin,
-    params: Params,
-) -> web::Result {
-    pages::list(&app, &ctx, NOUN, None, &params, &origin).await
-}
-
-async fn show(
-    State(app): State<Arc<Octavia>>,
-    Caller(ctx): Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> web::Result {
-    pages::show(&app, &ctx, NOUN, &id, None, &params).await
+        .delete("/v2/lbaas/pools/{id}", &P.delete, handlers::delete(NOUN))
 }
 
 async fn create(
@@ -129,10 +111,6 @@ async fn update(
         pages::fresh(tx, &node).await
     });
     Ok(pages::done(&app, 200, &done?))
-}
-
-async fn delete(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): Path<String>) -> web::Result {
-    pages::delete(&app, &ctx, NOUN, &id, None).await
 }
 
 /// With its members and its monitor, of a load balancer that is created whole. Answers its id.

@@ -10,6 +10,7 @@
 //! While anything of it is pending, the load balancer is locked: that is what its own PENDING_UPDATE says.
 
 pub mod change;
+pub mod handlers;
 pub mod pages;
 pub mod store;
 pub mod view;
