@@ -42,7 +42,8 @@ pub(crate) fn render(
     request_id: &str,
     version: Option<Microversion>,
 ) -> Response {
-    if error.kind.status() >= 500 {
+    // 501 is an answer like any refusal.
+    if error.kind.status() >= 500 && error.kind != Kind::NotImplemented {
         tracing::error!(request_id, service = service.name, ?error, "request failed");
     } else {
         tracing::debug!(request_id, service = service.name, ?error, "request refused");
