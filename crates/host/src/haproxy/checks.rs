@@ -110,7 +110,7 @@ pub async fn renew(
             enforced: enforced.clone(),
         };
         let started = netns::inside(namespace, move || {
-            checker.tell()?;
+            checker.tell(&checker.known())?;
             let builder = thread::Builder::new().name("checks".to_owned()).stack_size(STACK);
             let handle = builder.spawn(move || checker.run());
             Ok(handle
@@ -200,27 +200,35 @@ impl Checker {
     }
 
     fn hear(&self, monitor: &MonitorPlan, answers: &[bool]) -> Result<()> {
-        {
-            let mut records = lock(&self.records);
-            for (member, is_well) in self.pool.members.iter().zip(answers) {
-                records.entry(self.key(member)).or_default().hear(*is_well, monitor);
-            }
+        let mut records = self.known();
+        for (record, is_well) in records.iter_mut().zip(answers) {
+            record.hear(*is_well, monitor);
         }
-        self.tell()
+        // What is observed is in force.
+        let told = self.tell(&records);
+        let keys = self.pool.members.iter().map(|member| self.key(member));
+        lock(&self.records).extend(keys.zip(records));
+        told
     }
 
     fn key(&self, member: &MemberPlan) -> (String, String) {
         (self.pool.id.clone(), member.id.clone())
     }
 
+    /// In the members' order.
+    fn known(&self) -> Vec<Record> {
+        let records = lock(&self.records);
+        let of = |member| records.get(&self.key(member)).cloned().unwrap_or_default();
+        self.pool.members.iter().map(of).collect()
+    }
+
     /// Told each time: a process that has started anew does not know it.
-    fn tell(&self) -> Result<()> {
-        let down: Vec<&str> = {
-            let records = lock(&self.records);
-            let is_down =
-                |member: &&MemberPlan| records.get(&self.key(member)).is_some_and(|r| r.is_up == Some(false));
-            self.pool.members.iter().filter(is_down).map(|member| member.id.as_str()).collect()
-        };
+    fn tell(&self, records: &[Record]) -> Result<()> {
+        let members = self.pool.members.iter().zip(records);
+        let down: Vec<&str> = members
+            .filter(|(_, record)| record.is_up == Some(false))
+            .map(|(member, _)| member.id.as_str())
+            .collect();
         if self.pool.forwarded {
             return lock(&self.enforced).set_down(&self.pool.id, &down);
         }

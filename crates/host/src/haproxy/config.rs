@@ -55,13 +55,7 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
         line(out, 1, &format!("lua-load {}", word(&format!("{directory}/{METRICS}"))));
     }
     line(out, 0, "defaults");
-    for setting in [
-        "option redispatch",
-        "option splice-request",
-        "option splice-response",
-        "retries 3",
-        "load-server-state-from-file global",
-    ] {
+    for setting in ["option redispatch", "option splice-request", "option splice-response", "retries 3"] {
         line(out, 1, setting);
     }
     line(out, 0, &format!("peers {PEER}"));
@@ -284,6 +278,10 @@ fn backend(out: &mut String, plan: &BalancerPlan, pool: &PoolPlan, is_v6: bool) 
         }
         // TCP has no cookies.
         Some(_) => {}
+    }
+    if pool.monitor.is_some() {
+        // Without one nobody would find out that who was down is up again.
+        line(out, 1, "load-server-state-from-file global");
     }
     if let Some(monitor) = checked_here(pool) {
         checks(out, monitor);

@@ -23,11 +23,22 @@ impl Enforced {
     /// In the namespace of the calling thread, as everything here.
     pub fn apply(&mut self, plan: &BalancerPlan) -> Result<()> {
         self.plan = plan.clone();
+        let mut down = std::mem::take(&mut self.down);
+        down.retain(|(pool, _)| self.is_watched(pool));
+        self.down = down;
         self.load()
     }
 
-    /// Of one pool, who is down.
+    /// Without a monitor nobody would find out that who was down is up again.
+    fn is_watched(&self, pool: &str) -> bool {
+        self.plan.pools.iter().any(|one| one.id == pool && one.monitor.is_some())
+    }
+
+    /// Of one pool, who is down. A checker that has just been ended may say so, too.
     pub fn set_down(&mut self, pool: &str, members: &[&str]) -> Result<()> {
+        if !self.is_watched(pool) {
+            return Ok(());
+        }
         self.down.retain(|(of, _)| of != pool);
         self.down.extend(members.iter().map(|member| (pool.to_owned(), (*member).to_owned())));
         self.load()

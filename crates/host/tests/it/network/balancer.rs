@@ -185,6 +185,19 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
         assert!(view.counters[&uuid("listener")].total_connections > 200);
         assert_eq!(again.list().await.unwrap(), [both.id.as_str()]);
 
+        // Who is down serves again when nobody looks after it any more.
+        let mut watched = both.clone();
+        watched.pools[0].members[1].monitor_port = Some(81);
+        again.apply(&watched).await.unwrap();
+        until(&again, &watched, "m12", Health::Down).await;
+        for _ in 0..4 {
+            assert_eq!(who(&client).await.as_deref(), Some("one"));
+        }
+        watched.pools[0].monitor = None;
+        again.apply(&watched).await.unwrap();
+        let said = [who(&client).await, who(&client).await];
+        assert!(said.contains(&Some("two".into())), "{said:?}");
+
         // Who is not allowed is not answered.
         again.apply(&plan(vip(&network.id, &own), &[11, 12], &["192.0.2.0/24"])).await.unwrap();
         assert_eq!(who(&client).await, None);
@@ -329,6 +342,17 @@ fn the_kernel_passes_datagrams_on() {
         let after = balancers.observe(&wanted).await.unwrap().counters[&uuid("listener")];
         assert!(after.total_connections >= counters.total_connections, "{after:?}");
         wanted.listeners[0].allowed.clear();
+        balancers.apply(&wanted).await.unwrap();
+
+        // Who is down serves again when nobody looks after it any more.
+        let monitor = wanted.pools[0].monitor.take();
+        balancers.apply(&wanted).await.unwrap();
+        let mut said = Vec::new();
+        for source in 5100..5104 {
+            said.push(datagram(&client, source).await);
+        }
+        assert!(said.contains(&None) && said.contains(&Some("one".into())), "{said:?}");
+        wanted.pools[0].monitor = monitor;
         balancers.apply(&wanted).await.unwrap();
 
         // The same source is the same slot, whatever its port.
