@@ -13,9 +13,9 @@ use host::plan::DiskLimits;
 use serde_json::{Value, json};
 
 use crate::attachments::store::Connector;
-use crate::attachments::{Attachment, store as attached};
+use crate::attachments::{self, Attachment, store as attached};
 use crate::volumes::{self, Volume, load};
-use crate::words::{no_attachment, no_volume};
+use crate::words::{invalid_input, no_attachment, no_volume};
 use crate::{Cinder, layers, qos};
 
 /// A volume as a machine sees it.
@@ -180,6 +180,36 @@ impl Cinder {
         if ctx.auth.has_role("service") || !one.is_connected() || !guests.uses(server, &one.id).await? {
             return Ok(());
         }
-        Err(Error::conflict(format!("Detach volume from instance {server} using the Compute API")))
+        Err(compute_api(server))
     }
+
+    /// For the older actions, which may leave out the attachment. Only a service is believed without one that can be looked
+    /// at.
+    pub(crate) async fn check_detach(&self, ctx: &Ctx, volume: &Volume, id: Option<&str>) -> Result<()> {
+        if ctx.auth.has_role("service") {
+            return Ok(());
+        }
+        let mut conn = self.db.read().await?;
+        let one = match id {
+            Some(id) => attachments::store::get(&mut conn, id).await?,
+            None => {
+                let mut all = attachments::store::of_volume(&mut conn, &volume.id).await?;
+                match all.len() {
+                    0 => return Ok(()),
+                    1 => all.pop(),
+                    _ => None,
+                }
+            }
+        };
+        drop(conn);
+        match one {
+            Some(one) if one.volume_id != volume.id => Err(invalid_input("Mismatched volume and attachment")),
+            Some(one) => self.check_unused(ctx, &one).await,
+            None => Err(compute_api("")),
+        }
+    }
+}
+
+fn compute_api(server: &str) -> Error {
+    Error::conflict(format!("Detach volume from instance {server} using the Compute API"))
 }

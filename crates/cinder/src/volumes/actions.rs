@@ -340,11 +340,8 @@ impl<'a> Action<'a> {
                 if forced { form.text("attachment_id", 0)? } else { form.uuid("attachment_id")? }
             }
         };
+        self.cinder.check_detach(&self.asker.ctx, self.volume, id).await?;
         let (db, ctx) = (&self.cinder.db, &self.asker.ctx);
-        let all = attachments::store::of_volume(&mut *db.read().await?, &self.volume.id).await?;
-        for one in all.iter().filter(|one| id.is_none_or(|id| id == one.id)) {
-            self.cinder.check_unused(ctx, one).await?;
-        }
         attachments::store::detach(db, ctx, &self.volume.id, id).await?;
         self.wake();
         Ok(web::no_content(202))
@@ -373,10 +370,8 @@ impl<'a> Action<'a> {
     async fn terminate_connection(&self) -> Answered {
         self.may(&policy::TERMINATE)?;
         self.form(&["connector"])?.require("connector")?;
+        self.cinder.check_detach(&self.asker.ctx, self.volume, None).await?;
         let (db, ctx) = (&self.cinder.db, &self.asker.ctx);
-        for one in &attachments::store::of_volume(&mut *db.read().await?, &self.volume.id).await? {
-            self.cinder.check_unused(ctx, one).await?;
-        }
         attachments::store::mark(db, ctx, &self.volume.id, "os-unreserve").await?;
         Ok(web::no_content(202))
     }

@@ -83,7 +83,14 @@ async fn a_multiattach_volume_has_several_servers() {
     }
     let seen = cloud.until(&id, "in-use").await;
     assert_eq!(seen["volume"]["attachments"].as_array().unwrap().len(), 2);
-    cloud.act("member@p1", &id, json!({"os-detach": {}})).await.is(400);
+    cloud.act("member@p1", &id, json!({"os-detach": {}})).await.is(409);
+    let other = cloud.volume("member@p1", json!({})).await;
+    let mismatch = json!({"os-detach": {"attachment_id": all[1]}});
+    let refused = cloud.act("member@p1", &other, mismatch).await.is(400);
+    assert_eq!(
+        refused.body["badRequest"]["message"],
+        "Invalid input received: Mismatched volume and attachment"
+    );
     let left = cloud.delete("member@p1", &format!("/v3/attachments/{}", all[0])).await.is(200);
     assert_eq!(left.ids("attachments"), [all[1].as_str()]);
     cloud.until(&id, "in-use").await;
