@@ -104,6 +104,7 @@ pub(super) const FILES: &[(&str, u32, &str)] = &[
     ("usr/lib/tiny/ready", 0o755, include_str!("guest/ready")),
     ("usr/bin/curl", 0o755, include_str!("guest/curl")),
     ("usr/bin/sudo", 0o755, include_str!("guest/sudo")),
+    ("usr/bin/mkfs", 0o755, include_str!("guest/mkfs")),
     ("etc/group", 0o644, include_str!("guest/group")),
     ("etc/inittab", 0o644, include_str!("guest/inittab")),
     ("etc/issue", 0o644, include_str!("guest/issue")),
