@@ -21,6 +21,8 @@ pub const ACTION: Policy = Policy::new("volume_extension:volume_actions", Rule::
 pub const EXTEND: Policy = Policy::new("volume:extend", Rule::ProjectMember);
 pub const EXTEND_ATTACHED: Policy = Policy::new("volume:extend_attached_volume", Rule::ProjectMember);
 pub const REVERT: Policy = Policy::new("volume:revert_to_snapshot", Rule::ProjectMember);
+pub const REIMAGE: Policy = Policy::new("volume:reimage", Rule::ProjectMember);
+pub const REIMAGE_RESERVED: Policy = Policy::new("volume:reimage_reserved", Rule::ProjectMember);
 pub const RESET: Policy = Policy::new("volume_extension:volume_admin_actions:reset_status", Rule::Admin);
 pub const ADMIN_DELETE: Policy =
     Policy::new("volume_extension:volume_admin_actions:force_delete", Rule::Admin);

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use base::{Ctx, Result};
 use db::{AnyConnection, Tx};
-use glance::Image;
 
 use crate::attachments::{Attachment, store as attached};
-use crate::layers::Layer;
 use crate::snapshots::{self, Snapshot, store::NewSnapshot};
 use crate::types::{self, VolumeType};
 use crate::volumes::{self, Status, Volume};
@@ -111,36 +109,6 @@ impl Cinder {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
         }
-    }
-
-    /// 400 unless this image fits into the volume.
-    pub fn check_image(&self, volume: &Volume, image: &Image) -> Result<()> {
-        volumes::rules::image_fits(image, volume.size)?;
-        volumes::create::format_of(image).map(|_| ())
-    }
-
-    /// Throws away what is on a volume that no machine has open: it is this image's data from now on. Snapshots stay.
-    pub async fn reimage(&self, ctx: &Ctx, volume_id: &str, image: &Image) -> Result<()> {
-        db::write!(self.db, |tx| {
-            let mut volume = volumes::load(tx, ctx, volume_id).await?;
-            self.check_image(&volume, image)?;
-            let bytes = image.virtual_size.or(image.size).unwrap_or(0);
-            let base = Layer::of_image(&image.id, volumes::create::format_of(image)?, bytes);
-            let head = Layer::over(&base.id, volume.bytes()).locked(volume.cipher.clone());
-            layers::store::insert(tx, &base).await?;
-            layers::store::insert(tx, &head).await?;
-            let old = [Some(std::mem::replace(&mut volume.head, head.id)), volume.writing.take()];
-            volume.image_metadata = volumes::create::metadata_of(image);
-            volume.image_id = Some(image.id.clone());
-            volume.bootable = true;
-            volumes::store::update(tx, ctx, "volume.reimage", &mut volume).await?;
-            for layer in old.iter().flatten() {
-                layers::store::release(tx, layer).await?;
-            }
-            Ok::<_, base::Error>(())
-        })?;
-        self.changed(volume_id);
-        Ok(())
     }
 
     /// Where it is at this instant; None while its files are being made or changed, or while machines are being told of

@@ -6,7 +6,7 @@ use base::{Error, Policy, Result as Checked};
 use serde_json::{Value, json};
 use web::{Json, Path, Result, State};
 
-use super::{Status, Volume, api, load, retype, rules, store, upload};
+use super::{Status, Volume, api, load, reimage, retype, rules, store, upload};
 use crate::asker::Asker;
 use crate::attachments::{self, store::Connector};
 use crate::form::{self, Form, since};
@@ -31,6 +31,7 @@ pub async fn act(
         "os-force_delete" => action.force_delete().await,
         "os-retype" => retype::begin(&action).await,
         "os-migrate_volume" => action.migrate().await,
+        "os-reimage" => reimage::begin(&action).await,
         "revert" => action.revert().await,
         "os-volume_upload_image" => upload::begin(&action).await,
         "os-set_image_metadata" | "os-unset_image_metadata" | "os-show_image_metadata" => {

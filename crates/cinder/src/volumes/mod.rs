@@ -16,6 +16,7 @@ pub mod create;
 pub mod freeze;
 pub mod list;
 pub mod metadata_api;
+pub mod reimage;
 pub mod retype;
 pub mod rules;
 pub mod store;

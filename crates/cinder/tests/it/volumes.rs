@@ -325,6 +325,40 @@ async fn from_an_image_and_back() {
 }
 
 #[tokio::test]
+async fn a_volume_becomes_another_image() {
+    let cloud = Cloud::start().await;
+    let image = cloud.image("member@p1").await;
+    let id = cloud.volume("member@p1", json!({"size": 1})).await;
+    let snapshot = cloud.snapshot("member@p1", &id).await;
+    let head = async || cloud.cinder.connection(&id).await.unwrap().disk.layers.pop().unwrap().id;
+    cloud.driver.write(&head().await, 1, 1);
+    let reimage = |image: &str| json!({"os-reimage": {"image_id": image}});
+    let path = format!("/v3/volumes/{id}/action");
+    cloud.ask_at("member@p1", "3.67", "POST", &path, reimage(&image)).await.is(404);
+    cloud.act("reader@p1", &id, reimage(&image)).await.is(403);
+    cloud.act("member@p1", &id, reimage(&base::id::uuid())).await.is(404);
+    cloud.act("member@p1", &id, reimage("none")).await.is(400);
+    cloud.act("member@p1", &id, reimage(&image)).await.is(202);
+    let seen = cloud.until(&id, "available").await;
+    assert_eq!(seen["volume"]["volume_image_metadata"]["image_id"], json!(image));
+    let disk = cloud.cinder.connection(&id).await.unwrap().disk;
+    assert!(cloud.driver.shows(&disk.layers).is_empty() && disk.layers.len() == 2);
+    // What it was then is in its snapshot.
+    let copy = cloud.volume("member@p1", json!({"snapshot_id": snapshot})).await;
+    cloud.until(&copy, "available").await;
+
+    let attachment = json!({"attachment": {"volume_uuid": id, "instance_uuid": base::id::uuid()}});
+    cloud.post("member@p1", "/v3/attachments", attachment).await.is(200);
+    let refused = cloud.act("member@p1", &id, reimage(&image)).await.is(400);
+    let words = format!(
+        "Invalid volume: Volume {id} status must be available or error, but current status is reserved."
+    );
+    assert_eq!(refused.body["badRequest"]["message"], json!(words));
+    let reserved = json!({"os-reimage": {"image_id": image, "reimage_reserved": true}});
+    cloud.act("member@p1", &id, reserved).await.is(202);
+}
+
+#[tokio::test]
 async fn versions_are_told_and_kept_to() {
     let cloud = Cloud::start().await;
     let all = cloud.get("", "/").await.is(300);
