@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8Path;
 use rustix::io::Errno;
@@ -70,13 +71,27 @@ pub async fn create(name: &NetnsName, alias: &str) -> Result<bool> {
         let mut netlink = Netlink::open()?;
         netlink
             .change_link(1, &LinkChange { up: Some(true), alias: Some(alias), ..LinkChange::default() })?;
-        // A file left by a crash between these two lines is mounted over at the next attempt.
-        File::create(&path).map_err(|source| file_error("create", &path, source))?;
-        rustix::mount::mount_bind("/proc/thread-self/ns/net", path.as_str())
-            .map_err(|errno| file_error("mount a network namespace on", &path, errno.into()))
+        give_name(&path, "/proc/thread-self/ns/net")
     })
     .await?;
     Ok(true)
+}
+
+/// Held while a name is given: until its namespace is mounted on it, it looks like one that a crash left.
+static NAMING: Mutex<()> = Mutex::new(());
+
+fn give_name(path: &Utf8Path, namespace: &str) -> Result<()> {
+    let _held = NAMING.lock().unwrap_or_else(PoisonError::into_inner);
+    // A file left by a crash between these two lines is mounted over at the next attempt.
+    File::create(path).map_err(|source| file_error("create", path, source))?;
+    rustix::mount::mount_bind(namespace, path.as_str())
+        .map_err(|errno| file_error("mount a network namespace on", path, errno.into()))
+}
+
+/// Takes away a name that a crash left without a namespace.
+pub fn remove_empty(name: &NetnsName) -> Result<()> {
+    let _held = NAMING.lock().unwrap_or_else(PoisonError::into_inner);
+    if is_namespace(&name.path()) { Ok(()) } else { remove(name) }
 }
 
 /// Gives a namespace its name back, if it lost it; true if it had. `handle` is the namespace itself, with all that is
@@ -87,10 +102,7 @@ pub fn restore(name: &NetnsName, handle: &File) -> Result<bool> {
         return Ok(false);
     }
     prepare_directory()?;
-    File::create(&path).map_err(|source| file_error("create", &path, source))?;
-    let source = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    rustix::mount::mount_bind(source, path.as_str())
-        .map_err(|errno| file_error("mount a network namespace on", &path, errno.into()))?;
+    give_name(&path, &format!("/proc/self/fd/{}", handle.as_raw_fd()))?;
     Ok(true)
 }
 

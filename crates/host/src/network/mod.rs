@@ -158,7 +158,7 @@ impl Network for LinuxNetwork {
             }
             let Some(id) = id_of(&name).await? else {
                 // A crash left a file without a namespace behind it.
-                netns::remove(&name)?;
+                netns::remove_empty(&name)?;
                 continue;
             };
             match kind {

@@ -2,6 +2,8 @@
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use host::plan::*;
 use host::{Network, Present, link, names, netns};
@@ -182,5 +184,24 @@ fn an_external_network_that_becomes_internal_leaves_the_host() {
         network.apply_network(&NetworkPlan { host_link: None, ..ext.clone() }).await.unwrap();
         network.remove_network(&ext.id).await.unwrap();
         assert_eq!((picture(), command("nft", &["list", "ruleset"])), before);
+    });
+}
+
+#[test]
+fn whoever_lists_leaves_alone_what_is_being_made() {
+    Sandbox::run(async |sandbox: Sandbox| {
+        let network = Arc::new(sandbox.network);
+        let (end, lister) = (Arc::new(AtomicBool::new(false)), network.clone());
+        let ended = end.clone();
+        let lists = tokio::spawn(async move {
+            while !ended.load(Ordering::Relaxed) {
+                lister.list().await.unwrap();
+            }
+        });
+        for number in 0..60 {
+            network.apply_network(&tenant(&format!("net-{number}"), vec![])).await.unwrap();
+        }
+        end.store(true, Ordering::Relaxed);
+        lists.await.unwrap();
     });
 }
