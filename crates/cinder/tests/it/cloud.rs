@@ -206,7 +206,7 @@ impl Cloud {
     /// Looks until there are so many files.
     pub async fn files(&self, wanted: usize) {
         use host::Volumes;
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if self.driver.list().await.unwrap().len() == wanted {
                 return;
             }

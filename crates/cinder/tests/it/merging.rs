@@ -19,7 +19,7 @@ async fn layers(cloud: &Cloud, volume: &str) -> Vec<LayerPlan> {
 
 /// Until a volume has so few layers.
 async fn fewer(cloud: &Cloud, volume: &str, wanted: usize) {
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         if layers(cloud, volume).await.len() <= wanted {
             return;
         }
@@ -199,6 +199,8 @@ impl Model {
                 }
             }
             Step::Fail => {
+                // One at a time: what fails over and over is tried after ever longer pauses.
+                cloud.driver.faults().clear();
                 cloud.driver.faults().fail_next(Operation::MergeVolume, "no");
                 cloud.driver.faults().fail_next(Operation::RemoveVolume, "no");
             }
