@@ -105,6 +105,8 @@ pub(super) const FILES: &[(&str, u32, &str)] = &[
     ("usr/bin/curl", 0o755, include_str!("guest/curl")),
     ("usr/bin/sudo", 0o755, include_str!("guest/sudo")),
     ("usr/bin/mkfs", 0o755, include_str!("guest/mkfs")),
+    // What mount tries by itself; the drivers are loaded when they are asked for.
+    ("etc/filesystems", 0o644, "ext4\nvfat\niso9660\n"),
     ("etc/group", 0o644, include_str!("guest/group")),
     ("etc/inittab", 0o644, include_str!("guest/inittab")),
     ("etc/issue", 0o644, include_str!("guest/issue")),
