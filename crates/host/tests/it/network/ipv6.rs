@@ -1,7 +1,7 @@
 //! IPv6: machines find their router, make or get their addresses, and reach each other and the world through it.
 
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dhcproto::v6::{DhcpOption, DhcpOptions, IANA, Message, MessageType, OptionCode};
 use dhcproto::{Decodable, Decoder, Encodable};
@@ -9,7 +9,7 @@ use host::Network;
 use host::plan::*;
 
 use super::plans::*;
-use super::sandbox::{command, try_command};
+use super::sandbox::{command, try_command, within};
 use super::{Guest, Sandbox};
 
 /// What a machine's MAC makes of a prefix.
@@ -50,14 +50,6 @@ fn interface(name: &str, last: u8, network: &NetworkPlan, prefix: &str, mode: Ra
             mode,
             dns: vec!["2001:db8::53".parse().unwrap()],
         }],
-    }
-}
-
-async fn within(seconds: u64, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(seconds);
-    while !holds().await {
-        assert!(Instant::now() < end, "{what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! A host of the test's own.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use host::network::{LinuxNetwork, Options};
 use rustix::mount::{MountFlags, MountPropagationFlags};
@@ -33,6 +34,15 @@ impl Sandbox {
     /// A driver without memory, as after a restart of the daemon.
     pub fn driver() -> LinuxNetwork {
         LinuxNetwork::new(Options { prefix: "test".into(), host_nat: true, ledger: None }).unwrap()
+    }
+}
+
+/// Waits until it is so.
+pub async fn within(seconds: u64, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while !holds().await {
+        assert!(Instant::now() < end, "{what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
