@@ -66,6 +66,29 @@ guest "($writes) >/dev/null 2>&1 & sleep 3"
 boot=$(guest cat /proc/sys/kernel/random/boot_id)
 check "a cloud with a running guest is backed up" cumulet backup "$work/guests.tar.zst"
 check "the guest never noticed" test "$(guest cat /proc/sys/kernel/random/boot_id)" = "$boot"
+# Big enough that the machine is held for a while.
+guest 'sudo head -c 300000000 /dev/urandom > /tmp/big; sudo mv /tmp/big /var/big; sync'
+held() { compgen -G "$CUMULET_DATA_DIR/vms/*/held" >/dev/null; }
+stages() { compgen -G "$CUMULET_DATA_DIR/backup.part" || compgen -G "$work/archive/backup.part"; }
+cumulet backup "$work/killed.tar.zst" >/dev/null 2>&1 & backup=$!
+until held || ! kill -0 "$backup" 2>/dev/null; do :; done
+sleep 0.05
+kill -9 "$(cat "$CUMULET_DATA_DIR/cumulet.pid")"
+check "its daemon dies while it is held" held
+check "the backup says so" no wait "$backup"
+check "and a second one what to do first" refused "start the cloud with" cumulet backup "$work/killed.tar.zst"
+check "the guest waits" no guest true
+cumulet up --image-stores "archive=$work/archive" >/dev/null
+check "and goes on with the next daemon" within 30 guest true
+check "as if nothing had been" test "$(guest cat /proc/sys/kernel/random/boot_id)" = "$boot"
+check "with nothing left of it" no eval "held || stages || ls '$work'/killed*"
+cumulet backup "$work/stopped.tar.zst" >"$work/said" 2>&1 & backup=$!
+until [ -s "$work/stopped.tar.zst.part" ] || ! kill -0 "$backup" 2>/dev/null; do :; done
+check "one backup is written at a time" refused "another backup" cumulet backup "$work/second.tar.zst"
+kill -INT "$backup"
+check "it is stopped" no wait "$backup"
+check "and says that" grep -q "^error: stopped: nothing was written$" "$work/said"
+check "with nothing left of that" no eval "stages || ls '$work'/stopped* '$work'/second*"
 cumulet destroy --yes 2>/dev/null
 check "its end leaves nothing in the store elsewhere" test -z "$(ls -A "$work/archive")"
 check "it comes back" cumulet restore "$work/guests.tar.zst"

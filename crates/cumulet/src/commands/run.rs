@@ -9,12 +9,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::assemble;
 use crate::commands::up::{self, State};
+use crate::commands::{backup, status};
 use crate::config::{Config, Told};
 use crate::control::{self, Answer, Request};
 use crate::notify::Notifier;
 use crate::simulate::Served;
 use crate::steps::{human, say};
-use crate::{commands, daily, drivers, events, first_start, serve, tls};
+use crate::{daily, drivers, events, first_start, serve, tls};
 
 pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     let notifier = Notifier::from_environment();
@@ -38,7 +39,9 @@ pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     // The first address is taken before anything is made, so that a taken port leaves nothing behind.
     let mut listeners = serve::bind(&[config.listen]).await?;
     let networks = Instant::now();
+    backup::clear_left(&data, &told.settings)?;
     cloud.start(&config).await?;
+    backup::disks::let_go(&cloud, &data).await?;
     milestone("Networks and machines", networks);
     if config.demo {
         let demo = Instant::now();
@@ -100,6 +103,7 @@ pub async fn foreground(mut told: Told, detached: bool) -> anyhow::Result<()> {
     }
     signals.abort();
     watchdog.abort();
+    backup::disks::let_go(&*served.cloud().await, &data).await?;
     let _ = std::fs::remove_file(data.state());
     let _ = std::fs::remove_file(data.control_socket());
     served.cloud().await.db.close().await;
@@ -167,12 +171,12 @@ async fn answer(
     while let Some((request, back)) = requests.recv().await {
         let cloud = served.cloud().await;
         let result = match request {
-            Request::Status => commands::status::report(&cloud, config).await,
+            Request::Status => status::report(&cloud, config).await,
             Request::Down => {
                 notifier.say("STOPPING=1\nSTATUS=Stopping the virtual machines");
                 cloud.shut_down().await.map(|()| serde_json::json!({}))
             }
-            Request::HoldDisks { ref to } => commands::backup::disks::hold(&cloud, &config.data, to).await,
+            Request::HoldDisks { ref to } => backup::disks::hold(&cloud, &config.data, to).await,
             Request::Reset { mark } => served.reset_or_mark(mark).await,
         };
         let went_down = request == Request::Down && result.is_ok();

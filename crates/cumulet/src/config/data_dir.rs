@@ -51,6 +51,11 @@ impl DataDir {
         self.0.join("cumulet.pid")
     }
 
+    /// Of the one that writes an archive of it.
+    pub fn backup_lock(&self) -> Utf8PathBuf {
+        self.0.join("backup.pid")
+    }
+
     /// What the running daemon says of itself; removed when it ends in good order.
     pub fn state(&self) -> Utf8PathBuf {
         self.0.join("state.json")

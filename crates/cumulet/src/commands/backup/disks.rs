@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use base::Kind;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use host::VmState;
 use host::daemon::PidLock;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ use crate::control::{self, Request};
 
 /// A volume is being changed for so long at most: files are made in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// In the directory of a machine that is paused for its copy: it goes on even if who paused it does not.
+const MARK: &str = "held";
 
 /// What the daemon has put into the stage.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -116,12 +119,16 @@ async fn hold_one(
     held: &mut Held,
 ) -> anyhow::Result<Option<base::Error>> {
     let hypervisor = &cloud.drivers.hypervisor;
-    let runs = hypervisor.state(id).await? == VmState::Running;
+    let (from, volumes) = (machine(data, id), to.join("volumes"));
+    let to = to.join("vms").join(id);
+    let mark = from.join(MARK);
+    // A simulated machine has no files and writes nothing.
+    let runs = from.exists() && hypervisor.state(id).await? == VmState::Running;
     if runs {
+        std::fs::write(&mark, "").with_context(|| format!("cannot make {mark}"))?;
         hypervisor.pause(id).await.with_context(|| format!("cannot hold the machine {id}"))?;
     }
-    let volumes = cloud.cinder.hold_volumes(id, &to.join("volumes")).await;
-    let (from, to) = (data.path().join("vms").join(id), to.join("vms").join(id));
+    let volumes = cloud.cinder.hold_volumes(id, &volumes).await;
     let has_files = volumes.is_ok() && from.exists();
     let copied = match has_files {
         true => tokio::task::spawn_blocking(move || copy(&from, &to)).await,
@@ -129,6 +136,7 @@ async fn hold_one(
     };
     if runs {
         hypervisor.resume(id).await.with_context(|| format!("cannot let the machine {id} go on"))?;
+        std::fs::remove_file(&mark).with_context(|| format!("cannot remove {mark}"))?;
     }
     copied??;
     match volumes {
@@ -139,12 +147,32 @@ async fn hold_one(
     Ok(None)
 }
 
+/// Machines that were held when their copy came to an end before its time, with the daemon or while it was ending.
+pub async fn let_go(cloud: &Cloud, data: &DataDir) -> anyhow::Result<()> {
+    let hypervisor = &cloud.drivers.hypervisor;
+    for id in hypervisor.list().await? {
+        let mark = machine(data, &id).join(MARK);
+        if !mark.exists() {
+            continue;
+        }
+        if hypervisor.state(&id).await? == VmState::Paused {
+            hypervisor.resume(&id).await.with_context(|| format!("cannot let the machine {id} go on"))?;
+        }
+        std::fs::remove_file(&mark).with_context(|| format!("cannot remove {mark}"))?;
+    }
+    Ok(())
+}
+
+fn machine(data: &DataDir, id: &str) -> Utf8PathBuf {
+    data.path().join("vms").join(id)
+}
+
 fn copy(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
     make_dir(from, to)?;
     for entry in from.read_dir_utf8()? {
         let entry = entry?;
         let to = to.join(entry.file_name());
-        if !entry.file_type()?.is_file() {
+        if !entry.file_type()?.is_file() || entry.file_name() == MARK {
             continue;
         }
         if entry.file_name().contains("image") {

@@ -1,14 +1,22 @@
 //! `cumulet backup FILE`: the whole cloud in one file, whether it runs or not.
 
 pub mod disks;
+mod stages;
 
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use stages::Stages;
+pub use stages::clear_left;
 
 use crate::archive;
 use crate::config::{CloudArgs, DataDir};
@@ -23,15 +31,14 @@ pub struct BackupArgs {
     file: Utf8PathBuf,
 }
 
-/// Made beside the data, so that files need not be copied to be kept as they are.
-const STAGE: &str = "backup.part";
 /// Names in a data directory that are no part of the cloud: the database's are replaced by a copy, the others belong to
 /// the process, to this machine, or are copies themselves.
-const LEFT_OUT: [&str; 12] = [
+const LEFT_OUT: [&str; 13] = [
     "cumulet.db",
     "cumulet.db-wal",
     "cumulet.db-shm",
     "cumulet.pid",
+    "backup.pid",
     "state.json",
     "control.sock",
     "backups",
@@ -50,53 +57,66 @@ pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
     let data = &told.data;
     ensure!(data.database().exists(), "there is no cloud in {}", data.path());
     ensure!(!args.file.exists(), "{} exists already: nothing was written", args.file);
-    let stages = Stages {
-        whole: data.path().join(STAGE),
-        stores: stores::of(&told.settings)?
-            .into_iter()
-            .map(|(id, dir)| {
-                let stage = dir.join(stores::BACKUP);
-                (id, dir, stage)
-            })
-            .collect(),
-    };
-    stages.clear()?;
-    let done = step("Writing the archive", write(data, &stages, &args.file)).await;
+    let stages = Stages::take(data, &told.settings)?;
+    let stop = Stop::on_signal()?;
+    let done = step("Writing the archive", write(data, &stages, &args.file, &stop)).await;
     stages.clear()?;
     let (files, bytes) = done?;
     say(&format!("{}: {files} files, {} MiB", args.file, bytes >> 20));
     Ok(())
 }
 
-/// Where what goes into the archive is held together: on the disks that it lies on.
-struct Stages {
-    whole: Utf8PathBuf,
-    /// Of image stores outside of the data directory: id, directory, stage.
-    stores: Vec<(String, Utf8PathBuf, Utf8PathBuf)>,
-}
+/// Told to end: what has begun is taken back first.
+#[derive(Debug, Clone, Default)]
+struct Stop(Arc<AtomicBool>);
 
-impl Stages {
-    fn clear(&self) -> anyhow::Result<()> {
-        clear(&self.whole)?;
-        self.stores.iter().try_for_each(|(_, _, stage)| stores::drop_kept(stage))
+impl Stop {
+    fn on_signal() -> anyhow::Result<Self> {
+        let stop = Self::default();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+            let (mut signals, stop) = (signal(kind)?, stop.clone());
+            tokio::spawn(async move {
+                signals.recv().await;
+                stop.0.store(true, Relaxed);
+            });
+        }
+        Ok(stop)
+    }
+
+    fn look(&self) -> std::io::Result<()> {
+        match self.0.load(Relaxed) {
+            true => Err(std::io::Error::other("stopped: nothing was written")),
+            false => Ok(()),
+        }
     }
 }
 
-async fn write(data: &DataDir, stages: &Stages, file: &Utf8Path) -> anyhow::Result<(usize, u64)> {
+async fn write(
+    data: &DataDir,
+    stages: &Stages,
+    file: &Utf8Path,
+    stop: &Stop,
+) -> anyhow::Result<(usize, u64)> {
     let mut tries = 0;
     while let Some(changed) = hold(data, stages).await? {
+        stop.look()?;
         stages.clear()?;
         tries += 1;
         ensure!(tries < TRIES, "volume {changed} changes its server all the time: run this again later");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let (whole, stores) = (stages.whole.clone(), stages.stores.clone());
-    let (home, target) = (data.path().to_owned(), file.to_owned());
-    let manifest = tokio::task::spawn_blocking(move || {
+    let (home, target, told) = (data.path().to_owned(), file.to_owned(), stop.clone());
+    let packed = tokio::task::spawn_blocking(move || {
         let source = archive::Source { stage: &whole, data_dir: &home, stores: &stores };
-        archive_of(&source, &target)
+        archive_of(&source, &target, told)
     })
-    .await??;
+    .await?;
+    if packed.is_err() {
+        // Rather than the file at which it was.
+        stop.look()?;
+    }
+    let manifest = packed?;
     Ok((manifest.files.len(), std::fs::metadata(file)?.len()))
 }
 
@@ -116,7 +136,7 @@ async fn hold(data: &DataDir, stages: &Stages) -> anyhow::Result<Option<String>>
     for entry in data.path().read_dir_utf8()? {
         let entry = entry?;
         let name = entry.file_name();
-        let passing = name == STAGE
+        let passing = name == stages::NAME
             || entry.path() == data.volumes()
             || name.ends_with(".part")
             || name.contains(".log");
@@ -131,15 +151,19 @@ async fn hold(data: &DataDir, stages: &Stages) -> anyhow::Result<Option<String>>
 }
 
 /// It holds keys and passwords: for its owner's eyes only.
-fn archive_of(source: &archive::Source<'_>, target: &Utf8Path) -> anyhow::Result<archive::Manifest> {
+fn archive_of(
+    source: &archive::Source<'_>,
+    target: &Utf8Path,
+    stop: Stop,
+) -> anyhow::Result<archive::Manifest> {
     let part = Utf8PathBuf::from(format!("{target}.part"));
     let mut options = std::fs::OpenOptions::new();
     let out = options.write(true).create(true).truncate(true).mode(0o600).open(&part);
     let out = out.with_context(|| format!("cannot write {part}"))?;
-    let mut buffered = BufWriter::with_capacity(1 << 20, out);
+    let mut buffered = BufWriter::with_capacity(1 << 20, Stoppable { out, stop });
     let packed = archive::pack(source, &mut buffered)
         .and_then(|manifest| buffered.flush().map(|()| manifest).map_err(Into::into))
-        .and_then(|manifest| buffered.get_ref().sync_all().map(|()| manifest).map_err(Into::into));
+        .and_then(|manifest| buffered.get_ref().out.sync_all().map(|()| manifest).map_err(Into::into));
     match packed {
         Ok(manifest) => {
             std::fs::rename(&part, target).with_context(|| format!("cannot write {target}"))?;
@@ -150,6 +174,23 @@ fn archive_of(source: &archive::Source<'_>, target: &Utf8Path) -> anyhow::Result
             let _ = std::fs::remove_file(&part);
             Err(error)
         }
+    }
+}
+
+/// A file that takes nothing more once it is told to stop.
+struct Stoppable {
+    out: File,
+    stop: Stop,
+}
+
+impl Write for Stoppable {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stop.look()?;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -171,13 +212,4 @@ fn keep(from: &Utf8Path, to: &Utf8Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn clear(stage: &Utf8Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(stage) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("cannot remove {stage}"))
-        }
-        _ => Ok(()),
-    }
 }
