@@ -54,6 +54,14 @@ impl Keys {
         self.0.same_keys(conn, one, other).await.map_err(terse)
     }
 
+    /// Refuses what could be begun and not be ended without the key.
+    pub async fn check(&self, conn: &mut AnyConnection, id: Option<&str>) -> Result<()> {
+        match id {
+            Some(id) => self.0.payload_of(conn, Reader::Cloud, id).await.map(drop).map_err(terse),
+            None => Ok(()),
+        }
+    }
+
     /// `whose`: in a refusal.
     pub async fn passphrase(&self, conn: &mut AnyConnection, id: &str, whose: &str) -> Result<Passphrase> {
         let key = self.0.payload_of(conn, Reader::Cloud, id).await.map_err(|error| {

@@ -91,7 +91,7 @@ impl Cinder {
             metadata: &none,
             group_snapshot: None,
         };
-        snapshots::store::make(tx, ctx, volume, new, true).await
+        snapshots::store::make(tx, &self.keys, ctx, volume, new, true).await
     }
 
     pub fn snapshot_made(&self, id: &str) {

@@ -132,7 +132,7 @@ async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -
                 metadata: &none,
                 group_snapshot: Some(&id),
             };
-            snapshots::store::make(tx, ctx, volume, new, true).await?;
+            snapshots::store::make(tx, &cinder.keys, ctx, volume, new, true).await?;
             parts.push(part);
         }
         Ok::<_, Error>((one, parts))

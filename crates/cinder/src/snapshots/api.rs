@@ -142,7 +142,7 @@ async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -
             metadata: &metadata,
             group_snapshot: None,
         };
-        store::make(tx, ctx, volume, new, force == Some(true)).await
+        store::make(tx, &cinder.keys, ctx, volume, new, force == Some(true)).await
     })?;
     cinder.waker.wake(&format!("snapshot/{id}"));
     Ok(web::json(202, &json!({"snapshot": view::made(ctx, &made)})))

@@ -6,6 +6,7 @@ use base::{Ctx, Result};
 use db::{AnyConnection, Db, Event, FromRow, Row, Sql, Tx, json_text, sql};
 
 use super::Snapshot;
+use crate::keys::Keys;
 use crate::quotas::{self, More};
 use crate::volumes::{self, Volume};
 use crate::{group_snapshots, layers, words};
@@ -105,6 +106,7 @@ pub struct NewSnapshot<'a> {
 /// `snapshot/<id>`.
 pub async fn make(
     tx: &mut Tx,
+    keys: &Keys,
     ctx: &Ctx,
     mut volume: Volume,
     new: NewSnapshot<'_>,
@@ -112,6 +114,7 @@ pub async fn make(
 ) -> Result<Snapshot> {
     crate::services::check_thawed(tx).await?;
     volumes::rules::may_snapshot(&volume, in_use)?;
+    keys.check(tx, volume.key_id.as_deref()).await?;
     let kind = crate::types::store::get(tx, &volume.type_id).await?;
     let kind = kind.ok_or_else(|| words::no_type(&volume.type_id))?;
     let more = More { snapshots: 1, gib: volume.size, ..More::default() };

@@ -338,6 +338,13 @@ async fn a_volume_whose_key_is_lost_is_not_attached_and_can_go() {
     cloud.cinder.detach(&ctx, &attachment.id).await.unwrap();
     let clone = json!({"volume": {"source_volid": id}});
     assert_eq!(cloud.post("member@p1", "/v3/volumes", clone).await.is(400).message(), "Key manager error");
+    let snapshot = json!({"snapshot": {"volume_id": id}});
+    assert_eq!(
+        cloud.post("member@p1", "/v3/snapshots", snapshot).await.is(400).message(),
+        "Key manager error"
+    );
+    let snapshots = cloud.get("member@p1", "/v3/snapshots").await.is(200);
+    assert_eq!(snapshots.body["snapshots"], json!([]));
     // It is still to be seen, and to be deleted.
     cloud.get("member@p1", "/v3/attachments/detail").await.is(200);
     cloud.delete("member@p1", &format!("/v3/volumes/{id}")).await.is(202);
