@@ -4,6 +4,7 @@
 //! matched here, batch by batch, so that a page costs what it shows and not what there is. An order that is not by age
 //! is made here of all rows.
 
+mod keys;
 mod matching;
 mod query;
 mod store;
