@@ -69,6 +69,19 @@ check "the guest never noticed" test "$(guest cat /proc/sys/kernel/random/boot_i
 # Big enough that the machine is held for a while.
 guest 'sudo head -c 300000000 /dev/urandom > /tmp/big; sudo mv /tmp/big /var/big; sync'
 held() { compgen -G "$CUMULET_DATA_DIR/vms/*/held" >/dev/null; }
+token=$(openstack token issue -f value -c id)
+compute=$(jq -r .url "$CUMULET_DATA_DIR/state.json")/compute/v2.1
+vm=$(openstack server show vm -f value -c id)
+cumulet backup "$work/paused.tar.zst" >/dev/null 2>&1 & backup=$!
+until held || ! kill -0 "$backup" 2>/dev/null; do :; done
+curl -s -o /dev/null -H "X-Auth-Token: $token" -H 'Content-Type: application/json' -d '{"pause": null}' \
+  "$compute/servers/$vm/action"
+check "it is paused by its user while it is held" held
+check "the backup is whole" wait "$backup"
+check "and it stays paused" no guest true
+check "as its user is told" test "$(openstack server show vm -f value -c status)" = PAUSED
+openstack server unpause vm
+check "until its user lets it go on" within 30 guest true
 stages() { compgen -G "$CUMULET_DATA_DIR/backup.part" || compgen -G "$work/archive/backup.part"; }
 cumulet backup "$work/killed.tar.zst" >/dev/null 2>&1 & backup=$!
 until held || ! kill -0 "$backup" 2>/dev/null; do :; done

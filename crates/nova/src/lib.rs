@@ -255,6 +255,16 @@ impl Nova {
         Ok(())
     }
 
+    /// Whether its user wants its machine to stand still, or has just said so.
+    pub async fn is_to_stand_still(&self, id: &str) -> Result<bool> {
+        use servers::{TaskState, VmState};
+        let server = servers::store::get(&mut *self.db.read().await?, id).await?;
+        Ok(server.is_some_and(|server| {
+            matches!(server.vm_state, VmState::Paused | VmState::Suspended)
+                || matches!(server.task_state, Some(TaskState::Pausing | TaskState::Suspending))
+        }))
+    }
+
     /// Cuts short what is waiting for this server's guest: a wish that does not wait has come.
     pub(crate) fn preempt(&self, id: &str) {
         if let Some(notify) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get(id) {

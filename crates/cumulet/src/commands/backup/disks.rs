@@ -135,10 +135,14 @@ async fn hold_one(
         false => Ok(Ok(())),
     };
     if runs {
-        hypervisor.resume(id).await.with_context(|| format!("cannot let the machine {id} go on"))?;
-        std::fs::remove_file(&mark).with_context(|| format!("cannot remove {mark}"))?;
+        go_on(cloud, data, id).await?;
     }
-    copied??;
+    if let Err(error) = copied?
+        && machine(data, id).exists()
+    {
+        // Not because it was deleted meanwhile.
+        return Err(error);
+    }
     match volumes {
         Err(busy) if busy.kind == Kind::Conflict => return Ok(Some(busy)),
         volumes => held.layers.extend(volumes?),
@@ -149,18 +153,27 @@ async fn hold_one(
 
 /// Machines that were held when their copy came to an end before its time, with the daemon or while it was ending.
 pub async fn let_go(cloud: &Cloud, data: &DataDir) -> anyhow::Result<()> {
-    let hypervisor = &cloud.drivers.hypervisor;
-    for id in hypervisor.list().await? {
-        let mark = machine(data, &id).join(MARK);
-        if !mark.exists() {
-            continue;
+    for id in cloud.drivers.hypervisor.list().await? {
+        if machine(data, &id).join(MARK).exists() {
+            go_on(cloud, data, &id).await?;
         }
-        if hypervisor.state(&id).await? == VmState::Paused {
-            hypervisor.resume(&id).await.with_context(|| format!("cannot let the machine {id} go on"))?;
-        }
-        std::fs::remove_file(&mark).with_context(|| format!("cannot remove {mark}"))?;
     }
     Ok(())
+}
+
+/// Unless its user has paused, stopped or deleted it meanwhile.
+async fn go_on(cloud: &Cloud, data: &DataDir, id: &str) -> anyhow::Result<()> {
+    let hypervisor = &cloud.drivers.hypervisor;
+    if hypervisor.state(id).await? == VmState::Paused && !cloud.nova.is_to_stand_still(id).await? {
+        hypervisor.resume(id).await.with_context(|| format!("cannot let the machine {id} go on"))?;
+    }
+    let mark = machine(data, id).join(MARK);
+    match std::fs::remove_file(&mark) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {mark}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn machine(data: &DataDir, id: &str) -> Utf8PathBuf {
