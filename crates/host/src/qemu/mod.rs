@@ -4,7 +4,7 @@
 //!   <data_dir>/vms/<id>/   vm.json (who it runs as, its slots)  image  disk.qcow2  config.img  console.log  qemu.log
 //!                          ephemeral0.img, swap0.img: if the flavor has them
 //!                          pid  *.sock; rescue*: while in rescue; disk-before.qcow2: until a resize is confirmed;
-//!                          memory.img: while suspended
+//!                          memory.img: while suspended; frozen: while its guest's file systems are
 //!
 //!   absent ──prepare──► stopped ──start──► running ◄──pause/resume──► paused
 //!      ▲                  ▲ ▲                 │
@@ -29,6 +29,7 @@ mod machine;
 mod mend;
 mod options;
 mod paths;
+mod quiesce;
 mod rebase;
 mod record;
 mod resize;
@@ -144,6 +145,9 @@ impl QemuHypervisor {
             taps.push(self.taps.open_tap(nic).await?);
         }
         let state = if saved { Some(suspend::send(&files.memory())?) } else { None };
+        if !saved {
+            remove(&files.frozen())?;
+        }
         let process = launch::launch(shared, vm, &files, &record, taps, state).await?;
         let machine = Machine::new(&vm.id, files, process);
         let up = async {

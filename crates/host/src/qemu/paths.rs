@@ -62,6 +62,11 @@ impl VmFiles {
         self.dir.join("memory.img")
     }
 
+    /// There while its guest's file systems are frozen.
+    pub(super) fn frozen(&self) -> Utf8PathBuf {
+        self.dir.join("frozen")
+    }
+
     pub(super) fn config_drive(&self) -> Utf8PathBuf {
         self.dir.join("config.img")
     }

@@ -14,7 +14,7 @@ use super::paths::{self, VmFiles};
 use super::record::{Record, Users};
 use super::slots::Slots;
 use super::volume::Access;
-use super::{GIB, argv, blank, drive, launch};
+use super::{GIB, argv, blank, drive, launch, quiesce};
 use crate::files::{self, ImageInfo, create_overlay, inspect_image, remove};
 use crate::ledger::Thing;
 use crate::plan::VmPlan;
@@ -88,6 +88,9 @@ impl Shared {
         lock(&self.fallen).remove(&machine.id);
         lock(&self.running).insert(machine.id.clone(), Arc::clone(&machine));
         tokio::spawn(machine::watch(Arc::clone(self), Arc::clone(&machine)));
+        if machine.files.frozen().exists() {
+            tokio::spawn(quiesce::thaw_left(Arc::clone(&machine)));
+        }
         machine
     }
 

@@ -9,7 +9,6 @@ use camino::Utf8Path;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::agent;
 use super::launch::image_of;
 use super::machine::Machine;
 use super::paths::VmFiles;
@@ -48,7 +47,14 @@ impl Machine {
             "file": {"driver": "file", "filename": name, "discard": "unmap"},
         });
         monitor.execute("blockdev-add", node).await?;
-        self.begin(&monitor).await?;
+        let job = json!({
+            "job-id": NAME, "device": "root", "target": NAME, "sync": "full", "auto-dismiss": false,
+        });
+        let begin = {
+            let monitor = monitor.clone();
+            async move { Ok(monitor.execute("blockdev-backup", job).await?) }
+        };
+        self.while_quiet(&monitor, begin).await?;
         let copied = ended(&monitor).await;
         abandon(&monitor).await;
         copied?;
@@ -56,33 +62,6 @@ impl Machine {
         let synced = File::open(to).and_then(|file| file.sync_all());
         synced.map_err(|error| file_error("writing", to, error))?;
         Ok(DiskImage { format: "qcow2".into(), virtual_size: bytes })
-    }
-
-    /// A frozen guest must be thawed whatever becomes of the caller, so this goes on by itself.
-    async fn begin(&self, monitor: &Client) -> Result<()> {
-        let job = json!({
-            "job-id": NAME, "device": "root", "target": NAME, "sync": "full", "auto-dismiss": false,
-        });
-        let (monitor, files) = (monitor.clone(), self.files.clone());
-        let begun = tokio::spawn(async move {
-            let agent = agent::connect(&monitor, &files).await;
-            let frozen = match agent {
-                Ok(mut agent) => agent.freeze().await.map(|()| agent),
-                Err(error) => Err(error),
-            };
-            let begun = monitor.execute("blockdev-backup", job).await;
-            match frozen {
-                Ok(mut agent) => {
-                    if let Err(error) = agent.thaw().await {
-                        tracing::warn!(%error, "a guest's file systems could not be thawed");
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "a snapshot without the guest's help"),
-            }
-            begun
-        });
-        begun.await.map_err(|error| Error::Monitor(error.to_string()))??;
-        Ok(())
     }
 
     /// Gives QEMU an open file; the answer is the name by which it opens it.

@@ -92,7 +92,11 @@ impl Machine {
                 monitor.execute("blockdev-add", node).await?;
             }
             let onto = json!({"node": layers[below], "overlay": layers[at]});
-            monitor.execute("blockdev-snapshot", onto).await?;
+            let switch = {
+                let monitor = monitor.clone();
+                async move { Ok(monitor.execute("blockdev-snapshot", onto).await?) }
+            };
+            self.while_quiet(monitor, switch).await?;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, u32, &[&str])] = &[
     ("usr/bin/dropbearkey", 0o755, &[]),
     ("usr/bin/dbclient", 0o755, &["ssh"]),
     ("usr/bin/doas", 0o4755, &[]),
+    ("usr/sbin/qemu-ga", 0o755, &[]),
     ("usr/sbin/blkid", 0o755, &[]),
     ("usr/bin/lsblk", 0o755, &[]),
     ("usr/sbin/mke2fs", 0o755, &["mkfs.ext2", "mkfs.ext3", "mkfs.ext4"]),
@@ -94,6 +95,7 @@ const LINKS: &[(&str, &str)] = &[
 
 /// Our files: path, mode, text.
 pub(super) const FILES: &[(&str, u32, &str)] = &[
+    ("usr/lib/tiny/agent", 0o755, include_str!("guest/agent")),
     ("usr/lib/tiny/boot", 0o755, include_str!("guest/boot")),
     ("usr/lib/tiny/common", 0o644, include_str!("guest/common")),
     ("usr/lib/tiny/hotplug", 0o755, include_str!("guest/hotplug")),
@@ -102,6 +104,7 @@ pub(super) const FILES: &[(&str, u32, &str)] = &[
     ("usr/lib/tiny/metadata", 0o755, include_str!("guest/metadata")),
     ("usr/lib/tiny/power-button", 0o755, include_str!("guest/power-button")),
     ("usr/lib/tiny/ready", 0o755, include_str!("guest/ready")),
+    ("usr/bin/chpasswd", 0o755, include_str!("guest/chpasswd")),
     ("usr/bin/curl", 0o755, include_str!("guest/curl")),
     ("usr/bin/sudo", 0o755, include_str!("guest/sudo")),
     ("usr/bin/mkfs", 0o755, include_str!("guest/mkfs")),
