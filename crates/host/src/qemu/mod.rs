@@ -138,7 +138,8 @@ impl QemuHypervisor {
             true => std::mem::take(&mut record.slots),
             false => Slots::default(),
         };
-        record.slots = before.arrange(&slots::devices(vm), saved);
+        let spare = slots::spare_ports(shared.verdict().await.accelerator);
+        record.slots = before.arrange(&slots::devices(vm), spare, saved);
         record.write(&files)?;
         let mut taps = Vec::with_capacity(vm.nics.len());
         for nic in &vm.nics {

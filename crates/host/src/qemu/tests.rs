@@ -49,7 +49,7 @@ fn inherited() -> Inherited {
 }
 
 fn slots(vm: &VmPlan) -> Slots {
-    Slots::default().arrange(&slots::devices(vm), false)
+    Slots::default().arrange(&slots::devices(vm), 16, false)
 }
 
 /// Of files with these names.
@@ -216,7 +216,7 @@ fn a_rescue_disk_behind_the_others_leaves_them_their_places() {
         let disk = RootDisk { image: "/images/rescue".into(), image_format: "raw".into(), size_gib: 0 };
         let rescue = RescuePlan { disk, place: RescuePlace::Last(Drive { bus, cdrom }) };
         let vm = VmPlan { rescue: Some(rescue), ..plan() };
-        let slots = before.arrange(&slots::devices(&vm), false);
+        let slots = before.arrange(&slots::devices(&vm), 16, false);
         assert_eq!(slots.of("disk-root"), before.of("disk-root"));
         assert!(!slots.displaced());
         let line = argv::arguments(&vm, &inherited, settings, &slots);
