@@ -15,7 +15,8 @@ use super::{Guest, Sandbox};
 
 /// In each frame, by which it is known again. To IPv6's neighbour discovery an unknown option of eight bytes.
 const MARK: &[u8; 8] = b"\xc8\x01eeMARK";
-const SOON: Duration = Duration::from_millis(1500);
+/// What passes is heard long before that, even where every core is at work.
+const SOON: Duration = Duration::from_secs(5);
 /// As long as a frame of the same machine needs many times over.
 const NEVER: Duration = Duration::from_millis(60);
 
