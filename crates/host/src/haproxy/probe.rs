@@ -32,7 +32,9 @@ fn http(monitor: &MonitorPlan, to: SocketAddr, patience: Duration) -> std::io::R
     let host = monitor.domain.clone().unwrap_or_else(|| to.ip().to_string());
     let MonitorPlan { method, path, http_version, .. } = monitor;
     stream.set_write_timeout(Some(patience))?;
-    write!(stream, "{method} {path} HTTP/{http_version}\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    // In one segment: a member that answers before it has read everything would have its answer lost by a reset.
+    let request = format!("{method} {path} HTTP/{http_version}\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let (mut said, mut buffer) = (Vec::new(), [0; 256]);
     // `HTTP/1.1 200`
     while said.len() < 12 {
