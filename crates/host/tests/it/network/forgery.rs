@@ -10,7 +10,7 @@ use host::{MetadataAnswer, MetadataCaller, MetadataSource, Network};
 
 use super::frames::*;
 use super::plans::*;
-use super::sandbox::{command, within};
+use super::sandbox::command;
 use super::{Guest, Sandbox};
 
 /// In each frame, by which it is known again. To IPv6's neighbour discovery an unknown option of eight bytes.
@@ -163,12 +163,7 @@ async fn scene(network: &host::network::LinuxNetwork, plan: &NetworkPlan) -> Sce
     for (guest, last) in guests.iter().zip([ATTACKER, VICTIM, OTHER]) {
         guest.address(&format!("{}/64", v6(last))).await;
     }
-    // The kernel answers for the attacker's link-local address once it has seen that nobody else has it.
-    within(8, "a link-local address", async || {
-        let shown = ["-6", "-o", "address", "show", "dev", "eth0", "scope", "link", "-tentative"];
-        guests[0].run("ip", &shown).await.contains(&link_local(ATTACKER).to_string())
-    })
-    .await;
+    guests[0].has_link_local().await;
     // The bridge knows where everybody is.
     assert!(guests[2].pings("10.0.0.12").await);
     Scene { attacker: Wire::of(&guests[0]).await, victim: Wire::of(&guests[1]).await, _guests: guests }

@@ -13,7 +13,7 @@ use host::network::LinuxNetwork;
 use host::plan::{NetworkPlan, PortPlan};
 use host::{Result, netns};
 
-use super::sandbox::{command, try_command};
+use super::sandbox::{command, try_command, within};
 
 pub struct Guest {
     pub namespace: NetnsName,
@@ -57,6 +57,12 @@ impl Guest {
 
     pub async fn address(&self, address: &str) {
         self.run("ip", &["address", "add", address, "dev", "eth0", "nodad"]).await;
+    }
+
+    /// The kernel speaks from its link-local address, and answers for it, once it has seen that nobody else has it.
+    pub async fn has_link_local(&self) {
+        let shown = ["-6", "-o", "address", "show", "dev", "eth0", "scope", "link", "-tentative"];
+        within(20, "a link-local address", async || self.run("ip", &shown).await.contains("fe80::")).await;
     }
 
     pub async fn run(&self, program: &str, arguments: &[&str]) -> String {

@@ -137,6 +137,7 @@ fn machines_find_their_router_and_each_other_through_it() {
         })
         .await;
         assert!(!b.run("ip", &["-6", "address"]).await.contains("2001:db8"));
+        b.has_link_local().await;
         let offer = dhcpv6(&b, MessageType::Solicit, vec![association()]).await.expect("an offer");
         assert_eq!(address(&offer), Some(b6.parse().unwrap()));
         let server = offer.opts().get(OptionCode::ServerId).unwrap().clone();
