@@ -132,9 +132,17 @@ impl Client {
         self.session.get_auth_info().map(|info| info.token.user.id)
     }
 
+    /// Of the services that have an address for us: a catalog also names those of other regions.
     pub(crate) fn service_types(&self) -> std::collections::BTreeSet<String> {
-        let catalog = self.session.get_token_catalog();
-        catalog.unwrap_or_default().into_iter().map(|service| service.service_type).collect()
+        let CloudConfig { region_name, interface, .. } = &self.config;
+        let catalog = self.session.get_token_catalog().unwrap_or_default();
+        let reachable = catalog.into_iter().filter(|service| {
+            service.endpoints.iter().any(|endpoint| {
+                (region_name.is_none() || endpoint.region == *region_name)
+                    && interface.as_ref().is_none_or(|interface| endpoint.interface == *interface)
+            })
+        });
+        reachable.map(|service| service.service_type).collect()
     }
 
     /// The body of a successful answer, which may be empty.

@@ -117,12 +117,30 @@ fn normalize(mut cloud: CloudConfig) -> Result<CloudConfig> {
     if let Some(kind) = cloud.options.get("endpoint_type").and_then(|kind| kind.clone().into_string().ok()) {
         cloud.interface = Some(kind.trim_end_matches("URL").to_owned());
     }
+    if let Some(file) = &mut cloud.cacert {
+        *file = at_home(file, std::env::var("HOME").ok());
+    }
     Ok(cloud)
+}
+
+/// `~/ca.pem`, as a shell would have it; others read the file by this name, too.
+fn at_home(path: &str, home: Option<String>) -> String {
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => format!("{}/{rest}", home.trim_end_matches('/')),
+        _ => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tilde_is_the_home_directory() {
+        assert_eq!(at_home("~/ca.pem", Some("/home/me/".into())), "/home/me/ca.pem");
+        assert_eq!(at_home("/etc/~/ca.pem", Some("/home/me".into())), "/etc/~/ca.pem");
+        assert_eq!(at_home("~/ca.pem", None), "~/ca.pem");
+    }
 
     fn file(text: &str) -> ConfigFile {
         let dir = tempfile::tempdir().unwrap();

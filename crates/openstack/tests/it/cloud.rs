@@ -141,10 +141,11 @@ fn login(inner: &mut Inner, body: &Bytes) -> Response {
         inner.valid = format!("token-{}", inner.tokens);
     }
     let base = inner.base.clone();
-    let service = |kind: &str, path: &str| {
+    let service_of = |region: &str, kind: &str, path: &str| {
         json!({"type": kind, "name": kind, "id": kind, "endpoints": [
-            {"id": format!("{kind}-x"), "interface": "public", "region": "R", "region_id": "R", "url": format!("{base}{path}")}]})
+            {"id": format!("{kind}-x"), "interface": "public", "region": region, "region_id": region, "url": format!("{base}{path}")}]})
     };
+    let service = |kind: &str, path: &str| service_of("R", kind, path);
     let token = json!({"token": {
         "methods": ["password"],
         "user": {"id": "u", "name": "me", "domain": {"id": "default", "name": "Default"}, "password_expires_at": null},
@@ -156,6 +157,7 @@ fn login(inner: &mut Inner, body: &Bytes) -> Response {
         "catalog": [
             service("identity", "/identity/v3"), service("network", "/network"),
             service("compute", "/compute/v2.1"), service("image", "/image"),
+            service("volumev3", "/volume/v3"), service_of("elsewhere", "load-balancer", "/balancers"),
         ],
     }});
     let mut response = reply(201, &token);

@@ -64,6 +64,8 @@ async fn the_probe_knows_extensions_and_microversions() {
     let capabilities = client.capabilities().await.unwrap();
     assert!(capabilities.tags() && capabilities.soft_server_groups() && !capabilities.routers());
     assert_eq!(capabilities.compute_microversion, (2, 96));
+    // The catalog has load balancers as well, in another region.
+    assert!(capabilities.volumes() && !capabilities.load_balancers());
     client.capabilities().await.unwrap();
     assert_eq!(cloud.count("GET /network/v2.0/extensions"), 1);
 }
