@@ -109,6 +109,15 @@ impl Kubernetes {
         Ok(retained(&self.get("/api/v1/persistentvolumes").await?, driver))
     }
 
+    /// Floating IPs that were given to Services and Ingresses, or are to outlive them.
+    pub async fn kept_addresses(&self) -> Look<Vec<String>> {
+        let mut kept = Vec::new();
+        for path in ["/api/v1/services", "/apis/networking.k8s.io/v1/ingresses"] {
+            kept.extend(addresses_to_keep(&self.get(path).await?));
+        }
+        Ok(kept)
+    }
+
     /// Namespaces and names of the Services with a load balancer.
     pub async fn balanced_services(&self) -> Look<Vec<(String, String)>> {
         Ok(balanced(&self.get("/api/v1/services").await?))
@@ -170,6 +179,25 @@ fn retained(volumes: &Value, driver: &str) -> Vec<String> {
         kept.then(|| text(&spec["csi"]["volumeHandle"]).to_owned())
     };
     volumes["items"].as_array().into_iter().flatten().filter_map(handle).collect()
+}
+
+/// By the annotations of upstream's controllers.
+fn addresses_to_keep(objects: &Value) -> Vec<String> {
+    const GIVEN: [&str; 2] =
+        ["loadbalancer.openstack.org/load-balancer-address", "octavia.ingress.kubernetes.io/floatingip"];
+    const KEEP: [&str; 2] =
+        ["loadbalancer.openstack.org/keep-floatingip", "octavia.ingress.kubernetes.io/keep-floatingip"];
+    let mut kept = Vec::new();
+    for object in objects["items"].as_array().into_iter().flatten() {
+        let annotations = &object["metadata"]["annotations"];
+        kept.extend(GIVEN.iter().filter_map(|key| annotations[*key].as_str()));
+        kept.extend(object["spec"]["loadBalancerIP"].as_str());
+        if KEEP.iter().any(|key| annotations[*key] == "true") {
+            let ingress = object["status"]["loadBalancer"]["ingress"].as_array();
+            kept.extend(ingress.into_iter().flatten().filter_map(|at| at["ip"].as_str()));
+        }
+    }
+    kept.into_iter().map(str::to_owned).collect()
 }
 
 fn balanced(services: &Value) -> Vec<(String, String)> {
@@ -337,6 +365,14 @@ mod tests {
             {"spec": {"persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": "/"}}},
         ]});
         assert_eq!(retained(&volumes, "cinder"), ["a"]);
+        let at = |ip: &str, annotations: Value| json!({"metadata": {"annotations": annotations}, "status": {"loadBalancer": {"ingress": [{"ip": ip}]}}});
+        let objects = json!({"items": [
+            at("1.1.1.1", json!({"loadbalancer.openstack.org/keep-floatingip": "true"})),
+            at("2.2.2.2", json!({"octavia.ingress.kubernetes.io/keep-floatingip": "false"})),
+            at("3.3.3.3", json!({"octavia.ingress.kubernetes.io/floatingip": "3.3.3.3"})),
+            {"metadata": {}, "spec": {"type": "LoadBalancer", "loadBalancerIP": "4.4.4.4"}},
+        ]});
+        assert_eq!(addresses_to_keep(&objects), ["1.1.1.1", "3.3.3.3", "4.4.4.4"]);
         let service = |name: &str, kind: &str| json!({"metadata": {"namespace": "n", "name": name}, "spec": {"type": kind}});
         let services = json!({"items": [service("web", "LoadBalancer"), service("db", "ClusterIP")]});
         assert_eq!(balanced(&services), [("n".to_owned(), "web".to_owned())]);

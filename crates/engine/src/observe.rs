@@ -239,7 +239,6 @@ async fn made(
     let capabilities = cloud.capabilities().await?;
     let mut made = Made {
         security_groups: groups.iter().filter(|it| tells_of(&it.description, &cluster)).cloned().collect(),
-        floating_ips: floating_ips.iter().filter(|it| tells_of(&it.description, &cluster)).cloned().collect(),
         ..Made::default()
     };
     if capabilities.load_balancers() {
@@ -247,22 +246,42 @@ async fn made(
             let named = |kind: &str| it.name.starts_with(&format!("kube_{kind}_{cluster}_"));
             named("service") || named("ingress") || tells_of(&it.description, &cluster)
         };
-        made.load_balancers = cloud.load_balancers().await?;
+        made.load_balancers = or_none(cloud.load_balancers().await)?;
         made.load_balancers.retain(ours);
         made.load_balancers.sort_by(|a, b| a.id.cmp(&b.id));
     }
+    // A description alone is no proof: controllers write one on addresses that they were given, and leave those be that
+    // their users want to keep.
+    let serves = |ip: &&FloatingIp| {
+        let port = ip.port_id.as_deref();
+        tells_of(&ip.description, &cluster)
+            && made.load_balancers.iter().any(|balancer| port == Some(&balancer.vip_port_id))
+    };
+    made.floating_ips = floating_ips.iter().filter(serves).cloned().collect();
     if capabilities.volumes() {
         let ours = |metadata: &std::collections::BTreeMap<String, String>| {
             metadata.get(node::VOLUME_KEY).is_some_and(|of| *of == cluster)
         };
-        made.volumes = cloud.volumes().await?;
+        made.volumes = or_none(cloud.volumes().await)?;
         made.volumes.retain(|volume| ours(&volume.metadata));
         made.volumes.sort_by(|a, b| a.id.cmp(&b.id));
-        made.snapshots = cloud.volume_snapshots().await?;
+        made.snapshots = or_none(cloud.volume_snapshots().await)?;
         made.snapshots.retain(|snapshot| ours(&snapshot.metadata));
         made.snapshots.sort_by(|a, b| a.id.cmp(&b.id));
     }
     Ok(made)
+}
+
+/// Who may not list things of a kind, or where nobody serves them, has had none made either: the controllers act with the
+/// same rights.
+fn or_none<T>(listed: openstack::Result<Vec<T>>) -> Result<Vec<T>> {
+    match listed {
+        Err(error) if error.status() == Some(403) || matches!(error, openstack::Error::NoService { .. }) => {
+            tracing::warn!(%error, "taken for none");
+            Ok(Vec::new())
+        }
+        listed => Ok(listed?),
+    }
 }
 
 /// Does a controller's description, `.. cluster <name>` with or without more after a comma, tell of this cluster?

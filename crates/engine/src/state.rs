@@ -53,6 +53,9 @@ pub struct ClusterState {
     /// Volumes that outlive the cluster, because its user said so; known once deletion has begun.
     #[serde(default)]
     pub kept_volumes: BTreeSet<String>,
+    /// Floating IPs that were given to its Services and Ingresses, or are to outlive them; known likewise.
+    #[serde(default)]
+    pub kept_addresses: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,6 +237,7 @@ mod tests {
             auth_url: None,
             wanted: sample::wanted(2),
             kept_volumes: BTreeSet::new(),
+            kept_addresses: Default::default(),
         }
     }
 

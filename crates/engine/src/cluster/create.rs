@@ -131,6 +131,7 @@ async fn begin(
         auth_url: None,
         wanted,
         kept_volumes: std::collections::BTreeSet::new(),
+        kept_addresses: std::collections::BTreeSet::new(),
     };
     store.save_secrets(name, &secrets)?;
     store.save_cluster(&state)?;

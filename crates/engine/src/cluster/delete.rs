@@ -33,7 +33,7 @@ pub async fn remains_of(
     Ok(removals.iter().filter(|it| !it.waits()).map(ToString::to_string).collect())
 }
 
-/// Everything of the cluster but the volumes that shall stay.
+/// Everything of the cluster but the volumes and addresses that shall stay.
 async fn to_remove(
     cloud: &dyn Cloud,
     looking: &Looking<'_>,
@@ -45,6 +45,9 @@ async fn to_remove(
     let stays = |id: &String| options.keep_volumes || kept.is_some_and(|kept| kept.contains(id));
     world.made.volumes.retain(|volume| !stays(&volume.id));
     world.made.snapshots.retain(|snapshot| !stays(&snapshot.volume_id));
+    if let Some(state) = state {
+        world.made.floating_ips.retain(|ip| !state.kept_addresses.contains(&ip.floating_ip_address));
+    }
     Ok(world)
 }
 

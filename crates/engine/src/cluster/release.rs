@@ -1,15 +1,16 @@
 //! The last that a living cluster does: give back what only its own controllers know how to, and say what shall stay.
 //!
-//! Never a reason to stop: whatever is not given back here is found in the cloud by the cluster's name.
+//! Whatever is not given back here is found in the cloud by the cluster's name. A cluster that does not answer at all is
+//! no reason to stop.
 
 use std::time::{Duration, Instant};
 
 use openstack::Deadline;
 
-use crate::kubernetes::Kubernetes;
+use crate::kubernetes::{Kubernetes, Look};
 use crate::progress::{Progress, step};
 use crate::state::{ClusterState, Phase, Store};
-use crate::{Addon, Result};
+use crate::{Addon, Error, Result};
 
 const DRIVER: &str = "cinder.csi.openstack.org";
 /// A controller that is alive answers in seconds; on a slow machine in some more.
@@ -17,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_secs(2);
 
 /// Services lose their load balancers by the controller that made them, which also cleans up in load balancers that it
-/// shares with others. Volumes to be kept are written into `state`.
+/// shares with others. Volumes and
+/// addresses to be kept are written into `state`.
 pub(super) async fn release(
     state: &mut ClusterState,
     store: &Store,
@@ -39,17 +41,25 @@ pub(super) async fn release(
             return Ok(());
         }
         if state.wanted.addons.contains(&Addon::CinderCsi) {
-            match kubernetes.retained_volumes(DRIVER).await {
-                Ok(volumes) => state.kept_volumes.extend(volumes),
-                Err(reason) => progress.note(&reason),
-            }
+            state.kept_volumes.extend(told(kubernetes.retained_volumes(DRIVER).await)?);
         }
+        state.kept_addresses.extend(told(kubernetes.kept_addresses().await)?);
         if state.wanted.addons.contains(&Addon::CloudControllerManager) {
             give_back_services(&kubernetes, deadline, progress).await;
         }
         Ok(())
     })
     .await
+}
+
+/// A cluster that answers must say what is to be kept: what is deleted for want of an answer is lost.
+fn told<T>(answer: Look<T>) -> Result<T> {
+    answer.map_err(|reason| {
+        Error::spec(format!(
+            "the cluster does not say which volumes and addresses are to be kept ({reason}); nothing was deleted, run the \
+             command again"
+        ))
+    })
 }
 
 async fn give_back_services(kubernetes: &Kubernetes, deadline: Deadline, progress: &dyn Progress) {

@@ -55,6 +55,7 @@ impl Bench {
             server: None,
             auth_url: None,
             kept_volumes: Default::default(),
+            kept_addresses: Default::default(),
             wanted: bench.wanted.clone(),
         };
         bench.store.save_cluster(&state).unwrap();
@@ -408,6 +409,47 @@ fn what_another_clusters_controllers_made_stays() {
         let left = bench.cloud.things();
         assert_eq!((left.load_balancers.len(), left.volumes.len(), left.snapshots.len()), (1, 2, 1));
         assert_eq!((left.floating_ips.len(), left.security_groups.len(), left.servers.len()), (1, 1, 0));
+    });
+}
+
+#[test]
+fn addresses_that_somebody_wants_to_keep_stay() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        let ours = bench.wanted.cluster_name();
+        bench.cloud.edit(|things| {
+            made_by_controllers(things, &ours);
+            let address = |id: &str, port_id: Option<String>| FloatingIp {
+                id: id.into(),
+                floating_ip_address: id.into(),
+                port_id,
+                ..things.floating_ips.last().unwrap().clone()
+            };
+            // A Service that is gone has left its address on purpose; what an Ingress was given is described as ours.
+            let port = things.floating_ips.last().unwrap().port_id.clone();
+            let addresses = [address("left", None), address("given", port)];
+            things.floating_ips.extend(addresses);
+        });
+        let mut state = bench.store.cluster("demo").unwrap().unwrap();
+        state.kept_addresses.insert("given".into());
+        bench.store.save_cluster(&state).unwrap();
+        bench.delete().await.unwrap();
+        let left = bench.cloud.things();
+        let ids: Vec<&str> = left.floating_ips.iter().map(|ip| ip.id.as_str()).collect();
+        assert_eq!(ids, ["left", "given"]);
+        assert!(left.load_balancers.is_empty() && left.ports.is_empty());
+    });
+}
+
+#[test]
+fn where_load_balancers_may_not_be_listed_the_rest_goes() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        bench.cloud.forbid_load_balancers();
+        bench.delete().await.unwrap();
+        assert_eq!(bench.cloud.things(), Things::default());
     });
 }
 

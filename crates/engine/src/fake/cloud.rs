@@ -68,6 +68,9 @@ impl Cloud for FakeCloud {
         self.change(|inner, _| take(&mut inner.things.credentials, |it| it.id == id))
     }
     async fn load_balancers(&self) -> Result<Vec<LoadBalancer>> {
+        if self.lock().no_load_balancers {
+            return Err(status(403, "Policy does not allow this request to be performed."));
+        }
         self.read(|things| things.load_balancers.clone())
     }
     /// Each look moves one that goes on, and at last its port goes with it.
@@ -77,6 +80,9 @@ impl Cloud for FakeCloud {
             if things.load_balancers[at].provisioning_status == "PENDING_DELETE" {
                 let gone = things.load_balancers.remove(at);
                 things.ports.retain(|port| port.id != gone.vip_port_id);
+                for ip in &mut things.floating_ips {
+                    ip.port_id.take_if(|port| *port == gone.vip_port_id);
+                }
                 return Some(gone);
             }
             Some(things.load_balancers[at].clone())

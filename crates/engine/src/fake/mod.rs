@@ -39,6 +39,7 @@ struct Inner {
     changes: u32,
     broken_server: Option<String>,
     restricted: bool,
+    no_load_balancers: bool,
 }
 
 #[derive(Default)]
@@ -75,6 +76,11 @@ impl FakeCloud {
     /// From now on we are logged in by a restricted application credential.
     pub fn restrict(&self) {
         self.lock().restricted = true;
+    }
+
+    /// As of a member of the project without a role of Octavia's.
+    pub fn forbid_load_balancers(&self) {
+        self.lock().no_load_balancers = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,7 +1,7 @@
 //! The way down. Everything that carries the mark goes, in an order in which nothing holds anything else.
 //!
-//! What controllers inside the cluster made goes after the servers, or they would make it again, and before the
-//! network, which it holds.
+//! What controllers inside the cluster made goes after the servers, or they would make it again, and before the network,
+//! which it holds.
 
 use std::fmt;
 
@@ -100,6 +100,10 @@ pub(crate) fn plan_removal(world: &World) -> Vec<Removal> {
     for server in &world.servers {
         steps.push(Removal::AwaitServerGone { id: server.id.clone(), name: server.name.clone() });
     }
+    // Known as a load balancer's only while that is there.
+    for ip in world.floating_ips.iter().chain(&world.made.floating_ips) {
+        steps.push(Removal::FloatingIp { id: ip.id.clone(), address: ip.floating_ip_address.clone() });
+    }
     for balancer in &world.made.load_balancers {
         steps.push(Removal::LoadBalancer { id: balancer.id.clone(), name: balancer.name.clone() });
     }
@@ -117,9 +121,6 @@ pub(crate) fn plan_removal(world: &World) -> Vec<Removal> {
     }
     for volume in &world.made.volumes {
         steps.push(Removal::AwaitVolumeGone { id: volume.id.clone(), name: volume.name.clone() });
-    }
-    for ip in world.floating_ips.iter().chain(&world.made.floating_ips) {
-        steps.push(Removal::FloatingIp { id: ip.id.clone(), address: ip.floating_ip_address.clone() });
     }
     for router in world.routers.iter().filter(|router| !router.routes.is_empty()) {
         steps.push(Removal::Routes { router: router.id.clone(), left: Vec::new() });
@@ -187,9 +188,8 @@ impl Removal {
             | Removal::AwaitSnapshotGone { .. }
             | Removal::Volume { .. }
             | Removal::AwaitVolumeGone { .. } => "Volumes",
-            Removal::FloatingIp { .. } | Removal::Routes { .. } | Removal::Port { .. } => {
-                "Ports and floating IPs"
-            }
+            Removal::FloatingIp { .. } => "Floating IPs",
+            Removal::Routes { .. } | Removal::Port { .. } => "Ports and routes",
             Removal::RouterInterface { .. }
             | Removal::Router { .. }
             | Removal::Subnet { .. }
