@@ -20,6 +20,10 @@ may() { as_looker auth can-i "$@"; }
 check "may get" test "$(may get pods)" = yes
 check "may not create" test "$(may create pods 2>/dev/null)" = no
 check "may not see secrets" test "$(may get secrets 2>/dev/null)" = no
+check "nor run anything in a pod" test "$(may get pods --subresource=exec 2>/dev/null)" = no
+check "nor reach through to a kubelet" test "$(may get nodes --subresource=proxy 2>/dev/null)" = no
 refused() { ! as_looker create configmap theirs --from-literal=a=b 2>"$work/refused" && grep -qi forbidden "$work/refused"; }
 check "and is refused what it may not" refused
+openstack role add --user looker --project admin member
+check "a member runs things in pods" test "$(may get pods --subresource=exec -n default)" = yes
 openstack user delete looker

@@ -264,6 +264,7 @@ mod tests {
             ca_key: pem("ca key"),
             admin_certificate: pem("admin"),
             admin_key: pem("admin key"),
+            admin_until: None,
             ca_hash: String::new(),
             webhook_certificate: String::new(),
             webhook_key: String::new(),

@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::pki::{Pki, Token};
+use crate::pki::{self, Pki, Token};
 use crate::{Error, Result, Wanted};
 
 const CLUSTER: &str = "cluster.json";
@@ -136,7 +136,9 @@ impl Store {
         write_json(&self.dir(&state.wanted.name).join(CLUSTER), state)
     }
     pub(crate) fn secrets(&self, name: &str) -> Result<Option<Secrets>> {
-        read(&self.dir(name).join(SECRETS))
+        let Some(mut secrets) = read::<Secrets>(&self.dir(name).join(SECRETS))? else { return Ok(None) };
+        secrets.pki = secrets.pki.lasting(pki::today())?;
+        Ok(Some(secrets))
     }
     pub(crate) fn save_secrets(&self, name: &str, secrets: &Secrets) -> Result<()> {
         write_json(&self.dir(name).join(SECRETS), secrets)

@@ -185,7 +185,8 @@ fn ingress_config(inputs: &Inputs<'_>, credential: &Credential) -> Value {
 }
 
 /// Who may do what, for a start: the project's members everything but Kubernetes' own namespace and secrets there,
-/// its readers look.
+/// its readers look. The webhook does not see subresources, so that what a look could do there is kept from it: see
+/// [`crate::bootstrap`]'s conditions.
 fn policy(project: &str) -> Result<Value> {
     let rule = |role: &str, resources: Value, others: Value| {
         json!({

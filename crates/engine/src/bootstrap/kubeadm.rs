@@ -15,9 +15,23 @@ pub(crate) const API_PORT: u16 = 6443;
 /// Where kubeadm looks for changes to the control plane's static pods.
 pub(super) const PATCHES: &str = "/etc/cumulet/patches";
 
+/// kubeadm renews certificates in upgrades, at a year's default a cluster that has had none is dead. Shorter than the
+/// authorities' ten years.
+const CERTIFICATES_LIVE: &str = "78840h0m0s";
+
 /// On the control plane: by what the API server asks the webhook of Keystone, and the webhook's own key.
 pub(crate) const WEBHOOK_DIR: &str = "/etc/kubernetes/cumulet";
 pub(crate) const WEBHOOK_PORT: u16 = 8443;
+
+/// Of whom the webhook is asked. Asked of everybody, each refusal of RBAC's would wait for it, and kubeadm, which begins
+/// with a request that is refused, would wait for what only it can make run.
+const OF_THE_CLOUD: &str = "'alpha.kubernetes.io/identity/roles' in request.extra";
+/// A webhook that takes `nodes/proxy` for `nodes` would let whoever may look run commands in any pod: a `get` is enough
+/// to open a stream.
+const NO_WAY_IN_FOR_READERS: &str = "!has(request.resourceAttributes) \
+    || !has(request.resourceAttributes.subresource) \
+    || !(request.resourceAttributes.subresource in ['attach', 'exec', 'portforward', 'proxy']) \
+    || request.extra['alpha.kubernetes.io/identity/roles'].exists(role, role in ['admin', 'member'])";
 
 /// The first minor version whose kubelet knows how long a crashing container may be left alone.
 const CRASH_LOOP_MINOR: u32 = 35;
@@ -47,6 +61,7 @@ pub(super) fn init(inputs: &Inputs<'_>) -> Result<String> {
         "controlPlaneEndpoint": format!("{}:{API_PORT}", inputs.api_address),
         // Making RSA keys takes an emulated CPU longer than all the rest of the certificates phase.
         "encryptionAlgorithm": "ECDSA-P256",
+        "certificateValidityPeriod": CERTIFICATES_LIVE,
         "networking": {
             "dnsDomain": "cluster.local",
             "podSubnet": wanted.pod_cidr.to_string(),
@@ -116,8 +131,6 @@ pub(super) fn webhook_files(pki: &Pki) -> Result<Vec<(&'static str, String)>> {
         "contexts": [{ "name": "webhook", "context": { "cluster": "webhook", "user": "webhook" } }],
         "current-context": "webhook",
     });
-    // The webhook is asked of the cloud's users alone. Asked of everybody, each refusal of RBAC's would wait for it, and
-    // kubeadm, which begins with a request that is refused, would wait for what only it can make run.
     let authorization = json!({
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AuthorizationConfiguration",
@@ -138,7 +151,7 @@ pub(super) fn webhook_files(pki: &Pki) -> Result<Vec<(&'static str, String)>> {
                         "type": "KubeConfigFile",
                         "kubeConfigFile": format!("{WEBHOOK_DIR}/webhook.yaml"),
                     },
-                    "matchConditions": [{ "expression": "'alpha.kubernetes.io/identity/roles' in request.extra" }],
+                    "matchConditions": [{ "expression": OF_THE_CLOUD }, { "expression": NO_WAY_IN_FOR_READERS }],
                 },
             },
         ],

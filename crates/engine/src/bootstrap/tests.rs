@@ -12,6 +12,7 @@ fn pki() -> Pki {
         ca_key: "-----BEGIN PRIVATE KEY-----\nS0VZ\n-----END PRIVATE KEY-----\n".into(),
         admin_certificate: String::new(),
         admin_key: String::new(),
+        admin_until: None,
         ca_hash: "sha256:00ff".into(),
         webhook_certificate: "-----BEGIN CERTIFICATE-----\nV0VC\n-----END CERTIFICATE-----\n".into(),
         webhook_key: "-----BEGIN PRIVATE KEY-----\nS0VZ\n-----END PRIVATE KEY-----\n".into(),
