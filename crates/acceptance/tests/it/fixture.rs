@@ -120,6 +120,12 @@ impl Fixture {
             // A volume of its own: it is of no use to anybody else then.
             self.make_volume(noun).await;
         }
+        if noun == "snapshots" && self.ids.contains_key(&(service, noun)) {
+            // Somebody may have reserved or attached the first one's.
+            self.make_volume("snapshots").await;
+            let own = self.id("volume of", "snapshots").to_owned();
+            self.ids.insert(("volume", "volumes"), own);
+        }
         if noun == "group_snapshots" {
             self.make_group(noun).await;
         }
