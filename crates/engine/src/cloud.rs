@@ -75,6 +75,7 @@ pub trait Cloud: Send + Sync {
     async fn delete_floating_ip(&self, id: &str) -> Result<()>;
     async fn delete_security_group(&self, id: &str) -> Result<()>;
     async fn delete_server(&self, id: &str) -> Result<()>;
+    async fn force_delete_server(&self, id: &str) -> Result<()>;
     async fn delete_server_group(&self, id: &str) -> Result<()>;
     async fn delete_keypair(&self, name: &str) -> Result<()>;
 }
@@ -249,6 +250,9 @@ impl Cloud for openstack::Client {
     }
     async fn delete_server(&self, id: &str) -> Result<()> {
         openstack::Client::delete_server(self, id).await
+    }
+    async fn force_delete_server(&self, id: &str) -> Result<()> {
+        openstack::Client::force_delete_server(self, id).await
     }
     async fn delete_server_group(&self, id: &str) -> Result<()> {
         openstack::Client::delete_server_group(self, id).await

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::{Options, delete_cluster, forget_cluster, list_clusters, remains_of};
 use crate::execute::Executor;
-use crate::fake::{FakeCloud, Things};
+use crate::fake::{FakeCloud, MADE_OF, Things};
 use crate::observe::{Looking, observe};
 use crate::pki::{Pki, Token};
 use crate::plan::{plan_create, sample};
@@ -448,6 +448,33 @@ fn where_load_balancers_may_not_be_listed_the_rest_goes() {
         let bench = Bench::new();
         bench.create().await.unwrap();
         bench.cloud.forbid_load_balancers();
+        bench.delete().await.unwrap();
+        assert_eq!(bench.cloud.things(), Things::default());
+    });
+}
+
+#[test]
+fn a_snapshot_that_waits_for_what_was_made_of_it_goes_after_that() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        let ours = bench.wanted.cluster_name();
+        bench.cloud.edit(|things| {
+            made_by_controllers(things, &ours);
+            let of = things.snapshots[0].id.clone();
+            things.volumes.last_mut().unwrap().metadata.insert(MADE_OF.into(), of);
+        });
+        bench.delete().await.unwrap();
+        assert_eq!(bench.cloud.things(), Things::default());
+    });
+}
+
+#[test]
+fn a_cloud_that_keeps_deleted_servers_is_told_to_let_them_go() {
+    runtime().block_on(async {
+        let bench = Bench::new();
+        bench.create().await.unwrap();
+        bench.cloud.reclaim_later();
         bench.delete().await.unwrap();
         assert_eq!(bench.cloud.things(), Things::default());
     });

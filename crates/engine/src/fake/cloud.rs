@@ -10,7 +10,7 @@ use openstack::{
     Router, SecurityGroup, SecurityGroupRule, Server, ServerGroup, Subnet, Taggable, Volume, VolumeSnapshot,
 };
 
-use super::{FakeCloud, status, take};
+use super::{FakeCloud, MADE_OF, status, take};
 use crate::Cloud;
 
 #[async_trait]
@@ -123,7 +123,13 @@ impl Cloud for FakeCloud {
         found.ok_or_else(|| status(404, "no such snapshot"))
     }
     async fn delete_volume_snapshot(&self, id: &str) -> Result<()> {
-        self.change(|inner, _| take(&mut inner.things.snapshots, |it| it.id == id))
+        self.change(|inner, _| {
+            if inner.things.volumes.iter().any(|it| it.metadata.get(MADE_OF).is_some_and(|of| of == id)) {
+                // Accepted, and given up by the driver.
+                return Ok(());
+            }
+            take(&mut inner.things.snapshots, |it| it.id == id)
+        })
     }
     async fn set_router_routes(&self, router: &str, routes: &[Route]) -> Result<()> {
         self.change(|inner, _| {
@@ -282,6 +288,14 @@ impl Cloud for FakeCloud {
         self.change(|inner, _| inner.delete_security_group(id))
     }
     async fn delete_server(&self, id: &str) -> Result<()> {
+        self.change(|inner, _| {
+            let status_then = if inner.reclaims_later { "SOFT_DELETED" } else { "DELETING" };
+            let server = inner.things.servers.iter_mut().find(|server| server.id == id);
+            server.ok_or_else(|| status(404, "no such server"))?.status = status_then.into();
+            Ok(())
+        })
+    }
+    async fn force_delete_server(&self, id: &str) -> Result<()> {
         self.change(|inner, _| {
             let server = inner.things.servers.iter_mut().find(|server| server.id == id);
             server.ok_or_else(|| status(404, "no such server"))?.status = "DELETING".into();

@@ -40,7 +40,11 @@ struct Inner {
     broken_server: Option<String>,
     restricted: bool,
     no_load_balancers: bool,
+    reclaims_later: bool,
 }
+
+/// A volume's metadata here: the snapshot that it was made of, which cannot go before it.
+pub(crate) const MADE_OF: &str = "made-of";
 
 #[derive(Default)]
 pub(crate) struct FakeCloud(Mutex<Inner>);
@@ -81,6 +85,11 @@ impl FakeCloud {
     /// As of a member of the project without a role of Octavia's.
     pub fn forbid_load_balancers(&self) {
         self.lock().no_load_balancers = true;
+    }
+
+    /// Deleted servers are kept for a while, with their volumes.
+    pub fn reclaim_later(&self) {
+        self.lock().reclaims_later = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -139,6 +139,11 @@ impl Client {
     pub async fn delete_server(&self, id: &str) -> Result<()> {
         self.run(&Call::delete(Service::Compute, format!("servers/{id}"))).await
     }
+    /// One that was deleted already and waits to be reclaimed, too.
+    pub async fn force_delete_server(&self, id: &str) -> Result<()> {
+        let path = format!("servers/{id}/action");
+        self.run(&Call::post(Service::Compute, path, json!({ "forceDelete": null }))).await
+    }
     /// The last `lines` lines of the serial console.
     pub async fn console_log(&self, id: &str, lines: u32) -> Result<String> {
         let body = json!({ "os-getConsoleOutput": { "length": lines } });
