@@ -13,7 +13,7 @@ use crate::plane::Wakes;
 use crate::ports::addresses::Wanted;
 use crate::ports::{self, LOAD_BALANCER, Port};
 use crate::subnets::Subnet;
-use crate::{Neutron, fault, networks, qos, subnets};
+use crate::{Neutron, fault, networks, qos, subnets, trunks};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubnetBrief {
@@ -89,6 +89,7 @@ impl Neutron {
         let mac = ports::macs::free(tx, vip.network_id).await?;
         let device = device_of(vip.balancer_id);
         let mut port = Port::internal(vip.project_id, vip.network_id, LOAD_BALANCER, &device, mac);
+        port.balancer_id = vip.balancer_id.into();
         port.standard.name =
             if vip.is_leg { format!("octavia-{device}-members") } else { format!("octavia-{device}") };
         port.qos_policy_id = vip.qos_policy_id.into();
@@ -118,7 +119,7 @@ impl Neutron {
         ports::store::update(tx, ctx, &before, &after).await
     }
 
-    /// Gives an existing port to a load balancer.
+    /// Gives an existing port to a load balancer; 409 for one that something else has.
     pub async fn bind_vip(
         &self,
         tx: &mut Tx,
@@ -128,7 +129,9 @@ impl Neutron {
         qos_policy_id: &str,
     ) -> Result<(PortView, Wakes)> {
         let (before, _) = ports::store::visible(tx, ctx, port_id).await?;
+        check_free(tx, &before.port).await?;
         let mut after = before.clone();
+        after.port.balancer_id = balancer_id.into();
         after.port.device_id = device_of(balancer_id);
         after.port.device_owner = LOAD_BALANCER.into();
         if !qos_policy_id.is_empty() {
@@ -141,10 +144,17 @@ impl Neutron {
         Ok((load::one(tx, after).await?, wakes))
     }
 
-    /// The load balancer goes: its own port with it, one that was given is free again. One that is gone is fine.
-    pub async fn release_vip(&self, tx: &mut Tx, ctx: &Ctx, port_id: &str, own: bool) -> Result<Wakes> {
+    /// The load balancer lets go: its own port is deleted, one that was given is free again. One that is gone is fine.
+    pub async fn release_vip(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        balancer_id: &str,
+        port_id: &str,
+        own: bool,
+    ) -> Result<Wakes> {
         let before = match ports::store::visible(tx, ctx, port_id).await {
-            Ok((full, _)) if full.port.device_owner == LOAD_BALANCER => full,
+            Ok((full, _)) if full.port.balancer_id == balancer_id => full,
             Ok(_) => return Ok(Wakes::default()),
             Err(e) if e.is_not_found() => return Ok(Wakes::default()),
             Err(e) => return Err(e),
@@ -153,6 +163,7 @@ impl Neutron {
             return ports::store::delete(tx, ctx, &before).await;
         }
         let mut after = before.clone();
+        after.port.balancer_id.clear();
         after.port.device_id.clear();
         after.port.device_owner.clear();
         after.port.binding_host.clear();
@@ -165,6 +176,15 @@ impl Neutron {
     pub fn wake_for(&self, wakes: &Wakes) {
         self.wake(wakes);
     }
+}
+
+/// Neither a machine nor a trunk has it, whatever its owner has written into `device_id`: the host judges nothing that
+/// comes from a load balancer's port.
+async fn check_free(tx: &mut Tx, port: &Port) -> Result<()> {
+    if !port.binding_host.is_empty() || !port.balancer_id.is_empty() {
+        return Err(fault::port_in_use(&port.standard.id, &port.network_id, &port.device_id));
+    }
+    trunks::store::check_unused(tx, &port.standard.id).await
 }
 
 /// What the real service writes into the port's `device_id`.

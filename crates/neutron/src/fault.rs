@@ -105,6 +105,15 @@ pub fn port_in_use(port_id: &str, network_id: &str, device_id: &str) -> Error {
     )
 }
 
+pub fn device_of_another(device_id: &str) -> Error {
+    conflict(
+        "DeviceIDNotOwnedByTenant",
+        format!(
+            "The following device_id {device_id} is not owned by your tenant or matches another tenants router."
+        ),
+    )
+}
+
 pub fn subnet_in_use(id: &str) -> Error {
     conflict(
         "SubnetInUse",

@@ -127,6 +127,10 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "neutron/0020_networks_of_groups",
         sql: include_str!("../migrations/0020_networks_of_groups.sql"),
     },
+    Migration {
+        name: "neutron/0021_ports_of_balancers",
+        sql: include_str!("../migrations/0021_ports_of_balancers.sql"),
+    },
 ];
 
 /// What the operator decides.

@@ -70,6 +70,7 @@ const SERVICE: Service = Service {
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "octavia/0001_nodes", sql: include_str!("../migrations/0001_nodes.sql") },
     Migration { name: "octavia/0002_catalog", sql: include_str!("../migrations/0002_catalog.sql") },
+    Migration { name: "octavia/0003_ports", sql: include_str!("../migrations/0003_ports.sql") },
 ];
 
 pub struct Octavia {

@@ -60,7 +60,8 @@ impl Neutron {
         let done: Result<(PortView, Wakes)> = db::write!(self.db, |tx| {
             let (before, _) = ports::store::visible(tx, ctx, port_id).await?;
             let port = &before.port;
-            if !port.device_id.is_empty() && port.device_id != server_id {
+            let is_anothers = !port.device_id.is_empty() && port.device_id != server_id;
+            if is_anothers || !port.balancer_id.is_empty() {
                 return Err(fault::port_in_use(port_id, &port.network_id, &port.device_id));
             }
             let mut after = before.clone();

@@ -101,6 +101,8 @@ impl Neutron {
         for chunk in server_ids.chunks(500) {
             let mut conditions = Where::default();
             conditions.among("device_id", texts(chunk)).and("device_owner LIKE ?", ["compute:%".into()]);
+            // A load balancer's port is none, whatever its owner says.
+            conditions.and("balancer_id = ''", []);
             let ports = conditions
                 .statement("SELECT * FROM port", " ORDER BY attached_at, created_at, id")
                 .rows(conn)

@@ -14,7 +14,7 @@ use super::extras;
 use super::ports::PlanPort;
 use super::store::{NetworkRows, RouterRows};
 use crate::networks::Network;
-use crate::ports::{DHCP, DhcpOption, FullPort, LOAD_BALANCER};
+use crate::ports::{DHCP, DhcpOption, FullPort};
 use crate::security_group_rules::{Rule, protocol};
 use crate::subnets::Subnet;
 use crate::trunks::SUBPORT;
@@ -121,13 +121,14 @@ pub fn default_hostname(address: IpAddr) -> String {
 
 fn port(port: &PlanPort, rules: &Arc<[RulePlan]>, rows: &NetworkRows) -> PortPlan {
     let kind = match port.device_owner.as_str() {
+        // Its link is made by the load balancer's driver and judged in its own namespace.
+        _ if port.is_balancers && port.is_bound => PortKind::Vm,
+        _ if port.is_balancers => PortKind::None,
         DHCP => PortKind::Dhcp,
         _ if port.is_router_port() => PortKind::Router,
         owner if owner.starts_with("compute:") && port.has_device => PortKind::Vm,
         // It has a link as soon as its trunk's parent has a place.
         SUBPORT if port.is_bound => PortKind::Vm,
-        // Its link is made by the load balancer's driver and judged in its own namespace.
-        LOAD_BALANCER if port.is_bound => PortKind::Vm,
         _ => PortKind::None,
     };
     let hostname = match port.fixed_ips.first() {
@@ -148,7 +149,7 @@ fn port(port: &PlanPort, rules: &Arc<[RulePlan]>, rows: &NetworkRows) -> PortPla
         kind,
         // A network that is down carries nothing.
         admin_up: port.admin_state_up && rows.network.admin_state_up,
-        port_security: port.port_security && !port.is_trusted() && port.device_owner != LOAD_BALANCER,
+        port_security: port.port_security && !port.is_trusted() && !port.is_balancers,
         allowed_address_pairs: pairs,
         rules: if port.port_security { Arc::clone(rules) } else { Arc::default() },
         dns_domain: extras::plain(&port.dns_domain),

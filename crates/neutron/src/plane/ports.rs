@@ -18,6 +18,8 @@ pub struct PlanPort {
     pub device_owner: String,
     /// It belongs to a device.
     pub has_device: bool,
+    /// A load balancer has it.
+    pub is_balancers: bool,
     /// It has a place.
     pub is_bound: bool,
     pub port_security: bool,
@@ -54,6 +56,7 @@ impl FromRow for PlanPort {
             active: row.bool("active")?,
             device_owner: row.text("device_owner")?,
             has_device: row.bool("has_device")?,
+            is_balancers: row.bool("is_balancers")?,
             is_bound: row.bool("is_bound")?,
             port_security: row.bool("port_security")?,
             pairs: row.json("allowed_address_pairs")?,
@@ -70,6 +73,7 @@ impl FromRow for PlanPort {
 const COLUMNS: &str = "id, mac_address, admin_state_up, \
     CASE WHEN status = 'ACTIVE' THEN 1 ELSE 0 END AS active, device_owner, \
     CASE WHEN device_id <> '' THEN 1 ELSE 0 END AS has_device, \
+    CASE WHEN balancer_id <> '' THEN 1 ELSE 0 END AS is_balancers, \
     CASE WHEN binding_host <> '' THEN 1 ELSE 0 END AS is_bound, \
     port_security, allowed_address_pairs, hostname, dns_name, dns_domain, extra_dhcp_opts";
 

@@ -9,7 +9,7 @@ use super::addresses::{self, Wanted};
 use super::{FullPort, Port, SPEC, macs, rules, store, view};
 use crate::plane::Wakes;
 use crate::request::{Expected, Input, View, created, list, show};
-use crate::{Neutron, networks, qos, security_groups, trunks};
+use crate::{Neutron, fault, networks, qos, routers, security_groups, trunks};
 
 const GET: Policy = Policy::new("get_port", Rule::ProjectReaderOrService);
 const CREATE: Policy = Policy::new("create_port", Rule::ProjectMemberOrService);
@@ -33,6 +33,7 @@ async fn create_one(tx: &mut Tx, ctx: &Ctx, input: &Input) -> Result<(FullPort, 
     rules::privileges(ctx, input, &network, "create")?;
     let mac = macs::free(tx, network_id).await?;
     let port = rules::create(ctx, input, &network, mac)?;
+    check_router(tx, ctx, &port).await?;
     qos::store::usable(tx, ctx, &port.qos_policy_id).await?;
     let groups = match input.parsed::<Vec<String>>("security_groups")? {
         Some(groups) => security_groups::store::check(tx, ctx, &groups).await?,
@@ -44,6 +45,19 @@ async fn create_one(tx: &mut Tx, ctx: &Ctx, input: &Input) -> Result<(FullPort, 
     rules::check_security(&port, &groups)?;
     let wanted: Option<Vec<Wanted>> = input.parsed("fixed_ips")?;
     store::create(tx, ctx, port, wanted.as_deref(), groups).await
+}
+
+/// What says that it is a router's is one to the whole plane: only its owner's ports can be.
+async fn check_router(tx: &mut Tx, ctx: &Ctx, port: &Port) -> Result<()> {
+    if ctx.is_admin() || !port.is_router_port() {
+        return Ok(());
+    }
+    match routers::store::find(tx, &port.device_id).await? {
+        Some(full) if full.router.standard.project_id != port.standard.project_id => {
+            Err(fault::device_of_another(&port.device_id))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn create(
@@ -97,6 +111,9 @@ async fn update(
             after.fixed_ips = addresses::allocate(tx, &after.port, Some(&wanted), &before.fixed_ips).await?;
         }
         rules::check_owner_kept(&before.port, &after.port)?;
+        if !before.port.is_router_port() {
+            check_router(tx, &ctx, &after.port).await?;
+        }
         if after.port.qos_policy_id != before.port.qos_policy_id {
             qos::store::may_remove(tx, &ctx, &before.port.qos_policy_id).await?;
             qos::store::usable(tx, &ctx, &after.port.qos_policy_id).await?;

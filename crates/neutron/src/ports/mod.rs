@@ -30,7 +30,7 @@ pub const DHCP: &str = "network:dhcp";
 pub const ROUTER_INTERFACE: &str = "network:router_interface";
 pub const ROUTER_GATEWAY: &str = "network:router_gateway";
 pub const FLOATING_IP: &str = "network:floatingip";
-/// The VIP of a load balancer.
+/// What ports of load balancers say; whose they are says [`Port::balancer_id`].
 pub const LOAD_BALANCER: &str = "Octavia";
 
 /// What the port's kind of interface is; only ordinary ones exist on one machine without special hardware.
@@ -72,6 +72,8 @@ pub struct Port {
     pub dns_domain: String,
     pub dhcp_options: Vec<DhcpOption>,
     pub propagate_uplink_status: bool,
+    /// The load balancer that has it; ''. Owners may write what they like into `device_owner`, but not this.
+    pub balancer_id: String,
 }
 
 /// An option of `extra_dhcp_opts`: a name as dnsmasq has it, or a number.
@@ -133,6 +135,7 @@ impl FromRow for Port {
             dns_domain: row.text("dns_domain")?,
             dhcp_options: row.json("extra_dhcp_opts")?,
             propagate_uplink_status: row.bool("uplink_status")?,
+            balancer_id: row.text("balancer_id")?,
         })
     }
 }
@@ -167,6 +170,7 @@ impl Port {
             dns_domain: String::new(),
             dhcp_options: Vec::new(),
             propagate_uplink_status: true,
+            balancer_id: String::new(),
         }
     }
 
@@ -192,6 +196,7 @@ impl Port {
             ("dns_domain", (&self.dns_domain).into()),
             ("extra_dhcp_opts", rows::json(&self.dhcp_options)),
             ("uplink_status", self.propagate_uplink_status.into()),
+            ("balancer_id", (&self.balancer_id).into()),
         ]);
         columns
     }

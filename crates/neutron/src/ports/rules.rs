@@ -75,6 +75,7 @@ pub fn create(ctx: &Ctx, input: &Input, network: &Network, mac: String) -> Resul
         dns_domain: input.text("dns_domain").unwrap_or("").into(),
         dhcp_options: dhcp_options(input, &[])?.unwrap_or_default(),
         propagate_uplink_status: input.flag("propagate_uplink_status").unwrap_or(true),
+        balancer_id: String::new(),
     };
     if let Some(profile) = input.value("binding:profile").filter(|p| p.is_object()) {
         port.binding_profile = profile.clone();

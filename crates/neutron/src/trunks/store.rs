@@ -120,6 +120,9 @@ async fn eligible(tx: &mut Tx, ctx: &Ctx, port_id: &str) -> Result<FullPort> {
     if sql("SELECT id FROM trunk WHERE port_id = $1").bind(port_id).exists(tx).await? {
         return Err(rules::is_parent(port_id));
     }
+    if !port.port.balancer_id.is_empty() {
+        return Err(fault::port_in_use(port_id, &port.port.network_id, &port.port.device_id));
+    }
     Ok(port)
 }
 

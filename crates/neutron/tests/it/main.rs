@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 mod auto_topology;
+mod balancers;
 mod beyond;
 mod cloud;
 mod compute;

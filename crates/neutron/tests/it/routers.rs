@@ -103,6 +103,27 @@ async fn an_interface_can_be_a_port_of_ones_own() {
 }
 
 #[tokio::test]
+async fn nobody_plugs_into_anothers_router() {
+    let cloud = Cloud::start().await;
+    let router = id(&cloud.make("routers", "router", json!({"name": "r"})).await);
+    let network = id(&cloud.make_as("bob", "networks", "network", json!({})).await);
+    let port = id(&cloud.make_as("bob", "ports", "port", json!({"network_id": network})).await);
+    for owner in ["network:router_interface", "network:router_gateway"] {
+        let body = json!({"port": {"network_id": network, "device_owner": owner, "device_id": router}});
+        cloud.post("bob", "/v2.0/ports", body).await.refused(409, "DeviceIDNotOwnedByTenant");
+        let body = json!({"port": {"device_owner": owner, "device_id": router}});
+        let path = format!("/v2.0/ports/{port}");
+        cloud.put("bob", &path, body).await.refused(409, "DeviceIDNotOwnedByTenant");
+    }
+    // Nor in two steps.
+    let path = format!("/v2.0/ports/{port}");
+    let body = json!({"port": {"device_owner": "network:router_interface"}});
+    cloud.put("bob", &path, body).await.ok(200);
+    let body = json!({"port": {"device_id": router}});
+    cloud.put("bob", &path, body).await.refused(400, "InvalidInput");
+}
+
+#[tokio::test]
 async fn the_gateway_comes_and_goes() {
     let cloud = Cloud::start().await;
     let router = id(&cloud.make("routers", "router", json!({"name": "r"})).await);

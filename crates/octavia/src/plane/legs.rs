@@ -121,7 +121,7 @@ impl Octavia {
                 ports(&root).into_iter().partition(|(subnet, _)| needed.contains(subnet.as_str()));
             let mut wakes = Wakes::default();
             for port in go.values() {
-                wakes.extend(self.neutron.release_vip(tx, &ctx, port, true).await?);
+                wakes.extend(self.neutron.release_vip(tx, &ctx, &root.id, port, true).await?);
             }
             write(&mut root, &stay);
             store::set_fields(tx, &root).await?;

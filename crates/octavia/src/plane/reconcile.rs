@@ -59,9 +59,10 @@ impl Octavia {
         let ctx = Ctx::internal("load-balancer");
         let done: Result<Wakes> = db::write!(self.db, |tx| {
             let own = root.fields.flag(OWN_PORT);
-            let mut wakes = self.neutron.release_vip(tx, &ctx, root.text("vip_port_id"), own).await?;
+            let vip = root.text("vip_port_id");
+            let mut wakes = self.neutron.release_vip(tx, &ctx, &root.id, vip, own).await?;
             for leg in legs::ports(root).values() {
-                wakes.extend(self.neutron.release_vip(tx, &ctx, leg, true).await?);
+                wakes.extend(self.neutron.release_vip(tx, &ctx, &root.id, leg, true).await?);
             }
             store::remove(tx, &tree.whole(&root.id)).await?;
             store::event(tx, &ctx, root, "loadbalancer.gone").await?;
