@@ -43,6 +43,7 @@ pub mod tree;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use certificates::load::Certificates;
 use db::Migration;
@@ -73,15 +74,21 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "octavia/0003_ports", sql: include_str!("../migrations/0003_ports.sql") },
 ];
 
+/// What the host has been given.
+struct Real {
+    certificates: Arc<Certificates>,
+    since: Instant,
+}
+
 pub struct Octavia {
     db: Arc<db::Db>,
     neutron: Arc<neutron::Neutron>,
     barbican: Arc<barbican::Barbican>,
     host: Arc<dyn host::LoadBalancers>,
     balancers: Waker,
-    /// Load balancers that were made real since the start, with the certificates that they got: looks at them need
-    /// not apply their networks again, nor ask for those.
-    real: Mutex<HashMap<String, Arc<Certificates>>>,
+    /// Load balancers that were made real since the start: looks at them need not apply their networks again, nor ask
+    /// for their certificates.
+    real: Mutex<HashMap<String, Real>>,
     answers: Answers<db::Reads>,
 }
 
@@ -121,14 +128,14 @@ impl Octavia {
         Router::new().fallback_service(routes.map_request(plain_version))
     }
 
-    fn real(&self) -> MutexGuard<'_, HashMap<String, Arc<Certificates>>> {
+    fn real(&self) -> MutexGuard<'_, HashMap<String, Real>> {
         // Nothing that can panic runs under this lock.
         self.real.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Of a load balancer that was made real since the start.
     fn certificates(&self, id: &str) -> Option<Arc<Certificates>> {
-        self.real().get(id).cloned()
+        self.real().get(id).map(|real| real.certificates.clone())
     }
 
     /// Starts the reconciler.

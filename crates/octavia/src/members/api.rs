@@ -138,6 +138,7 @@ async fn change_all(
                     port.as_i64().or_else(|| port.as_str()?.parse().ok()) == fields.number("protocol_port")
                 })
         });
+        let before = node.clone();
         let mut node = node;
         let updatable = |name: &str| !matches!(name, "subnet_id" | "address" | "protocol_port");
         node.fields.extend(
@@ -145,6 +146,7 @@ async fn change_all(
                 .into_iter()
                 .filter(|(name, _)| updatable(name) && own.is_none_or(|o| o.contains_key(name))),
         );
+        node.remember(&before);
         node.provisioning = PENDING_UPDATE.into();
         store::update(tx, ctx, &node).await?;
     }

@@ -6,6 +6,7 @@
 //!                    └──── every few seconds, while members are monitored ───┘ operating status
 //! ```
 
+pub mod attempts;
 pub mod legs;
 pub mod observe;
 pub mod plan;

@@ -6,13 +6,13 @@ use base::{Error, Result};
 use host::balancer::{BalancerPlan, BalancerView, Counters, Health};
 use serde_json::{Value, json};
 
-use super::plan;
+use super::{attempts, plan};
 use crate::Octavia;
 use crate::tree::{DEGRADED, DRAINING, ERROR, NO_MONITOR, Node, Noun, OFFLINE, ONLINE, Tree, store};
 
 /// The counters of each listener as they are now.
 pub async fn counters(app: &Octavia, balancer_id: &str) -> Result<BTreeMap<String, Counters>> {
-    let tree = store::tree(&mut *app.db.read().await?, balancer_id).await?;
+    let tree = attempts::served(&store::tree(&mut *app.db.read().await?, balancer_id).await?).tree;
     let Some(root) = tree.root() else { return Ok(BTreeMap::new()) };
     let Some(port) = app.neutron.port_for_metadata(root.text("vip_port_id")).await? else {
         return Ok(BTreeMap::new());

@@ -1,9 +1,9 @@
 //! Makes one load balancer real. Killed anywhere, the next activation goes on: the rows say what is pending, and the
 //! host makes nothing twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use base::{Ctx, Error, Result};
@@ -11,17 +11,20 @@ use host::balancer::BalancerPlan;
 use neutron::plane::Wakes;
 use reconcile::{Failure, Outcome, Reconciler};
 
+use super::attempts::{self, Attempt};
 use super::{legs, observe, plan};
-use crate::Octavia;
 use crate::certificates::load::{self, Certificates};
 use crate::load_balancers::OWN_PORT;
 use crate::request::Look;
 use crate::tree::{ACTIVE, ERROR, Node, PENDING_DELETE, Tree, store};
+use crate::{Octavia, Real};
 
 pub const NAME: &str = "octavia.loadbalancers";
 
 /// Between two looks at monitored members.
 const LOOK: Duration = Duration::from_secs(2);
+/// Until the host is asked again for what it has refused: that may have been its own fault.
+const RETRY: Duration = Duration::from_secs(30);
 
 pub struct Balancers(pub Arc<Octavia>);
 
@@ -73,21 +76,25 @@ impl Octavia {
     }
 
     async fn make_real(&self, tree: &Tree, root: &Node) -> Result<Outcome, Failure> {
-        let pending = tree.nodes.iter().any(|node| node.provisioning != ACTIVE);
+        let refused = attempts::refused(tree);
+        let pending = attempts::any_pending(tree);
         // Otherwise it is only looked at.
-        let known = self.certificates(&root.id).filter(|_| !pending);
+        let known = self.certificates(&root.id).filter(|_| !pending && !self.is_due(&root.id, &refused));
         let anew = known.is_none();
         let known = match known {
             Some(known) => known,
             None => Arc::new(load::all(self, &mut *self.db.read().await?, tree).await?),
         };
-        let plan = match self.apply(root, tree, &known, anew).await {
-            Ok(Some(plan)) => plan,
+        let attempts = if anew { attempts::of(tree) } else { vec![attempts::served(tree)] };
+        let (attempt, plan) = match self.first(root, &attempts, &known, anew).await {
+            Ok(Some(found)) => found,
             Ok(None) => return Ok(Outcome::Again(Duration::ZERO)),
             Err(failure) => {
                 self.real().remove(&root.id);
-                // It stays locked to its owner, who may delete it or have it made anew; so do we, again and again.
-                let settled: Result<bool> = db::write!(self.db, |tx| store::settle(tx, tree, ERROR).await);
+                // Nothing of it can be had: it stays locked to its owner, who may delete it; we try again and again.
+                let blamed = attempts::blamed(tree);
+                let settled: Result<bool> =
+                    db::write!(self.db, |tx| store::settle(tx, tree, ERROR, &blamed).await);
                 settled?;
                 return Err(failure);
             }
@@ -99,19 +106,48 @@ impl Octavia {
             ports.extend(plan.legs.iter().map(|leg| leg.port_id.clone()));
             self.neutron.set_port_status(&ports, true).await?;
         }
-        if pending {
-            let settled: Result<bool> = db::write!(self.db, |tx| store::settle(tx, tree, ACTIVE).await);
+        if pending || attempt.without != refused {
+            let settled: Result<bool> =
+                db::write!(self.db, |tx| store::settle(tx, tree, ACTIVE, &attempt.without).await);
             if !settled? {
                 return Ok(Outcome::Again(Duration::ZERO));
             }
         }
         if anew {
             self.unplug(tree, root).await?;
-            self.real().insert(root.id.clone(), known);
+            self.real().insert(root.id.clone(), Real { certificates: known, since: Instant::now() });
         }
         looked?;
         let watched = plan.pools.iter().any(|pool| pool.monitor.is_some());
-        Ok(if watched { Outcome::Again(LOOK) } else { Outcome::Done })
+        Ok(match () {
+            () if watched => Outcome::Again(LOOK),
+            () if !attempt.without.is_empty() => Outcome::Again(RETRY),
+            () => Outcome::Done,
+        })
+    }
+
+    /// Whether it is time to ask the host once more for what it has refused.
+    fn is_due(&self, id: &str, refused: &BTreeSet<String>) -> bool {
+        !refused.is_empty() && self.real().get(id).is_some_and(|real| real.since.elapsed() >= RETRY)
+    }
+
+    /// The first attempt that the host takes. None: as [`Self::apply`].
+    async fn first<'a>(
+        &self,
+        root: &Node,
+        attempts: &'a [Attempt],
+        known: &Certificates,
+        anew: bool,
+    ) -> Result<Option<(&'a Attempt, BalancerPlan)>, Failure> {
+        let mut reason: Failure = "there is nothing to apply".into();
+        for attempt in attempts {
+            match self.apply(root, &attempt.tree, known, anew).await {
+                Ok(plan) => return Ok(plan.map(|plan| (attempt, plan))),
+                Err(failure) => reason = failure,
+            }
+            tracing::warn!(balancer = root.id, without = ?attempt.without, %reason, "the host refuses a load balancer");
+        }
+        Err(reason)
     }
 
     /// None: it has got ports that it had not, and is to be looked at again.

@@ -10,7 +10,7 @@ use crate::certificates::judge::{self, Verdict};
 use crate::request::{Fields, Look, created, member, refuse, require, updated};
 use crate::tree::change::{self, target};
 use crate::tree::pages::Changed;
-use crate::tree::{Node, Noun, PENDING_UPDATE, handlers, pages, store};
+use crate::tree::{ACTIVE, Node, Noun, PENDING_UPDATE, handlers, pages, store};
 use crate::{Octavia, fault, health_monitors, listeners, members, policy, providers};
 
 const NOUN: Noun = Noun::Pool;
@@ -70,7 +70,9 @@ async fn create(
         if let Some(listener) = listener {
             let mut listener = listener.clone();
             listener.pool_id.clone_from(&node.id);
-            listener.provisioning = PENDING_UPDATE.into();
+            if listener.provisioning == ACTIVE {
+                listener.provisioning = PENDING_UPDATE.into();
+            }
             store::update(tx, &ctx, &listener).await?;
         }
         pages::fresh(tx, &node).await

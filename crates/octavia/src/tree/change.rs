@@ -19,26 +19,6 @@ pub async fn target(tx: &mut Tx, ctx: &Ctx, noun: Noun, id: &str) -> Result<Targ
     Ok(Target { tree, node })
 }
 
-/// The nodes that are busy along with this one: its pool, its listeners.
-fn affected(tree: &Tree, noun: Noun, id: &str, parent_id: &str) -> Vec<String> {
-    let listeners =
-        |pool: &str| tree.listeners_of(pool).into_iter().map(|node| node.id.clone()).collect::<Vec<_>>();
-    match noun {
-        Noun::LoadBalancer | Noun::Listener => Vec::new(),
-        Noun::Pool => listeners(id),
-        Noun::Member | Noun::HealthMonitor => {
-            let mut all = listeners(parent_id);
-            all.push(parent_id.to_owned());
-            all
-        }
-        Noun::L7Policy => vec![parent_id.to_owned()],
-        Noun::L7Rule => {
-            let listener = tree.get(Noun::L7Policy, parent_id).map(|policy| policy.parent_id.clone());
-            listener.into_iter().chain([parent_id.to_owned()]).collect()
-        }
-    }
-}
-
 /// 409 unless the load balancer may change now; then it and all who are busy with this change are pending.
 pub async fn begin(tx: &mut Tx, tree: &Tree, noun: Noun, id: &str, parent_id: &str) -> Result<()> {
     if let Some(parent) = tree.nodes.iter().find(|node| node.id == parent_id)
@@ -51,7 +31,10 @@ pub async fn begin(tx: &mut Tx, tree: &Tree, noun: Noun, id: &str, parent_id: &s
     if !store::lock(tx, balancer, &[ACTIVE], PENDING_UPDATE).await? {
         return Err(fault::immutable("Load Balancer", balancer));
     }
-    store::set_provisioning(tx, &affected(tree, noun, id, parent_id), PENDING_UPDATE).await
+    // What the host has refused stays so until somebody changes that itself.
+    let is_well = |id: &String| tree.nodes.iter().any(|node| node.id == *id && node.provisioning == ACTIVE);
+    let busy: Vec<String> = tree.affected(noun, id, parent_id).into_iter().filter(is_well).collect();
+    store::set_provisioning(tx, &busy, PENDING_UPDATE).await
 }
 
 /// A new node under a parent of a tree that was taken by [`begin`].
@@ -63,6 +46,7 @@ pub async fn create(tx: &mut Tx, ctx: &Ctx, node: &Node) -> Result<()> {
 /// The node with new fields.
 pub async fn update(tx: &mut Tx, ctx: &Ctx, target: &Target, mut node: Node) -> Result<()> {
     begin(tx, &target.tree, node.noun, &node.id, &node.parent_id).await?;
+    node.remember(&target.node);
     node.provisioning = PENDING_UPDATE.into();
     store::update(tx, ctx, &node).await
 }

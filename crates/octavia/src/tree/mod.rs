@@ -7,7 +7,8 @@
 //!                         └─ health monitor                  PENDING_UPDATE ─┼─► ACTIVE, or ERROR
 //!                                                            PENDING_DELETE ─┴─► gone
 //! ```
-//! While anything of it is pending, the load balancer is locked: that is what its own PENDING_UPDATE says.
+//! While anything of it is pending, the load balancer is locked: that is what its own PENDING_UPDATE says. What the host
+//! refuses of a change is ERROR alone: the load balancer is ACTIVE again, with all else of it ([`crate::plane::attempts`]).
 
 pub mod change;
 pub mod handlers;
@@ -15,9 +16,11 @@ pub mod pages;
 pub mod store;
 pub mod view;
 
+use std::collections::BTreeSet;
+
 use base::Result;
 use db::{FromRow, Row};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fault;
 use crate::policy::{self, Set};
@@ -148,6 +151,11 @@ pub const DEGRADED: &str = "DEGRADED";
 pub const DRAINING: &str = "DRAINING";
 pub const NO_MONITOR: &str = "NO_MONITOR";
 
+/// Of a node whose change may yet be refused: what it was when it was last served.
+const SERVED: &str = "_served";
+/// Of a load balancer that was there once.
+const MADE: &str = "_made";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     pub id: String,
@@ -228,6 +236,38 @@ impl Node {
     pub fn set(&mut self, field: &str, value: impl Into<Value>) {
         self.fields.insert(field.into(), value.into());
     }
+
+    /// Remembers what is served until the host has taken what it is changed to.
+    pub fn remember(&mut self, before: &Node) {
+        let served = match before.provisioning.as_str() {
+            ACTIVE => Some(json!({"fields": before.fields, "pool_id": before.pool_id})),
+            _ => before.fields.get(SERVED).cloned(),
+        };
+        if let Some(served) = served {
+            self.fields.insert(SERVED.into(), served);
+        }
+    }
+
+    /// The host has taken it. False: that was known.
+    pub fn settle(&mut self) -> bool {
+        match self.noun {
+            Noun::LoadBalancer => self.fields.insert(MADE.into(), true.into()).is_none(),
+            _ => self.fields.remove(SERVED).is_some(),
+        }
+    }
+
+    /// Whether the host has ever taken this load balancer.
+    pub fn was_made(&self) -> bool {
+        self.fields.contains_key(MADE)
+    }
+
+    /// As it was last served; None: never.
+    fn served(&self) -> Option<Node> {
+        let served = self.fields.get(SERVED)?;
+        let fields = served.get("fields")?.as_object()?.clone();
+        let pool_id = served.get("pool_id")?.as_str()?.to_owned();
+        Some(Node { fields, pool_id, ..self.clone() })
+    }
 }
 
 /// All nodes of one load balancer, in order of creation.
@@ -281,6 +321,34 @@ impl Tree {
         self.of(Noun::Pool)
             .filter(|pool| self.listeners_of(&pool.id).iter().any(|one| one.id == listener.id))
             .collect()
+    }
+
+    /// The nodes that are busy along with this one: its pool, its listeners.
+    pub fn affected(&self, noun: Noun, id: &str, parent_id: &str) -> Vec<String> {
+        let listeners =
+            |pool: &str| self.listeners_of(pool).into_iter().map(|node| node.id.clone()).collect::<Vec<_>>();
+        match noun {
+            Noun::LoadBalancer | Noun::Listener => Vec::new(),
+            Noun::Pool => listeners(id),
+            Noun::Member | Noun::HealthMonitor => {
+                let mut all = listeners(parent_id);
+                all.push(parent_id.to_owned());
+                all
+            }
+            Noun::L7Policy => vec![parent_id.to_owned()],
+            Noun::L7Rule => {
+                let listener = self.get(Noun::L7Policy, parent_id).map(|policy| policy.parent_id.clone());
+                listener.into_iter().chain([parent_id.to_owned()]).collect()
+            }
+        }
+    }
+
+    /// With these nodes as they were last served, or not there.
+    pub fn without(&self, ids: &BTreeSet<String>) -> Tree {
+        let nodes = self.nodes.iter();
+        let nodes =
+            nodes.filter_map(|node| if ids.contains(&node.id) { node.served() } else { Some(node.clone()) });
+        Tree { nodes: nodes.collect() }
     }
 
     pub fn monitor_of(&self, pool_id: &str) -> Option<&Node> {

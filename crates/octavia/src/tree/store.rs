@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
+
 use base::{Ctx, Result};
 use db::{AnyConnection, Event, Tx, sql, sql_built};
 
-use super::{ACTIVE, Node, Noun, PENDING_DELETE, Tree};
+use super::{ACTIVE, ERROR, Node, Noun, PENDING_DELETE, Tree};
 use crate::{fault, policy};
 
 /// `SERVICE` of events.
@@ -211,9 +213,9 @@ pub async fn remove(tx: &mut Tx, ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The end of an activation that began with `tree`: what was pending is there, and what was to go is gone. False: the
-/// load balancer has changed since.
-pub async fn settle(tx: &mut Tx, tree: &Tree, status: &str) -> Result<bool> {
+/// The end of an activation that began with `tree`: what was pending is there, and what was to go is gone. `status`: the
+/// load balancer's; `refused`: what the host would not have. False: the load balancer has changed since.
+pub async fn settle(tx: &mut Tx, tree: &Tree, status: &str, refused: &BTreeSet<String>) -> Result<bool> {
     let Some(root) = tree.root() else { return Ok(true) };
     let settled = sql(
         "UPDATE balancer_node SET provisioning_status = $1, updated_at = $2, generation = generation + 1 \
@@ -228,23 +230,35 @@ pub async fn settle(tx: &mut Tx, tree: &Tree, status: &str) -> Result<bool> {
     if settled == 0 {
         return Ok(false);
     }
-    for node in &tree.nodes {
+    for node in tree.nodes.iter().filter(|node| !refused.contains(&node.id)) {
         if status == ACTIVE && node.provisioning == PENDING_DELETE && node.noun != Noun::LoadBalancer {
             remove(tx, &tree.whole(&node.id)).await?;
             if node.noun == Noun::Pool {
                 forget_pool(tx, &node.balancer_id, &node.id).await?;
             }
+        } else if status == ACTIVE {
+            let mut node = node.clone();
+            if node.settle() {
+                set_fields(tx, &node).await?;
+            }
         }
     }
-    // What shall go still shall when the host has failed, and what had failed is well when it has not.
-    sql("UPDATE balancer_node SET provisioning_status = $1, updated_at = $2, generation = generation + 1 \
-         WHERE balancer_id = $3 AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')")
-    .bind(status)
-    .bind(base::time::now())
-    .bind(&root.id)
-    .run(tx)
-    .await?;
+    settle_children(tx, tree, refused).await?;
     Ok(true)
+}
+
+/// What shall go still shall when the host has failed, and what had failed is well when it has not.
+async fn settle_children(tx: &mut Tx, tree: &Tree, refused: &BTreeSet<String>) -> Result<()> {
+    let children = tree.nodes.iter().filter(|node| node.noun != Noun::LoadBalancer);
+    let (mut well, mut ill) = (Vec::new(), Vec::new());
+    for node in children.filter(|node| node.provisioning != PENDING_DELETE) {
+        let (status, ids) = if refused.contains(&node.id) { (ERROR, &mut ill) } else { (ACTIVE, &mut well) };
+        if node.provisioning != status {
+            ids.push(node.id.clone());
+        }
+    }
+    set_provisioning(tx, &well, ACTIVE).await?;
+    set_provisioning(tx, &ill, ERROR).await
 }
 
 pub async fn balancer_ids(conn: &mut AnyConnection) -> Result<Vec<String>> {

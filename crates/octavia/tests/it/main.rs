@@ -7,5 +7,6 @@ mod balancers;
 mod certificates;
 mod children;
 mod cloud;
+mod culprits;
 mod offers;
 mod refusals;
