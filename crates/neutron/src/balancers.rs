@@ -73,7 +73,8 @@ impl Neutron {
         qos::store::usable(conn, ctx, policy_id).await
     }
 
-    /// Its place is this host. Its link is Octavia's own, so neither security groups nor anti-spoofing judge it.
+    /// On any network that the caller may see, as the real service makes it with rights of its own; it counts among the
+    /// ports of the load balancer's project. Its place is this host. Its link is Octavia's own, so neither security groups nor anti-spoofing judge it.
     pub async fn create_balancer_port(
         &self,
         tx: &mut Tx,
@@ -81,10 +82,8 @@ impl Neutron {
         vip: &BalancerPort<'_>,
     ) -> Result<(PortView, Wakes)> {
         let network = networks::store::visible(tx, ctx, vip.network_id).await?;
-        let open = networks::store::is_open_to(tx, ctx, &network).await?;
-        ports::rules::may_plug(open, vip.project_id)?;
-        if vip.addresses.iter().any(|(_, address)| address.is_some()) && !open {
-            return Err(fault::policy("create_port:fixed_ips:ip_address"));
+        if !ctx.owns(&network.standard.project_id) {
+            check_gateways(tx, vip).await?;
         }
         let mac = ports::macs::free(tx, vip.network_id).await?;
         let device = device_of(vip.balancer_id);
@@ -175,6 +174,16 @@ impl Neutron {
     /// After the transaction that they came of was committed.
     pub fn wake_for(&self, wakes: &Wakes) {
         self.wake(wakes);
+    }
+}
+
+/// Whoever took the address of a gateway would cut off all others there; of the external network, the host itself.
+async fn check_gateways(tx: &mut Tx, vip: &BalancerPort<'_>) -> Result<()> {
+    let gateways: Vec<IpAddr> =
+        subnets::store::of_network(tx, vip.network_id).await?.iter().filter_map(|s| s.gateway).collect();
+    match vip.addresses.iter().filter_map(|(_, address)| *address).find(|one| gateways.contains(one)) {
+        Some(address) => Err(fault::ip_in_use(vip.network_id, address)),
+        None => Ok(()),
     }
 }
 

@@ -109,7 +109,7 @@ async fn by_port(
     port_id: &str,
 ) -> Result<(FullPort, Vec<Subnet>)> {
     let (before, _) = ports::store::visible(tx, ctx, port_id).await?;
-    if !before.port.device_id.is_empty() {
+    if !before.port.device_id.is_empty() || !before.port.balancer_id.is_empty() {
         return Err(fault::port_in_use(port_id, &before.port.network_id, &before.port.device_id));
     }
     if before.fixed_ips.is_empty() {

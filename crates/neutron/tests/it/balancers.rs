@@ -100,6 +100,9 @@ async fn a_load_balancers_port_is_its_own_whatever_its_owner_says_of_it() {
         let refused = cloud.app.bind_port(&ctx("alice"), &port, "s1", "vm", "nova").await;
         assert_eq!(refused.unwrap_err().code, "PortInUse");
     }
+    let router = id(&cloud.make("routers", "router", json!({})).await);
+    let add = format!("/v2.0/routers/{router}/add_router_interface");
+    cloud.put("alice", &add, json!({"port_id": port})).await.refused(409, "PortInUse");
     let trunk = json!({"trunk": {"port_id": port}});
     cloud.post("alice", "/v2.0/trunks", trunk).await.refused(409, "PortInUse");
     release(&cloud, &port, true).await;

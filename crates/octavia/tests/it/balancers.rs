@@ -97,6 +97,50 @@ async fn a_vip_can_be_on_a_given_port_and_on_a_network() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vip_can_be_on_any_network_that_one_sees() {
+    let cloud = Cloud::start().await;
+    let network = json!({"network": {"name": "public", "router:external": true}});
+    let network = id(&cloud.neutron_as("admin", "POST", "networks", Some(network)).await.ok(201)["network"]);
+    let subnet = json!({"subnet": {"network_id": network, "ip_version": 4, "cidr": "203.0.113.0/24",
+                                   "allocation_pools": [{"start": "203.0.113.10", "end": "203.0.113.20"}]}});
+    let subnet = id(&cloud.neutron_as("admin", "POST", "subnets", Some(subnet)).await.ok(201)["subnet"]);
+    // A port of her own she gets there by a router alone.
+    let port = json!({"port": {"network_id": network}});
+    assert_eq!(cloud.neutron("POST", "ports", Some(port)).await.status, 403);
+    for fields in [
+        json!({"vip_subnet_id": subnet}),
+        json!({"vip_network_id": network}),
+        json!({"vip_subnet_id": subnet, "vip_address": "203.0.113.77"}),
+    ] {
+        let made = cloud.post("loadbalancers", json!({ "loadbalancer": fields })).await.ok(201);
+        let made = made["loadbalancer"].clone();
+        if let Some(address) = fields.get("vip_address") {
+            assert_eq!(made["vip_address"], *address);
+        }
+        cloud.active(&id(&made)).await;
+        let port = format!("ports/{}", made["vip_port_id"].as_str().unwrap());
+        let shown = cloud.neutron("GET", &port, None).await.ok(200)["port"].clone();
+        assert_eq!((&shown["network_id"], &shown["project_id"]), (&json!(network), &json!("alice")));
+    }
+    // What leads everybody out of there is nobody's to take.
+    let body = |address: &str| json!({"loadbalancer": {"vip_subnet_id": subnet, "vip_address": address}});
+    for address in ["203.0.113.1", "203.0.113.77"] {
+        let answer = cloud.post("loadbalancers", body(address)).await;
+        assert_eq!(answer.status, 409, "{}", answer.body);
+        let words = answer.body["faultstring"].as_str().unwrap();
+        assert!(words.starts_with("The VIP IP address is already in use: "), "{words}");
+    }
+    // It counts among the project's ports.
+    let quota = json!({"quota": {"port": 3}});
+    cloud.neutron_as("admin", "PUT", "quotas/alice", Some(quota)).await.ok(200);
+    assert_eq!(cloud.post("loadbalancers", body("203.0.113.78")).await.status, 409);
+    let words = format!("Subnet {} not found.", cloud.subnet().await.1);
+    let hers = words.split(' ').nth(1).unwrap();
+    let body = json!({"loadbalancer": {"vip_subnet_id": hers}});
+    cloud.call("bob", "POST", "loadbalancers", Some(body)).await.refused(400, &words);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_create_refuses_leaves_nothing() {
     let cloud = Cloud::start().await;
     let (_, subnet) = cloud.subnet().await;
