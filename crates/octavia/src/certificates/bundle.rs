@@ -7,7 +7,10 @@ use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::pkcs7;
 
 /// Why something is no certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,10 +64,27 @@ pub fn from_parts(parts: &[(String, Vec<u8>)]) -> Result<String, Refusal> {
     if !is_of(own, &public_of(&key)?) {
         return Err(Refusal::Unreadable);
     }
-    let intermediates = part("intermediates").map(certificates_of).transpose()?.unwrap_or_default();
-    let mut chain: Vec<&[u8]> = vec![own];
-    chain.extend(intermediates.iter().map(AsRef::as_ref));
+    let intermediates = part("intermediates").map(intermediates_of).transpose()?.unwrap_or_default();
+    let mut chain: Vec<&[u8]> = Vec::new();
+    // What is in both is there once.
+    for one in certificates.iter().chain(&intermediates) {
+        if !chain.contains(&one.as_ref()) {
+            chain.push(one);
+        }
+    }
     written(&chain, &key)
+}
+
+/// In PEM, or of a PKCS #7 bundle in PEM or DER. Such that are none would leave clients without a chain.
+fn intermediates_of(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+    let mut all = certificates_of(bytes)?;
+    if all.is_empty() {
+        let blocks: Vec<Pem> = Pem::iter_from_buffer(bytes).filter_map(Result::ok).collect();
+        let bundle =
+            blocks.iter().find(|block| block.label == "PKCS7").map_or(bytes, |block| &block.contents);
+        all = pkcs7::certificates(bundle).ok_or(Refusal::Unreadable)?;
+    }
+    if all.is_empty() { Err(Refusal::Unreadable) } else { Ok(all) }
 }
 
 fn certificates_of(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {

@@ -12,3 +12,4 @@ pub mod authority;
 pub mod bundle;
 pub mod judge;
 pub mod load;
+mod pkcs7;

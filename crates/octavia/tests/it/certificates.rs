@@ -1,12 +1,15 @@
 //! TLS that ends at a listener: certificates of the key manager.
 
 use host::balancer::{ListenerProtocol, Verify};
+use octavia::certificates::bundle::{Refusal, from_parts};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use pkcs8::der::Decode as _;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName,
     IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
@@ -228,7 +231,7 @@ fn keys_may_be_locked_by_a_pass_phrase() {
     let key = KeyPair::try_from(info.decrypt("hello").unwrap().as_bytes()).unwrap();
     let certificate = CertificateParams::new(vec!["a".to_owned()]).unwrap().self_signed(&key).unwrap();
     let parts = |passphrase: &str| {
-        octavia::certificates::bundle::from_parts(&[
+        from_parts(&[
             ("certificate".into(), certificate.pem().into_bytes()),
             ("private_key".into(), locked.into()),
             ("private_key_passphrase".into(), passphrase.into()),
@@ -236,4 +239,57 @@ fn keys_may_be_locked_by_a_pass_phrase() {
     };
     assert!(parts("hello").unwrap().contains("BEGIN PRIVATE KEY"));
     assert!(parts("other").is_err());
+}
+
+/// Made by `openssl req -x509` twice and `openssl crl2pkcs7 -nocrl -certfile intermediates.pem`.
+const INTERMEDIATES: &str = include_str!("intermediates.pem");
+const INTERMEDIATES_P7B: &str = include_str!("intermediates.p7b");
+
+/// What is served of a container with these certificates.
+fn chain(own: &Pair, certificate: &str, intermediates: Option<&[u8]>) -> Result<Vec<Vec<u8>>, Refusal> {
+    let mut parts = vec![
+        ("certificate".to_owned(), certificate.as_bytes().to_vec()),
+        ("private_key".to_owned(), own.key.serialize_pem().into_bytes()),
+    ];
+    parts.extend(intermediates.map(|bytes| ("intermediates".to_owned(), bytes.to_vec())));
+    from_parts(&parts).map(|pem| ders(&pem))
+}
+
+fn ders(pem: &str) -> Vec<Vec<u8>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).map(|one| one.unwrap().to_vec()).collect()
+}
+
+#[test]
+fn a_chain_is_served_whole_wherever_it_is_kept() {
+    let own = pair("a.example.org");
+    let leaf = own.certificate.pem();
+    let whole = ders(&(leaf.clone() + INTERMEDIATES));
+    assert_eq!(whole.len(), 3);
+    let full = leaf.clone() + INTERMEDIATES;
+    assert_eq!(chain(&own, &full, None).unwrap(), whole);
+    // Each is there once.
+    assert_eq!(chain(&own, &full, Some(INTERMEDIATES.as_bytes())).unwrap(), whole);
+    let (_, der) = pkcs8::SecretDocument::from_pem(INTERMEDIATES_P7B).unwrap();
+    for intermediates in [INTERMEDIATES.as_bytes(), INTERMEDIATES_P7B.as_bytes(), der.as_bytes()] {
+        assert_eq!(chain(&own, &leaf, Some(intermediates)).unwrap(), whole);
+    }
+    // The key's own comes first.
+    assert!(chain(&own, &(INTERMEDIATES.to_owned() + &leaf), None).is_err());
+}
+
+#[tokio::test]
+async fn intermediates_that_are_no_certificates_are_refused_at_the_call() {
+    let cloud = Cloud::start().await;
+    let balancer = cloud.balancer().await;
+    let own = pair("a.example.org");
+    let (certificate, key) = (own.certificate.pem(), own.key.serialize_pem());
+    let cut = INTERMEDIATES_P7B.replace("MII", "MIJ");
+    for intermediates in ["hello", &*key, &*cut, "-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n"] {
+        let parts =
+            [("certificate", &*certificate), ("private_key", &*key), ("intermediates", intermediates)];
+        let container = cloud.container("alice", &parts).await;
+        let body = listener(&balancer, &json!({"default_tls_container_ref": container}));
+        let words = format!("Could not retrieve certificate: ['{container}']");
+        cloud.post("listeners", body).await.refused(400, &words);
+    }
 }
