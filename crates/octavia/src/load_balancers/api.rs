@@ -164,20 +164,25 @@ async fn stats(State(app): State<Arc<Octavia>>, Caller(ctx): Caller, Path(id): P
     Ok(web::json(200, &json!({"stats": plane::observe::view(plane::observe::sum(counters.values()))})))
 }
 
-/// There is no other machine to go to: what is there is made anew.
+/// There is no other machine to go to: what is there is made anew, and the VIP's port where it is gone.
 async fn failover(
     State(app): State<Arc<Octavia>>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> web::Result {
-    let done: Result<()> = db::write!(app.db, |tx| {
-        let node = store::owned(tx, &ctx, NOUN, &id).await?;
+    let done: Result<Wakes> = db::write!(app.db, |tx| {
+        let mut node = store::owned(tx, &ctx, NOUN, &id).await?;
         if !store::lock(tx, &id, &[ACTIVE, ERROR], PENDING_UPDATE).await? {
             return Err(pending(&node));
         }
-        store::event(tx, &ctx, &node, "loadbalancer.failover").await
+        let wakes = vip::restore(&app, tx, &mut node).await?;
+        if wakes.is_some() {
+            store::set_fields(tx, &node).await?;
+        }
+        store::event(tx, &ctx, &node, "loadbalancer.failover").await?;
+        Ok(wakes.unwrap_or_default())
     });
-    done?;
+    app.neutron.wake_for(&done?);
     app.balancers.wake(&id);
     Ok(web::no_content(202))
 }

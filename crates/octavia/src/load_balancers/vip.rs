@@ -10,7 +10,7 @@ use neutron::plane::Wakes;
 use serde_json::{Value, json};
 
 use super::OWN_PORT;
-use crate::request::Look;
+use crate::request::{Fields, Look};
 use crate::tree::Node;
 use crate::{Octavia, fault};
 
@@ -43,11 +43,23 @@ pub async fn settle(app: &Octavia, tx: &mut Tx, ctx: &Ctx, node: &mut Node) -> R
     };
     let mut addresses = vec![(subnet.clone(), address)];
     addresses.extend(more(app, tx, ctx, node, &network, &subnet).await?);
+    make(app, tx, ctx, node, &network, &addresses).await
+}
+
+/// Makes the port, the first of whose addresses is the VIP.
+async fn make(
+    app: &Octavia,
+    tx: &mut Tx,
+    ctx: &Ctx,
+    node: &mut Node,
+    network: &str,
+    addresses: &[(String, Option<IpAddr>)],
+) -> Result<Wakes> {
     let wanted = BalancerPort {
         balancer_id: &node.id,
         project_id: &node.project_id,
-        network_id: &network,
-        addresses: &addresses,
+        network_id: network,
+        addresses,
         qos_policy_id: node.text("vip_qos_policy_id"),
         is_leg: false,
     };
@@ -56,8 +68,28 @@ pub async fn settle(app: &Octavia, tx: &mut Tx, ctx: &Ctx, node: &mut Node) -> R
         Kind::Conflict => Error::conflict(format!("The VIP IP address is already in use: {}", error.message)),
         _ => error,
     })?;
-    write(node, &view, &subnet, None, true)?;
+    let subnet = addresses.first().map_or("", |(subnet, _)| subnet);
+    write(node, &view, subnet, None, true)?;
     Ok(wakes)
+}
+
+/// Makes the port again, with the addresses that it had, where somebody has deleted it. As in the real service it is the
+/// load balancer's own then, whosever it was before. None: it is there.
+pub async fn restore(app: &Octavia, tx: &mut Tx, node: &mut Node) -> Result<Option<Wakes>> {
+    let ctx = Ctx::internal("load-balancer");
+    match app.neutron.port_in(tx, &ctx, node.text("vip_port_id")).await {
+        Ok(_) => return Ok(None),
+        Err(e) if e.is_not_found() => {}
+        Err(e) => return Err(e),
+    }
+    let one = |fields: &Fields, subnet: &str, address: &str| {
+        (fields.text(subnet).to_owned(), fields.text(address).parse::<IpAddr>().ok())
+    };
+    let mut addresses = vec![one(&node.fields, "vip_subnet_id", "vip_address")];
+    let more = node.fields.list("additional_vips").iter().filter_map(Value::as_object);
+    addresses.extend(more.map(|fields| one(fields, "subnet_id", "ip_address")));
+    let network = node.text("vip_network_id").to_owned();
+    make(app, tx, &ctx, node, &network, &addresses).await.map(Some)
 }
 
 /// A policy that the caller may use; '' is none.

@@ -2,7 +2,7 @@
 //! real service plugs in.
 //!
 //! ```text
-//!   members' subnets ─► missing: made, and written into the load balancer ─► the host ─► not needed any more: deleted
+//!   members' subnets ─► missing or deleted by somebody: made, and written into the load balancer ─► the host ─► not needed any more: deleted
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,10 +42,17 @@ impl Octavia {
     /// Makes the legs that are missing. True: some were, and the load balancer is to be looked at again.
     pub(super) async fn plug(&self, tree: &Tree, root: &Node, vip: &PortView) -> Result<bool> {
         let known = ports(root);
-        let wanted: Vec<&str> = subnets(tree)
-            .into_iter()
-            .filter(|id| !known.contains_key(*id) && !vip.fixed_ips.iter().any(|ip| ip.subnet_id == *id))
-            .collect();
+        let mut wanted = Vec::new();
+        for id in subnets(tree) {
+            let is_there = match known.get(id) {
+                _ if vip.fixed_ips.iter().any(|ip| ip.subnet_id == id) => true,
+                Some(port) => self.neutron.port_for_metadata(port).await?.is_some(),
+                None => false,
+            };
+            if !is_there {
+                wanted.push(id);
+            }
+        }
         if wanted.is_empty() {
             return Ok(false);
         }
@@ -77,6 +84,8 @@ impl Octavia {
             Ok(wakes)
         });
         self.neutron.wake_for(&made?);
+        // Their networks are to be applied first.
+        self.real().remove(&root.id);
         Ok(true)
     }
 

@@ -164,7 +164,7 @@ impl Octavia {
             .port_for_metadata(port)
             .await?
             .ok_or_else(|| Error::not_found(format!("The VIP's port {port} is gone.")))?;
-        if anew && self.plug(tree, root, &port).await? {
+        if self.plug(tree, root, &port).await? {
             return Ok(None);
         }
         let legs = self.legs(tree, root).await?;

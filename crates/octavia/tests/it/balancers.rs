@@ -370,3 +370,117 @@ async fn a_vip_has_more_addresses_and_a_limit() {
     assert_eq!(cloud.neutron("GET", &port, None).await.ok(200)["port"]["qos_policy_id"], policy);
     cloud.active(&balancer).await;
 }
+
+impl Cloud {
+    /// The ports that say they are load balancers'.
+    async fn ports_of_balancers(&self, network: &str) -> Vec<Value> {
+        let path = format!("ports?network_id={network}&device_owner=Octavia");
+        self.neutron("GET", &path, None).await.ok(200)["ports"].as_array().unwrap().clone()
+    }
+
+    async fn lose(&self, port: &Value) {
+        let path = format!("ports/{}", port.as_str().unwrap());
+        assert_eq!(self.neutron("DELETE", &path, None).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn a_leg_that_is_deleted_is_made_again() {
+    let cloud = Cloud::start().await;
+    let balancer = cloud.balancer().await;
+    let (network, subnet) = cloud.subnet().await;
+    let listener = json!({"loadbalancer_id": balancer, "protocol": "TCP", "protocol_port": 80});
+    let listener = id(&cloud.make(&balancer, "listeners", "listener", listener).await);
+    let pool = json!({"listener_id": listener, "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"});
+    let pool = id(&cloud.make(&balancer, "pools", "pool", pool).await);
+    let member = json!({"address": "10.0.0.7", "protocol_port": 80, "subnet_id": subnet});
+    cloud.make(&balancer, &format!("pools/{pool}/members"), "member", member).await;
+    let leg = cloud.ports_of_balancers(&network).await[0]["id"].clone();
+    cloud.lose(&leg).await;
+    let path = format!("loadbalancers/{balancer}");
+    cloud.put(&path, json!({"loadbalancer": {"name": "x"}})).await.ok(200);
+    cloud.active(&balancer).await;
+    let made = cloud.ports_of_balancers(&network).await[0].clone();
+    assert!(made["id"] != leg && made["status"] == "ACTIVE", "{made}");
+    assert_eq!(cloud.host.plan(&balancer).unwrap().legs[0].port_id, made["id"].as_str().unwrap());
+    // Whoever looks after the members sees it as well, without a change.
+    let monitor = json!({"pool_id": pool, "type": "TCP", "delay": 5, "timeout": 3, "max_retries": 2});
+    cloud.make(&balancer, "healthmonitors", "healthmonitor", monitor).await;
+    cloud.lose(&made["id"]).await;
+    for _ in 0..1000 {
+        let ports = cloud.ports_of_balancers(&network).await;
+        if ports.iter().any(|port| port["status"] == "ACTIVE") {
+            let legs = cloud.host.plan(&balancer).unwrap().legs;
+            assert_eq!(legs[0].port_id, ports[0]["id"].as_str().unwrap());
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("the leg is not made again");
+}
+
+#[tokio::test]
+async fn a_failover_makes_the_vips_port_again_when_it_is_gone() {
+    let cloud = Cloud::start().await;
+    let (network, subnet) = cloud.subnet().await;
+    let other = json!({"subnet": {"network_id": network, "ip_version": 6, "cidr": "2001:db8::/64"}});
+    let other = id(&cloud.neutron("POST", "subnets", Some(other)).await.ok(201)["subnet"]);
+    let given = json!({"port": {"network_id": network, "fixed_ips": [{"subnet_id": subnet}]}});
+    let given = id(&cloud.neutron("POST", "ports", Some(given)).await.ok(201)["port"]);
+    for fields in [
+        json!({"vip_subnet_id": subnet, "additional_vips": [{"subnet_id": other}]}),
+        json!({"vip_port_id": given}),
+    ] {
+        let made = cloud.post("loadbalancers", json!({ "loadbalancer": fields })).await.ok(201);
+        let made = made["loadbalancer"].clone();
+        let balancer = id(&made);
+        cloud.active(&balancer).await;
+        cloud.lose(&made["vip_port_id"]).await;
+        let path = format!("loadbalancers/{balancer}");
+        let failover = async || cloud.call("admin", "PUT", &format!("{path}/failover"), None).await;
+        // Somebody else may be there by now.
+        let address = json!([{"subnet_id": subnet, "ip_address": made["vip_address"]}]);
+        let thief = json!({"port": {"network_id": network, "fixed_ips": address}});
+        let thief = cloud.neutron("POST", "ports", Some(thief)).await.ok(201)["port"]["id"].clone();
+        let answer = failover().await;
+        assert_eq!(answer.status, 409, "{}", answer.body);
+        cloud.lose(&thief).await;
+        assert_eq!(failover().await.status, 202);
+        cloud.active(&balancer).await;
+        let anew = cloud.get(&path).await["loadbalancer"].clone();
+        assert_eq!(anew["vip_address"], made["vip_address"]);
+        assert_ne!(anew["vip_port_id"], made["vip_port_id"]);
+        for (before, after) in made["additional_vips"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(anew["additional_vips"].as_array().unwrap())
+        {
+            assert_eq!(
+                (&before["ip_address"], &anew["vip_port_id"]),
+                (&after["ip_address"], &after["port_id"])
+            );
+        }
+        assert_eq!(cloud.host.plan(&balancer).unwrap().vip.port_id, anew["vip_port_id"].as_str().unwrap());
+        // It is the load balancer's own, and goes with it.
+        assert_eq!(cloud.ports_of_balancers(&network).await.len(), 1);
+        assert_eq!(cloud.delete(&path).await.status, 204);
+        cloud.until("loadbalancers", "/loadbalancers", json!([])).await;
+        assert_eq!(cloud.ports_of_balancers(&network).await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_vips_port_goes_whatever_its_owner_says_of_it() {
+    let cloud = Cloud::start().await;
+    let (_, subnet) = cloud.subnet().await;
+    let body = json!({"loadbalancer": {"vip_subnet_id": subnet}});
+    let made = cloud.post("loadbalancers", body).await.ok(201)["loadbalancer"].clone();
+    cloud.active(&id(&made)).await;
+    let port = format!("ports/{}", made["vip_port_id"].as_str().unwrap());
+    let body = json!({"port": {"device_owner": "mine", "device_id": ""}});
+    cloud.neutron("PUT", &port, Some(body)).await.ok(200);
+    assert_eq!(cloud.delete(&format!("loadbalancers/{}", id(&made))).await.status, 204);
+    cloud.until("loadbalancers", "/loadbalancers", json!([])).await;
+    assert_eq!(cloud.neutron("GET", &port, None).await.status, 404);
+}
