@@ -89,6 +89,12 @@ fn text(body: impl Into<Vec<u8>>) -> MetadataAnswer {
     MetadataAnswer { content_type: "text/plain; charset=UTF-8", body: body.into() }
 }
 
+/// Whether the server is there and its guest may ask by this port. Which server a port is of its owner may write: of no
+/// other project's does it tell, as upstream compares the two.
+fn is_at(server: &Server, port: &PortView) -> bool {
+    server.deleted_at.is_none() && server.project_id == port.project_id
+}
+
 impl Nova {
     async fn guest_answer(
         &self,
@@ -98,10 +104,8 @@ impl Nova {
         let Some(port) = self.neutron.port_for_metadata(&caller.port_id).await? else { return Ok(None) };
         let (server, spec, devices, zone) = {
             let mut conn = self.db.read().await?;
-            let Some(server) = store::get(&mut conn, &port.device_id).await? else { return Ok(None) };
-            if server.deleted_at.is_some() {
-                return Ok(None);
-            }
+            let server = store::get(&mut conn, &port.device_id).await?;
+            let Some(server) = server.filter(|server| is_at(server, &port)) else { return Ok(None) };
             let devices = crate::block_devices::store::of_server(&mut conn, &server.id).await?;
             (server, store::spec(&mut conn, &port.device_id).await?, devices, self.zone(&mut conn).await?)
         };
@@ -141,8 +145,7 @@ impl Nova {
         };
         let ctx = Ctx::internal("metadata");
         db::write!(self.db, |tx| {
-            let Some(server) = store::get(tx, &port.device_id).await?.filter(|s| s.deleted_at.is_none())
-            else {
+            let Some(server) = store::get(tx, &port.device_id).await?.filter(|s| is_at(s, &port)) else {
                 return Ok(MetadataPosted::NotFound);
             };
             if !store::keep_guest_password(tx, &server.id, password).await? {

@@ -100,3 +100,32 @@ async fn a_guest_posts_a_password_once() {
     assert_eq!(shown(&demo).await.expect(200)["password"], "");
     assert_eq!(post("/openstack/latest/password", b"again").await, Kept);
 }
+
+#[tokio::test]
+async fn nobody_reads_of_another_projects_server() {
+    use host::MetadataPosted::NotFound;
+    let cloud = Cloud::start().await;
+    let (demo, other) = (cloud.as_("demo"), cloud.as_("other"));
+    let server = async |client: &crate::cloud::Client<'_>, image: &str, network: &str| {
+        let networks = json!([{"uuid": network}]);
+        let body = json!({"name": "a", "imageRef": image, "flavorRef": "1", "networks": networks});
+        let id = client.server(body).await;
+        (id.clone(), client.wait(&id, "ACTIVE").await)
+    };
+    let network = cloud.network("demo", "net", 0).await;
+    let (victim, _) = server(&demo, &cloud.image("demo").await, &network).await;
+    let network = cloud.network("other", "net", 1).await;
+    let (own, shown) = server(&other, &cloud.image("other").await, &network).await;
+    let address: IpAddr = shown["addresses"]["net"][0]["addr"].as_str().unwrap().parse().unwrap();
+    let path = format!("/network/v2.0/ports?device_id={own}");
+    let port = other.call("GET", &path, None).await.expect(200)["ports"][0]["id"].clone();
+    let path = format!("/network/v2.0/ports/{}", port.as_str().unwrap());
+    other.call("PUT", &path, Some(json!({"port": {"device_id": victim}}))).await.expect(200);
+    for asked in
+        ["/openstack/latest/meta_data.json", "/openstack/latest/user_data", "/latest/meta-data/hostname"]
+    {
+        assert!(cloud.network.metadata(&network, address, asked).await.is_none(), "{asked}");
+    }
+    let posted = cloud.network.post_metadata(&network, address, "/openstack/latest/password", b"x").await;
+    assert_eq!(posted.unwrap(), NotFound);
+}
