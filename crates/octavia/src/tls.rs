@@ -27,14 +27,19 @@ pub fn fill(fields: &mut Fields) {
     }
 }
 
-/// Of what is given.
-pub fn check(given: &Fields) -> Result<()> {
+/// Of what is given, whether TLS is spoken or not: it may be later.
+pub fn check_ciphers(given: &Fields) -> Result<()> {
     let ciphers = given.text("tls_ciphers");
     if !ciphers.chars().all(|c| c.is_ascii_alphanumeric() || "-+!:@=_.".contains(c)) {
         return Err(fault::invalid(
             "Invalid characters in cipher string. Only alphanumeric, -, +, !, :, @, =, _, and . are allowed.",
         ));
     }
+    Ok(())
+}
+
+/// Of what is given, where TLS is spoken.
+pub fn check(given: &Fields) -> Result<()> {
     let empty = |name: &str| given.get(name).and_then(Value::as_array).is_some_and(Vec::is_empty);
     if empty("tls_versions") {
         return Err(fault::invalid(

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::tls;
+use super::words::{argument, formatted, word};
 use crate::balancer::{
     Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
     Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch,
@@ -92,23 +93,6 @@ fn line(out: &mut String, depth: usize, text: &str) {
     let _ = writeln!(out, "{:width$}{text}", "", width = depth * 4);
 }
 
-/// One word, whatever is in it. A dollar is itself outside of quotes, and a backslash before it would stay.
-fn word(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    for c in text.chars().filter(|c| !c.is_control()) {
-        if matches!(c, ' ' | '#' | '\\' | '"' | '\'') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted
-}
-
-/// As [`word`], where `%` would begin a variable.
-fn formatted(text: &str) -> String {
-    word(&text.replace('%', "%%"))
-}
-
 fn at(address: IpAddr, port: u16) -> String {
     match address {
         IpAddr::V4(address) => format!("{address}:{port}"),
@@ -164,7 +148,7 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
     if http {
         headers(out, &listener.insert_headers, listener.tls.is_some());
         if let Some(value) = listener.tls.as_ref().and_then(|tls| tls.strict.as_deref()) {
-            line(out, 1, &format!("http-response set-header Strict-Transport-Security {}", word(value)));
+            line(out, 1, &format!("http-response set-header Strict-Transport-Security {}", formatted(value)));
         }
         policies(out, &listener.policies);
     }
@@ -236,11 +220,14 @@ fn condition(rule: &RuleMatch) -> String {
         "PATH" => format!("path -m {how} -- {value}"),
         "FILE_TYPE" if how == "reg" => format!("path,field(-1,.) -m reg -- {value}"),
         "FILE_TYPE" => format!("path -m end -- .{value}"),
-        "HEADER" => format!("req.hdr({}) -m {how} -- {value}", word(&rule.key)),
-        "COOKIE" => format!("req.cook({}) -m {how} -- {value}", word(&rule.key)),
+        "HEADER" => format!("req.hdr({}) -m {how} -- {value}", argument(&rule.key)),
+        "COOKIE" => format!("req.cook({}) -m {how} -- {value}", argument(&rule.key)),
         "SSL_CONN_HAS_CERT" => "ssl_c_used".to_owned(),
-        "SSL_VERIFY_RESULT" => format!("ssl_c_verify {}", word(&rule.value)),
-        "SSL_DN_FIELD" => format!("ssl_c_s_dn({}) -m {how} -- {value}", word(&rule.key)),
+        "SSL_VERIFY_RESULT" => match rule.value.parse::<u32>() {
+            Ok(code) => format!("ssl_c_verify {code}"),
+            Err(_) => "always_false".to_owned(),
+        },
+        "SSL_DN_FIELD" => format!("ssl_c_s_dn({}) -m {how} -- {value}", argument(&rule.key)),
         _ => "always_false".to_owned(),
     };
     format!("{not}{{ {test} }}")
@@ -271,7 +258,7 @@ fn backend(out: &mut String, plan: &BalancerPlan, pool: &PoolPlan, is_v6: bool) 
             line(out, 1, "cookie SRV insert indirect nocache");
         }
         Some(Persistence::AppCookie(name)) if mode == "http" => {
-            let name = word(name);
+            let name = argument(name);
             line(out, 1, &format!("stick-table type string len 64 size 10k expire 30m peers {PEER}"));
             line(out, 1, &format!("stick store-response res.cook({name})"));
             line(out, 1, &format!("stick match req.cook({name})"));
@@ -303,18 +290,12 @@ fn checks(out: &mut String, monitor: &MonitorPlan) {
         MonitorKind::Http | MonitorKind::Https => {
             line(out, 1, "option httpchk");
             let host = match &monitor.domain {
-                Some(domain) => format!(" hdr Host {}", word(domain)),
+                Some(domain) => format!(" hdr Host {}", formatted(domain)),
                 None => String::new(),
             };
             let path = formatted(&monitor.path);
-            line(
-                out,
-                1,
-                &format!(
-                    "http-check send meth {} uri {path} ver HTTP/{}{host}",
-                    monitor.method, monitor.http_version
-                ),
-            );
+            let (method, version) = (word(&monitor.method), word(&monitor.http_version));
+            line(out, 1, &format!("http-check send meth {method} uri {path} ver HTTP/{version}{host}"));
             line(out, 1, &format!("http-check expect rstatus {}", word(&statuses(&monitor.expected))));
         }
         MonitorKind::TlsHello => line(out, 1, "option ssl-hello-chk"),
@@ -324,11 +305,13 @@ fn checks(out: &mut String, monitor: &MonitorPlan) {
 
 /// `200,202` and `200-204` as a regular expression.
 fn statuses(expected: &str) -> String {
-    let range = expected.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
-    let all: Vec<String> = match range {
-        Some((from, to)) => (from..=to).map(|code: u16| code.to_string()).collect(),
-        None => expected.split(',').map(|code| code.trim().to_owned()).collect(),
+    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| *code < 1000);
+    let range = expected.split_once('-').and_then(|(from, to)| Some((code(from)?, code(to)?)));
+    let all: Vec<u16> = match range {
+        Some((from, to)) => (from..=to).collect(),
+        None => expected.split(',').filter_map(code).collect(),
     };
+    let all: Vec<String> = all.iter().map(|code| format!("{code:03}")).collect();
     format!("^({})$", all.join("|"))
 }
 
@@ -357,7 +340,7 @@ fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str, ends_tls: bool) -> S
             text.push_str(" check-ssl verify none");
         }
         if let Some(tls) = pool.tls.as_ref().filter(|tls| !tls.alpn.is_empty()) {
-            let _ = write!(text, " check-alpn {}", tls.alpn.join(","));
+            let _ = write!(text, " check-alpn {}", word(&tls.alpn.join(",")));
         }
     }
     if mode == "http" && pool.persistence == Some(Persistence::HttpCookie) {

@@ -21,6 +21,7 @@ mod stats;
 mod tests;
 mod tls;
 mod totals;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

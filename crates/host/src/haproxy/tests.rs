@@ -156,6 +156,86 @@ fn what_a_listener_does_shows_in_its_pool() {
     assert!(text.contains(" check inter 5s fall 3 rise 2 check-alpn h2,http/1.1"), "{text}");
 }
 
+/// HAProxy's own word on a configuration. Files that it names are not there.
+fn judged(text: &str) -> Result<(), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("haproxy.cfg");
+    std::fs::write(&path, text).unwrap();
+    match std::process::Command::new("haproxy").arg("-c").arg("-f").arg(&path).output() {
+        Ok(said) if said.status.success() => Ok(()),
+        Ok(said) => Err(format!("{}\n{text}", String::from_utf8_lossy(&said.stderr))),
+        Err(error) => {
+            eprintln!("skipped: haproxy cannot be run: {error}");
+            Ok(())
+        }
+    }
+}
+
+/// The words of a line, as HAProxy tells them apart.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let (mut letters, mut is_quoted) = (line.chars(), false);
+    while let Some(c) = letters.next() {
+        let word = words.last_mut().unwrap();
+        match c {
+            '"' => is_quoted = !is_quoted,
+            '\\' => word.extend(letters.next()),
+            '#' if !is_quoted => break,
+            ' ' if !is_quoted => words.push(String::new()),
+            c => word.push(c),
+        }
+    }
+    words
+}
+
+#[test]
+fn what_users_write_ends_no_word_and_no_line() {
+    let evil = "x\n    agent-check agent-check \t} ),#'\"\\%[src] %{+Q}T $HOME \r agent-check";
+    let mut plan = plan();
+    let listener = &mut plan.listeners[0];
+    for policy in &mut listener.policies {
+        match &mut policy.action {
+            PolicyAction::ToUrl(url, _) | PolicyAction::ToPrefix(url, _) => *url = evil.into(),
+            _ => {}
+        }
+        let kinds = ["HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE", "SSL_DN_FIELD"];
+        let rule = |kind: &str| RuleMatch {
+            kind: kind.into(),
+            compare: "EQUAL_TO".into(),
+            key: evil.into(),
+            value: evil.into(),
+            invert: false,
+        };
+        policy.rules = kinds.into_iter().map(rule).collect();
+    }
+    let verified = RuleMatch { kind: "SSL_VERIFY_RESULT".into(), ..listener.policies[0].rules[0].clone() };
+    listener.policies[0].rules.push(verified);
+    let prefix = PolicyAction::ToPrefix(evil.into(), 302);
+    listener.policies.push(PolicyPlan {
+        id: "prefix".into(),
+        action: prefix,
+        ..listener.policies[0].clone()
+    });
+    listener.insert_headers.push(evil.into());
+    let monitor = plan.pools[0].monitor.as_mut().unwrap();
+    for text in [&mut monitor.method, &mut monitor.path, &mut monitor.expected, &mut monitor.http_version] {
+        *text = evil.into();
+    }
+    monitor.domain = Some(evil.into());
+    plan.pools[1].persistence = Some(Persistence::AppCookie(evil.into()));
+    let list = || vec![evil.to_owned()];
+    let tls = TlsPlan { ciphers: evil.into(), versions: list(), alpn: list(), ..TlsPlan::default() };
+    plan.pools[0].tls = Some(tls.clone());
+    let text = super::config::render(&plan, "/data", 50_000).unwrap();
+    let bind = super::tls::of_listener(&TlsPlan { strict: Some(evil.into()), ..tls });
+    for line in text.lines().chain([bind.as_str()]) {
+        assert!(!words(line).iter().any(|word| word == "agent-check"), "{line}");
+    }
+    assert_eq!(judged(&text), Ok(()));
+    // What is no list of ciphers is none, and neither is a list of versions that nobody knows.
+    assert!(!bind.contains("ciphers") && !bind.contains("no-"), "{bind}");
+}
+
 #[test]
 fn rules() {
     insta::assert_snapshot!(super::rules::render(&plan(), &Default::default()));

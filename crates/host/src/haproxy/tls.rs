@@ -8,12 +8,21 @@ use std::os::unix::fs::OpenOptionsExt;
 use camino::Utf8Path;
 use sha2::{Digest, Sha256};
 
+use super::words::word;
 use crate::Result;
 use crate::balancer::{BalancerPlan, Pem, TlsPlan, Verify};
 use crate::process::file_error;
 
 /// In the load balancer's directory, in which HAProxy is started.
 const DIRECTORY: &str = "tls";
+/// With what keeps HAProxy from speaking them.
+const VERSIONS: [(&str, &str); 5] = [
+    ("SSLv3", "no-sslv3"),
+    ("TLSv1", "no-tlsv10"),
+    ("TLSv1.1", "no-tlsv11"),
+    ("TLSv1.2", "no-tlsv12"),
+    ("TLSv1.3", "no-tlsv13"),
+];
 
 /// A file's name tells what is in it: another certificate is another configuration.
 fn path(pem: &Pem) -> String {
@@ -54,29 +63,30 @@ fn others(text: &mut String, tls: &TlsPlan) {
             let _ = write!(text, " crl-file {}", path(revoked));
         }
     }
+    ciphers(text, &tls.ciphers);
+    let spoken = |version: &str| tls.versions.iter().any(|one| one == version);
+    if VERSIONS.iter().any(|(version, _)| spoken(version)) {
+        for (_, option) in VERSIONS.iter().filter(|(version, _)| !spoken(version)) {
+            let _ = write!(text, " {option}");
+        }
+    }
+    if !tls.alpn.is_empty() {
+        let _ = write!(text, " alpn {}", word(&tls.alpn.join(",")));
+    }
+}
+
+/// Those that HAProxy would take anyway, where the list is none.
+fn ciphers(text: &mut String, list: &str) {
+    if !list.chars().all(|c| c.is_ascii_alphanumeric() || "-+!:@=_.".contains(c)) {
+        return;
+    }
     // Those of TLS 1.3 have a setting of their own.
     let (suites, ciphers): (Vec<&str>, Vec<&str>) =
-        tls.ciphers.split(':').filter(|one| !one.is_empty()).partition(|one| one.starts_with("TLS_"));
+        list.split(':').filter(|one| !one.is_empty()).partition(|one| one.starts_with("TLS_"));
     for (setting, list) in [("ciphers", ciphers), ("ciphersuites", suites)] {
         if !list.is_empty() {
             let _ = write!(text, " {setting} {}", list.join(":"));
         }
-    }
-    if !tls.versions.is_empty() {
-        for (version, option) in [
-            ("SSLv3", "no-sslv3"),
-            ("TLSv1", "no-tlsv10"),
-            ("TLSv1.1", "no-tlsv11"),
-            ("TLSv1.2", "no-tlsv12"),
-            ("TLSv1.3", "no-tlsv13"),
-        ] {
-            if !tls.versions.iter().any(|one| one == version) {
-                let _ = write!(text, " {option}");
-            }
-        }
-    }
-    if !tls.alpn.is_empty() {
-        let _ = write!(text, " alpn {}", tls.alpn.join(","));
     }
 }
 

@@ -102,6 +102,7 @@ pub fn create(tree: &Tree, provider: Provider, given: &Fields, certificates: &Ve
         )));
     }
     check_client(given, given)?;
+    tls::check_ciphers(given)?;
     certificates.check()?;
     provider.check_protocol(protocol)?;
     let same = |other: &&Node| {
@@ -135,6 +136,7 @@ pub fn update(tree: &Tree, before: &Node, given: &Fields, certificates: &Verdict
     check_client(&before.fields, given)?;
     certificates.check()?;
     check_networks(tree, given)?;
+    tls::check_ciphers(given)?;
     tls::check(given)?;
     let more = given.flag("hsts_include_subdomains") || given.flag("hsts_preload");
     if more && !before.fields.is_set("hsts_max_age") && !given.is_set("hsts_max_age") {

@@ -14,6 +14,7 @@ fn is_datagram(protocol: &str) -> bool {
 /// Of a new one.
 pub fn create(protocol: &str, given: &Fields, certificates: &Verdict) -> Result<()> {
     check(protocol, given)?;
+    tls::check_ciphers(given)?;
     if given.is_set("crl_container_ref") && !given.is_set("ca_tls_container_ref") {
         return Err(fault::invalid("A CA certificate reference is required to specify a revocation list."));
     }
@@ -33,6 +34,7 @@ pub fn update(before: &Fields, given: &Fields, certificates: &Verdict) -> Result
         }));
     }
     certificates.check()?;
+    tls::check_ciphers(given)?;
     tls::check(given)
 }
 

@@ -336,6 +336,28 @@ async fn what_listeners_and_pools_cannot_do() {
     cloud.put(&format!("listeners/{udp}"), headers).await.refused(400, words);
 }
 
+/// Whoever speaks no TLS yet may do so with the next change.
+#[tokio::test(flavor = "multi_thread")]
+async fn ciphers_are_judged_before_tls_is_spoken() {
+    let cloud = Cloud::start().await;
+    let balancer = cloud.balancer().await;
+    let words = "Validation failure: Invalid characters in cipher string. Only alphanumeric, -, +, !, :, @, =, _, and \
+                 . are allowed.";
+    let bad = "ALL agent-check";
+    let mut pool = json!({
+        "loadbalancer_id": balancer, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "tls_enabled": false,
+    });
+    let mut listener = json!({"loadbalancer_id": balancer, "protocol": "HTTP", "protocol_port": 80});
+    for (collection, noun, body) in [("pools", "pool", &mut pool), ("listeners", "listener", &mut listener)] {
+        body["tls_ciphers"] = bad.into();
+        cloud.post(collection, json!({ noun: body })).await.refused(400, words);
+        body["tls_ciphers"] = "ALL:!NULL".into();
+        let made = id(&cloud.make(&balancer, collection, noun, body.clone()).await);
+        let change = json!({ noun: {"tls_ciphers": bad} });
+        cloud.put(&format!("{collection}/{made}"), change).await.refused(400, words);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn there_are_no_amphorae() {
     let cloud = Cloud::idle().await;
