@@ -293,8 +293,8 @@ fn checks(out: &mut String, monitor: &MonitorPlan) {
                 Some(domain) => format!(" hdr Host {}", formatted(domain)),
                 None => String::new(),
             };
-            let path = formatted(&monitor.path);
-            let (method, version) = (word(&monitor.method), word(&monitor.http_version));
+            let (method, path, version) =
+                (word(&monitor.method), word(&monitor.path), word(&monitor.http_version));
             line(out, 1, &format!("http-check send meth {method} uri {path} ver HTTP/{version}{host}"));
             line(out, 1, &format!("http-check expect rstatus {}", word(&statuses(&monitor.expected))));
         }
@@ -336,8 +336,12 @@ fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str, ends_tls: bool) -> S
         if let Some(port) = member.monitor_port {
             let _ = write!(text, " port {port}");
         }
-        if monitor.kind == MonitorKind::Https && pool.tls.is_none() {
-            text.push_str(" check-ssl verify none");
+        if monitor.kind == MonitorKind::Https {
+            // Checks that go elsewhere than connections do would not speak TLS of themselves.
+            text.push_str(" check-ssl");
+            if pool.tls.is_none() {
+                text.push_str(" verify none");
+            }
         }
         if let Some(tls) = pool.tls.as_ref().filter(|tls| !tls.alpn.is_empty()) {
             let _ = write!(text, " check-alpn {}", word(&tls.alpn.join(",")));

@@ -156,6 +156,38 @@ fn what_a_listener_does_shows_in_its_pool() {
     assert!(text.contains(" check inter 5s fall 3 rise 2 check-alpn h2,http/1.1"), "{text}");
 }
 
+#[test]
+fn a_check_asks_what_it_is_told_to_ask() {
+    let mut plan = plan();
+    let monitor = plan.pools[0].monitor.as_mut().unwrap();
+    monitor.kind = MonitorKind::Https;
+    monitor.path = "/a%20b".into();
+    let servers = |text: &str| {
+        let lines = text.lines().map(str::trim).filter(|line| line.starts_with("server two "));
+        lines.map(ToOwned::to_owned).next().unwrap()
+    };
+    let text = super::config::render(&plan, "/data", 50_000).unwrap();
+    // It is no format.
+    assert!(text.contains("http-check send meth GET uri /a%20b ver HTTP/1.1"), "{text}");
+    assert!(servers(&text).contains(" port 9090 check-ssl verify none"), "{text}");
+    assert_eq!(judged(&text), Ok(()));
+
+    // Of another port, it would be clear text.
+    plan.pools[0].tls = Some(TlsPlan::default());
+    let text = super::config::render(&plan, "/data", 50_000).unwrap();
+    assert!(servers(&text).contains(" ssl verify none sni ssl_fc_sni check "), "{text}");
+    assert!(servers(&text).contains(" port 9090 check-ssl"), "{text}");
+    assert_eq!(judged(&text), Ok(()));
+
+    // Who must have signed what members show must have signed what they show to a check.
+    let authority = Some(Pem::new("PEM"));
+    plan.pools[0].tls = Some(TlsPlan { authority, verify: Verify::Required, ..TlsPlan::default() });
+    let text = super::config::render(&plan, "/data", 50_000).unwrap();
+    let server = servers(&text);
+    assert!(server.contains(" check-ssl") && server.contains(" verify required"), "{text}");
+    assert!(!server.contains("verify none"), "{text}");
+}
+
 /// HAProxy's own word on a configuration. Files that it names are not there.
 fn judged(text: &str) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
