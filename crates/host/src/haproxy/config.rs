@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use super::policies::policies;
 use super::tls;
-use super::words::{argument, formatted, word};
+use super::words::{argument, formatted, line, word};
 use crate::balancer::{
     Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
-    Persistence, PolicyAction, PolicyPlan, PoolPlan, PoolProtocol, RuleMatch,
+    Persistence, PolicyAction, PoolPlan, PoolProtocol,
 };
 
 /// Names in the load balancer's directory, in which HAProxy is started.
@@ -86,11 +87,6 @@ fn exporter(out: &mut String) {
     ] {
         line(out, 1, setting);
     }
-}
-
-fn line(out: &mut String, depth: usize, text: &str) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{:width$}{text}", "", width = depth * 4);
 }
 
 fn at(address: IpAddr, port: u16) -> String {
@@ -176,61 +172,6 @@ fn headers(out: &mut String, names: &[String], is_tls: bool) {
         };
         line(out, 1, &format!("http-request set-header {name} {value}"));
     }
-}
-
-/// Octavia refuses first, redirects then and chooses a pool last, whatever their positions; so does HAProxy, but for the first two.
-fn policies(out: &mut String, policies: &[PolicyPlan]) {
-    let mut policies: Vec<&PolicyPlan> = policies.iter().collect();
-    policies.sort_by_key(|policy| match policy.action {
-        PolicyAction::Reject => 0,
-        PolicyAction::ToUrl(..) | PolicyAction::ToPrefix(..) => 1,
-        PolicyAction::ToPool(_) => 2,
-    });
-    for policy in policies {
-        let conditions: Vec<String> = policy.rules.iter().map(condition).collect();
-        let conditions = conditions.join(" ");
-        match &policy.action {
-            PolicyAction::Reject => line(out, 1, &format!("http-request deny if {conditions}")),
-            PolicyAction::ToPool(pool) => line(out, 1, &format!("use_backend {pool} if {conditions}")),
-            PolicyAction::ToUrl(url, code) => {
-                let url = formatted(url);
-                line(out, 1, &format!("http-request redirect location {url} code {code} if {conditions}"));
-            }
-            PolicyAction::ToPrefix(prefix, code) => {
-                let prefix = formatted(prefix);
-                line(out, 1, &format!("http-request redirect prefix {prefix} code {code} if {conditions}"));
-            }
-        }
-    }
-}
-
-fn condition(rule: &RuleMatch) -> String {
-    let how = match rule.compare.as_str() {
-        "REGEX" => "reg",
-        "STARTS_WITH" => "beg",
-        "ENDS_WITH" => "end",
-        "CONTAINS" => "sub",
-        _ => "str",
-    };
-    let value = rule.value.trim_matches('"');
-    let value = word(if rule.compare == "REGEX" { &rule.value } else { value });
-    let not = if rule.invert { "!" } else { "" };
-    let test = match rule.kind.as_str() {
-        "HOST_NAME" => format!("req.hdr(host) -i -m {how} -- {value}"),
-        "PATH" => format!("path -m {how} -- {value}"),
-        "FILE_TYPE" if how == "reg" => format!("path,field(-1,.) -m reg -- {value}"),
-        "FILE_TYPE" => format!("path -m end -- .{value}"),
-        "HEADER" => format!("req.hdr({}) -m {how} -- {value}", argument(&rule.key)),
-        "COOKIE" => format!("req.cook({}) -m {how} -- {value}", argument(&rule.key)),
-        "SSL_CONN_HAS_CERT" => "ssl_c_used".to_owned(),
-        "SSL_VERIFY_RESULT" => match rule.value.parse::<u32>() {
-            Ok(code) => format!("ssl_c_verify {code}"),
-            Err(_) => "always_false".to_owned(),
-        },
-        "SSL_DN_FIELD" => format!("ssl_c_s_dn({}) -m {how} -- {value}", argument(&rule.key)),
-        _ => "always_false".to_owned(),
-    };
-    format!("{not}{{ {test} }}")
 }
 
 fn backend(out: &mut String, plan: &BalancerPlan, pool: &PoolPlan, is_v6: bool) {

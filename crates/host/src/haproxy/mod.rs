@@ -13,6 +13,7 @@ mod config;
 mod enforced;
 mod forward;
 mod links;
+mod policies;
 mod probe;
 mod process;
 mod rules;

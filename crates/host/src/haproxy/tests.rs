@@ -269,6 +269,27 @@ fn what_users_write_ends_no_word_and_no_line() {
 }
 
 #[test]
+fn a_policy_may_have_as_many_rules_as_octavia_lets_it_have() {
+    let rule = |number: u8| RuleMatch {
+        kind: "PATH".into(),
+        compare: if number.is_multiple_of(2) { "REGEX" } else { "EQUAL_TO" }.into(),
+        key: String::new(),
+        value: ["}", "\"\"", "\"} ! || if\"", "-i"][usize::from(number) % 4].into(),
+        invert: number.is_multiple_of(3),
+    };
+    let mut plan = plan();
+    let prefix = PolicyAction::ToPrefix("https://example.org".into(), 308);
+    plan.listeners[0].policies.push(PolicyPlan { id: "prefix".into(), action: prefix, rules: vec![] });
+    for policy in &mut plan.listeners[0].policies {
+        policy.rules = (0..50).map(rule).collect();
+    }
+    let text = super::config::render(&plan, "/data", 50_000).unwrap();
+    assert!(text.contains("    acl reject.1 path -m str -- \"\"\n"), "{text}");
+    assert!(text.contains("    http-request deny if !reject.0 reject.1 reject.2 !reject.3 "), "{text}");
+    assert_eq!(judged(&text), Ok(()));
+}
+
+#[test]
 fn rules() {
     insta::assert_snapshot!(super::rules::render(&plan(), &Default::default()));
 }

@@ -1,5 +1,12 @@
 //! How text is written into a configuration, so that it says there what it says here, whoever has written it.
 
+use std::fmt::Write;
+
+pub fn line(out: &mut String, depth: usize, text: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{:width$}{text}", "", width = depth * 4);
+}
+
 /// One word, whatever is in it. A dollar is itself outside of quotes, and a backslash before it would stay.
 pub fn word(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());

@@ -81,7 +81,7 @@ fn is_name_field(text: &str) -> bool {
 
 fn check_value(compare: &str, value: &str, what: &str) -> Result<()> {
     if compare == "REGEX" {
-        return match regex::Regex::new(value) {
+        return match fancy_regex::Regex::new(value) {
             Ok(_) => Ok(()),
             Err(_) => Err(bad(format!("Unable to parse regular expression: {value}"))),
         };
@@ -115,6 +115,13 @@ mod tests {
         assert!(refused("HEADER", "EQUAL_TO", "a b", "x"));
         assert!(refused("PATH", "EQUAL_TO", "", "a b"));
         assert!(refused("PATH", "REGEX", "", "(("));
+        // What Python and PCRE know, and only that.
+        for known in ["^/(?!admin)", "(?<!x)y", r"(.)\1", "(?P<a>b)(?P=a)", "(?>a+)b"] {
+            assert!(!refused("PATH", "REGEX", "", known), "{known}");
+        }
+        for unknown in ["a**", "(?<=a+)b", r"(a)\2", "(?!"] {
+            assert!(refused("PATH", "REGEX", "", unknown), "{unknown}");
+        }
         assert!(refused("FILE_TYPE", "STARTS_WITH", "", "jpg"));
         assert!(refused("COOKIE", "EQUAL_TO", "k", "a\nb"));
     }
