@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 
 use super::enforced::Enforced;
-use super::{probe, stats};
+use super::{backend, probe, stats};
 use crate::balancer::{BalancerPlan, Health, MemberPlan, MonitorKind, MonitorPlan, PoolPlan};
 use crate::names::NetnsName;
 use crate::{Error, Result, netns};
@@ -48,10 +48,18 @@ impl Record {
 /// (pool id, member id)
 type Records = BTreeMap<(String, String), Record>;
 
+/// A pool that is looked after.
+#[derive(Clone, PartialEq)]
+struct Watched {
+    pool: PoolPlan,
+    /// HAProxy's, which are told.
+    backends: Vec<String>,
+}
+
 /// The checkers of one load balancer. They end when it is dropped.
 #[derive(Default)]
 pub struct Checks {
-    pools: Vec<PoolPlan>,
+    pools: Vec<Watched>,
     records: Arc<Mutex<Records>>,
     stop: Arc<AtomicBool>,
     threads: Vec<Thread>,
@@ -68,11 +76,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn watched(plan: &BalancerPlan) -> Vec<PoolPlan> {
+fn watched(plan: &BalancerPlan) -> Vec<Watched> {
     let ours = |pool: &&PoolPlan| {
         pool.monitor.as_ref().is_some_and(|monitor| pool.forwarded || monitor.kind == MonitorKind::Ping)
     };
-    plan.pools.iter().filter(ours).cloned().collect()
+    let watched = |pool: &PoolPlan| Watched { pool: pool.clone(), backends: backend::names(plan, pool) };
+    plan.pools.iter().filter(ours).map(watched).collect()
 }
 
 /// The checkers that the plan needs. What is known of members that are asked as before stays known.
@@ -88,8 +97,9 @@ pub async fn renew(
         return Ok(before);
     }
     let mut records = Records::new();
-    for pool in &pools {
-        let old = before.pools.iter().find(|old| old.id == pool.id && old.monitor == pool.monitor);
+    for Watched { pool, .. } in &pools {
+        let mut old = before.pools.iter().map(|watched| &watched.pool);
+        let old = old.find(|old| old.id == pool.id && old.monitor == pool.monitor);
         for member in pool.members.iter().filter(|member| old.is_some_and(|old| old.members.contains(member)))
         {
             let key = (pool.id.clone(), member.id.clone());
@@ -101,9 +111,10 @@ pub async fn renew(
     let mut checks = Checks::default();
     checks.pools = pools;
     *lock(&checks.records) = records;
-    for pool in checks.pools.clone() {
+    for Watched { pool, backends } in checks.pools.clone() {
         let checker = Checker {
             pool,
+            backends,
             records: checks.records.clone(),
             stop: checks.stop.clone(),
             directory: directory.to_owned(),
@@ -127,8 +138,8 @@ impl Checks {
     /// By (pool id, member id).
     pub fn health(&self) -> Vec<((String, String), Health)> {
         let records = lock(&self.records);
-        let members =
-            self.pools.iter().flat_map(|pool| pool.members.iter().map(move |member| (pool, member)));
+        let pools = self.pools.iter().map(|watched| &watched.pool);
+        let members = pools.flat_map(|pool| pool.members.iter().map(move |member| (pool, member)));
         members
             .map(|(pool, member)| {
                 let key = (pool.id.clone(), member.id.clone());
@@ -146,6 +157,7 @@ impl Checks {
 
 struct Checker {
     pool: PoolPlan,
+    backends: Vec<String>,
     records: Arc<Mutex<Records>>,
     stop: Arc<AtomicBool>,
     directory: camino::Utf8PathBuf,
@@ -232,9 +244,13 @@ impl Checker {
         if self.pool.forwarded {
             return lock(&self.enforced).set_down(&self.pool.id, &down);
         }
+        self.backends.iter().try_for_each(|backend| self.tell_backend(backend, &down))
+    }
+
+    fn tell_backend(&self, backend: &str, down: &[&str]) -> Result<()> {
         let commands = self.pool.members.iter().map(|member| {
             let state = if down.contains(&member.id.as_str()) { "maint" } else { "ready" };
-            format!("set server {}/{} state {state}", self.pool.id, member.id)
+            format!("set server {backend}/{} state {state}", member.id)
         });
         stats::ask(&self.directory, &commands.collect::<Vec<_>>().join(";")).map(drop)
     }

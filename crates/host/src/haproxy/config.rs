@@ -1,15 +1,9 @@
 //! The configuration of one load balancer's HAProxy. Pure.
 
-use std::fmt::Write;
-use std::net::IpAddr;
-
 use super::policies::policies;
-use super::tls;
-use super::words::{argument, formatted, line, word};
-use crate::balancer::{
-    Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, MemberPlan, MonitorKind, MonitorPlan,
-    Persistence, PolicyAction, PoolPlan, PoolProtocol,
-};
+use super::words::{at, formatted, line, word};
+use super::{backend, tls};
+use crate::balancer::{Algorithm, BalancerPlan, ListenerPlan, ListenerProtocol, PolicyAction, PoolPlan};
 
 /// Names in the load balancer's directory, in which HAProxy is started.
 pub const SOCKET: &str = "stats.sock";
@@ -25,7 +19,7 @@ const PEER_PORT: u16 = 1025;
 const METRICS_PORT: u16 = 1026;
 
 /// A session's variable: samples may join a variable to an address, and no second sample.
-const SOURCE_PORT: &str = "sess.source_port";
+pub const SOURCE_PORT: &str = "sess.source_port";
 
 /// Connections at most, of all listeners together.
 pub const MOST: u32 = 50_000;
@@ -70,8 +64,10 @@ pub fn render(plan: &BalancerPlan, directory: &str, most: u32) -> Option<String>
     }
     // Tables of IPv6 addresses take those of IPv4, too.
     let is_v6 = plan.vip.addresses.iter().any(|vip| vip.addr().is_ipv6());
-    for pool in plan.pools.iter().filter(|pool| !pool.forwarded) {
-        backend(out, plan, pool, is_v6);
+    for listener in plan.listeners.iter().filter(|listener| !listener.forwarded) {
+        for pool in plan.pools.iter().filter(|pool| leads(listener, pool)) {
+            backend::render(out, listener, pool, is_v6);
+        }
     }
     Some(text)
 }
@@ -89,29 +85,14 @@ fn exporter(out: &mut String) {
     }
 }
 
-fn at(address: IpAddr, port: u16) -> String {
-    match address {
-        IpAddr::V4(address) => format!("{address}:{port}"),
-        IpAddr::V6(address) => format!("[{address}]:{port}"),
-    }
-}
-
-fn speaks_http(protocol: ListenerProtocol) -> bool {
+pub fn speaks_http(protocol: ListenerProtocol) -> bool {
     use ListenerProtocol::{Http, Prometheus, TerminatedHttps};
     matches!(protocol, Http | TerminatedHttps | Prometheus)
 }
 
-fn leads(listener: &ListenerPlan, pool: &PoolPlan) -> bool {
+pub fn leads(listener: &ListenerPlan, pool: &PoolPlan) -> bool {
     listener.default_pool.as_deref() == Some(&pool.id)
         || listener.policies.iter().any(|p| p.action == PolicyAction::ToPool(pool.id.clone()))
-}
-
-/// What a pool speaks is decided by who leads to it: connections of a TCP listener are never looked into.
-fn mode_of(plan: &BalancerPlan, pool: &PoolPlan) -> &'static str {
-    match plan.listeners.iter().find(|listener| leads(listener, pool)) {
-        Some(listener) if speaks_http(listener.protocol) => "http",
-        _ => "tcp",
-    }
 }
 
 fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most: u32) {
@@ -146,10 +127,10 @@ fn frontend(out: &mut String, plan: &BalancerPlan, listener: &ListenerPlan, most
         if let Some(value) = listener.tls.as_ref().and_then(|tls| tls.strict.as_deref()) {
             line(out, 1, &format!("http-response set-header Strict-Transport-Security {}", formatted(value)));
         }
-        policies(out, &listener.policies);
+        policies(out, listener);
     }
     if let Some(pool) = &listener.default_pool {
-        line(out, 1, &format!("default_backend {pool}"));
+        line(out, 1, &format!("default_backend {}", backend::name(pool, &listener.id)));
     }
 }
 
@@ -172,127 +153,4 @@ fn headers(out: &mut String, names: &[String], is_tls: bool) {
         };
         line(out, 1, &format!("http-request set-header {name} {value}"));
     }
-}
-
-fn backend(out: &mut String, plan: &BalancerPlan, pool: &PoolPlan, is_v6: bool) {
-    let mode = mode_of(plan, pool);
-    line(out, 0, &format!("backend {}", pool.id));
-    line(out, 1, &format!("mode {mode}"));
-    let balance = match pool.algorithm {
-        Algorithm::RoundRobin => "roundrobin".to_owned(),
-        Algorithm::LeastConnections => "leastconn".to_owned(),
-        Algorithm::SourceIp => "source".to_owned(),
-        Algorithm::SourceIpPort => format!("hash src,concat(:,{SOURCE_PORT})"),
-    };
-    line(out, 1, &format!("balance {balance}"));
-    line(out, 1, "option allbackups");
-    line(out, 1, &format!("timeout connect {}", pool.timeout_connect));
-    line(out, 1, &format!("timeout server {}", pool.timeout_server));
-    match &pool.persistence {
-        None => {}
-        Some(Persistence::SourceIp) => {
-            let family = if is_v6 { "ipv6" } else { "ip" };
-            line(out, 1, &format!("stick-table type {family} size 10k expire 30m peers {PEER}"));
-            line(out, 1, "stick on src");
-        }
-        Some(Persistence::HttpCookie) if mode == "http" => {
-            line(out, 1, "cookie SRV insert indirect nocache");
-        }
-        Some(Persistence::AppCookie(name)) if mode == "http" => {
-            let name = argument(name);
-            line(out, 1, &format!("stick-table type string len 64 size 10k expire 30m peers {PEER}"));
-            line(out, 1, &format!("stick store-response res.cook({name})"));
-            line(out, 1, &format!("stick match req.cook({name})"));
-        }
-        // TCP has no cookies.
-        Some(_) => {}
-    }
-    if pool.monitor.is_some() {
-        // Without one nobody would find out that who was down is up again.
-        line(out, 1, "load-server-state-from-file global");
-    }
-    if let Some(monitor) = checked_here(pool) {
-        checks(out, monitor);
-    }
-    let ends_tls = plan.listeners.iter().any(|listener| listener.tls.is_some() && leads(listener, pool));
-    for member in &pool.members {
-        line(out, 1, &server(pool, member, mode, ends_tls));
-    }
-}
-
-/// Pings take rights that HAProxy has given away: they are our own.
-fn checked_here(pool: &PoolPlan) -> Option<&MonitorPlan> {
-    pool.monitor.as_ref().filter(|monitor| monitor.kind != MonitorKind::Ping)
-}
-
-fn checks(out: &mut String, monitor: &MonitorPlan) {
-    line(out, 1, &format!("timeout check {}s", monitor.timeout));
-    match monitor.kind {
-        MonitorKind::Http | MonitorKind::Https => {
-            line(out, 1, "option httpchk");
-            let host = match &monitor.domain {
-                Some(domain) => format!(" hdr Host {}", formatted(domain)),
-                None => String::new(),
-            };
-            let (method, path, version) =
-                (word(&monitor.method), word(&monitor.path), word(&monitor.http_version));
-            line(out, 1, &format!("http-check send meth {method} uri {path} ver HTTP/{version}{host}"));
-            line(out, 1, &format!("http-check expect rstatus {}", word(&statuses(&monitor.expected))));
-        }
-        MonitorKind::TlsHello => line(out, 1, "option ssl-hello-chk"),
-        MonitorKind::Tcp | MonitorKind::Ping | MonitorKind::UdpConnect | MonitorKind::Sctp => {}
-    }
-}
-
-/// `200,202` and `200-204` as a regular expression.
-fn statuses(expected: &str) -> String {
-    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| *code < 1000);
-    let range = expected.split_once('-').and_then(|(from, to)| Some((code(from)?, code(to)?)));
-    let all: Vec<u16> = match range {
-        Some((from, to)) => (from..=to).collect(),
-        None => expected.split(',').filter_map(code).collect(),
-    };
-    let all: Vec<String> = all.iter().map(|code| format!("{code:03}")).collect();
-    format!("^({})$", all.join("|"))
-}
-
-/// `ends_tls`: members that are told whence a connection comes are told of its certificate, too.
-fn server(pool: &PoolPlan, member: &MemberPlan, mode: &str, ends_tls: bool) -> String {
-    let mut text =
-        format!("server {} {} weight {}", member.id, at(member.address, member.port), member.weight);
-    match pool.protocol {
-        PoolProtocol::Proxy => text.push_str(" send-proxy"),
-        PoolProtocol::ProxyV2 if ends_tls => text.push_str(" send-proxy-v2-ssl-cn"),
-        PoolProtocol::ProxyV2 => text.push_str(" send-proxy-v2"),
-        _ => {}
-    }
-    if let Some(tls) = &pool.tls {
-        text.push_str(&tls::of_pool(tls));
-    }
-    if let Some(monitor) = checked_here(pool) {
-        let _ = write!(text, " check inter {}s fall {} rise {}", monitor.delay, monitor.fall, monitor.rise);
-        if let Some(address) = member.monitor_address {
-            let _ = write!(text, " addr {address}");
-        }
-        if let Some(port) = member.monitor_port {
-            let _ = write!(text, " port {port}");
-        }
-        if monitor.kind == MonitorKind::Https {
-            // Checks that go elsewhere than connections do would not speak TLS of themselves.
-            text.push_str(" check-ssl");
-            if pool.tls.is_none() {
-                text.push_str(" verify none");
-            }
-        }
-        if let Some(tls) = pool.tls.as_ref().filter(|tls| !tls.alpn.is_empty()) {
-            let _ = write!(text, " check-alpn {}", word(&tls.alpn.join(",")));
-        }
-    }
-    if mode == "http" && pool.persistence == Some(Persistence::HttpCookie) {
-        let _ = write!(text, " cookie {}", member.id);
-    }
-    if member.backup {
-        text.push_str(" backup");
-    }
-    text
 }

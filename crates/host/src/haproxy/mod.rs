@@ -8,6 +8,7 @@
 //! ```
 //! What is in its directory and in the kernel is all there is: a daemon that starts anew goes on from that.
 
+mod backend;
 mod checks;
 mod config;
 mod enforced;

@@ -1,11 +1,12 @@
 //! What a listener does with the requests that its policies are about. Pure.
 
+use super::backend;
 use super::words::{argument, formatted, line, word};
-use crate::balancer::{PolicyAction, PolicyPlan, RuleMatch};
+use crate::balancer::{ListenerPlan, PolicyAction, PolicyPlan, RuleMatch};
 
 /// Octavia refuses first, redirects then and chooses a pool last, whatever their positions; so does HAProxy, but for the first two.
-pub fn policies(out: &mut String, policies: &[PolicyPlan]) {
-    let mut policies: Vec<&PolicyPlan> = policies.iter().collect();
+pub fn policies(out: &mut String, listener: &ListenerPlan) {
+    let mut policies: Vec<&PolicyPlan> = listener.policies.iter().collect();
     policies.sort_by_key(|policy| match policy.action {
         PolicyAction::Reject => 0,
         PolicyAction::ToUrl(..) | PolicyAction::ToPrefix(..) => 1,
@@ -15,7 +16,7 @@ pub fn policies(out: &mut String, policies: &[PolicyPlan]) {
         let conditions = conditions(out, policy);
         let what = match &policy.action {
             PolicyAction::Reject => "http-request deny".to_owned(),
-            PolicyAction::ToPool(pool) => format!("use_backend {pool}"),
+            PolicyAction::ToPool(pool) => format!("use_backend {}", backend::name(pool, &listener.id)),
             PolicyAction::ToUrl(url, code) => {
                 format!("http-request redirect location {} code {code}", formatted(url))
             }

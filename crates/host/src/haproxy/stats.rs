@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::backend;
 use super::config::SOCKET;
 use crate::balancer::{BalancerView, Counters, Health};
 use crate::process::file_error;
@@ -101,9 +102,22 @@ pub fn read(table: &str) -> BalancerView {
                 // Until the first check has ended, HAProxy hopes.
                 let unchecked = matches!(text("check_status"), "INI" | "* INI");
                 let health = if unchecked { Health::Unknown } else { health };
-                view.members.insert((proxy, server.to_owned()), health);
+                let key = (backend::pool_of(&proxy).to_owned(), server.to_owned());
+                let known = view.members.entry(key).or_insert(health);
+                *known = worse(*known, health);
             }
         }
     }
     view
+}
+
+/// Of what two backends of one pool say of a member. Who has not looked yet says nothing.
+fn worse(one: Health, other: Health) -> Health {
+    let rank = |health: &Health| match health {
+        Health::Unknown => 0,
+        Health::Up => 1,
+        Health::Draining => 2,
+        Health::Down => 3,
+    };
+    if rank(&one) >= rank(&other) { one } else { other }
 }

@@ -290,6 +290,41 @@ fn a_policy_may_have_as_many_rules_as_octavia_lets_it_have() {
 }
 
 #[test]
+fn listeners_of_different_protocols_share_a_pool() {
+    let mut plan = plan();
+    plan.listeners.reverse();
+    plan.listeners[0].timeout_server = 7_000;
+    let secure = TlsPlan { certificates: vec![Pem::new("PEM")], ..TlsPlan::default() };
+    for (protocol, second, modes) in [
+        (PoolProtocol::Proxy, ListenerProtocol::Http, ["tcp", "http"]),
+        (PoolProtocol::Http, ListenerProtocol::Http, ["http", "http"]),
+        (PoolProtocol::ProxyV2, ListenerProtocol::TerminatedHttps, ["tcp", "http"]),
+        (PoolProtocol::Tcp, ListenerProtocol::Https, ["tcp", "tcp"]),
+    ] {
+        plan.listeners[1].protocol = second;
+        plan.listeners[1].tls = (second == ListenerProtocol::TerminatedHttps).then(|| secure.clone());
+        plan.pools[0].protocol = protocol;
+        plan.listeners[0].default_pool = Some("pool-a".into());
+        let text = super::config::render(&plan, "/data", 50_000).unwrap();
+        let of = |listener: &str| {
+            let begin = format!("\nbackend pool-a:{listener}\n");
+            let backend = text.split_once(&begin).map(|(_, after)| after).unwrap_or_default();
+            backend.split_once("\nbackend ").map_or(backend, |(own, _)| own)
+        };
+        let (plain, second) = (of("listener-tcp"), of("listener-http"));
+        assert!(plain.contains(&format!("mode {}\n", modes[0])), "{text}");
+        assert!(second.contains(&format!("mode {}\n", modes[1])), "{text}");
+        assert!(plain.contains("timeout server 7000\n") && second.contains("timeout server 50000\n"));
+        assert!(!plain.contains("-ssl-cn"), "{text}");
+        match plan.listeners[1].tls {
+            // Its certificate is no file here.
+            Some(_) => assert!(second.contains(" send-proxy-v2-ssl-cn "), "{text}"),
+            None => assert_eq!(judged(&text), Ok(())),
+        }
+    }
+}
+
+#[test]
 fn rules() {
     insta::assert_snapshot!(super::rules::render(&plan(), &Default::default()));
 }
@@ -307,6 +342,10 @@ fn what_haproxy_says_is_read() {
         p1,m2,0,0,0,0,,DOWN,1,L4CON\n\
         p1,m3,0,0,0,0,,no check,1,\n\
         p1,m4,0,0,0,0,,UP 1/2,1,INI\n\
+        p2:l1,m5,0,0,0,0,,UP,1,L7OK\n\
+        p2:l1,m6,0,0,0,0,,UP,1,L7OK\n\
+        p2:l2,m5,0,0,0,0,,DOWN,1,L4CON\n\
+        p2:l2,m6,0,0,0,0,,UP,1,INI\n\
         p1,BACKEND,0,0,0,0,,UP,1,\n";
     let view = super::stats::read(table);
     let counters = Counters {
@@ -322,6 +361,9 @@ fn what_haproxy_says_is_read() {
     assert_eq!(health("m2"), Some(Health::Down));
     assert_eq!(health("m3"), None);
     assert_eq!(health("m4"), Some(Health::Unknown));
+    // A backend for each listener: the worst is told, of those that have looked.
+    let shared = |member: &str| view.members[&("p2".to_owned(), member.to_owned())];
+    assert_eq!((shared("m5"), shared("m6")), (Health::Down, Health::Up));
 }
 
 #[test]

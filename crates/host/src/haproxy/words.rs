@@ -1,6 +1,7 @@
 //! How text is written into a configuration, so that it says there what it says here, whoever has written it.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 pub fn line(out: &mut String, depth: usize, text: &str) {
     // Writing to a String cannot fail.
@@ -29,5 +30,12 @@ pub fn argument(text: &str) -> String {
     match text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         true => text.to_owned(),
         false => word(&format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))),
+    }
+}
+
+pub fn at(address: IpAddr, port: u16) -> String {
+    match address {
+        IpAddr::V4(address) => format!("{address}:{port}"),
+        IpAddr::V6(address) => format!("[{address}]:{port}"),
     }
 }

@@ -545,3 +545,68 @@ fn tls_ends_at_the_load_balancer() {
         assert!(!below.exists());
     });
 }
+
+/// What answers an HTTP request to this port of the VIP.
+async fn get(guest: &Guest, port: u16) -> String {
+    let mut said = String::new();
+    let Some(mut stream) = guest.connect(&format!("10.0.0.5:{port}")).await else { return said };
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"GET /x HTTP/1.0\r\n\r\n").unwrap();
+    let _ = stream.read_to_string(&mut said);
+    said
+}
+
+#[test]
+fn listeners_of_tcp_and_of_http_share_a_pool() {
+    if !have("haproxy", "haproxy") {
+        return;
+    }
+    Sandbox::run(async |sandbox| {
+        let directory = tempfile::tempdir().unwrap();
+        let (balancers, path) = balancers(&directory);
+        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
+        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
+        let ports = vec![open("one", 11), open("client", 20), own.clone()];
+        let network = tenant("net", ports.clone());
+        sandbox.network.apply_network(&network).await.unwrap();
+        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
+        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        echo(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await);
+        for kind in [MonitorKind::Tcp, MonitorKind::Ping] {
+            // Nobody has the second address.
+            let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
+            wanted.pools[0].protocol = PoolProtocol::Http;
+            wanted.pools[0].monitor.as_mut().unwrap().kind = kind;
+            let http = ListenerPlan {
+                id: uuid("http"),
+                protocol: ListenerProtocol::Http,
+                port: 81,
+                insert_headers: vec!["X-Forwarded-For".into()],
+                ..wanted.listeners[0].clone()
+            };
+            // The second one comes later: who looks after members must tell both.
+            balancers.apply(&wanted).await.unwrap();
+            wanted.listeners.push(http);
+            balancers.apply(&wanted).await.unwrap();
+            until(&balancers, &wanted, "m11", Health::Up).await;
+            until(&balancers, &wanted, "m12", Health::Down).await;
+            for _ in 0..2 {
+                let (plain, looked_into) = (get(&client, 80).await, get(&client, 81).await);
+                assert!(plain.contains("GET /x") && !plain.contains("10.0.0.20"), "{kind:?}: {plain}");
+                assert!(looked_into.contains("GET /x") && looked_into.contains("10.0.0.20"), "{looked_into}");
+            }
+            let view = balancers.observe(&wanted).await.unwrap();
+            assert_eq!(view.members.len(), 2);
+            assert!(view.counters[&uuid("http")].total_connections >= 2);
+            if kind == MonitorKind::Ping {
+                let socket = path.join(&wanted.id).join("stats.sock");
+                let mut socket = std::os::unix::net::UnixStream::connect(socket).unwrap();
+                let mut said = String::new();
+                socket.write_all(b"show stat\n").unwrap();
+                socket.read_to_string(&mut said).unwrap();
+                assert_eq!(said.matches("MAINT").count(), 2, "{said}");
+            }
+        }
+        balancers.remove(&uuid("balancer")).await.unwrap();
+    });
+}
