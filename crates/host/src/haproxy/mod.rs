@@ -112,6 +112,10 @@ impl LoadBalancers for HaproxyBalancers {
         if is_believed && text.as_ref().is_none_or(|text| process::runs(&directory, text)) {
             return Ok(());
         }
+        // A change that ends halfway leaves neither the plan before it in force nor its own.
+        if let Some(applied) = self.applied().get_mut(&plan.id) {
+            applied.plan = None;
+        }
         let thing = || Thing::Netns { name: namespace.as_str().to_owned() };
         self.note(thing())?;
         self.note(Thing::Balancer { id: plan.id.clone() })?;

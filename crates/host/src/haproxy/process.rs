@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
+use sha2::{Digest, Sha256};
 
 use super::config::{JAIL, METRICS, MOST, PEER, SERVERS, SOCKET};
 use super::{stats, totals};
@@ -18,11 +19,22 @@ const PROGRAM: &str = "haproxy";
 const CONFIG: &str = "haproxy.cfg";
 const NEXT: &str = "haproxy.cfg.next";
 const PID: &str = "haproxy.pid";
+/// Which process has taken over, and with what. The configuration's own file is there before that.
+const FORCE: &str = "in-force";
 
 /// Whether a process runs that was started with this configuration.
 pub fn runs(directory: &Utf8Path, config: &str) -> bool {
-    let path = directory.join(CONFIG);
-    std::fs::read_to_string(&path).is_ok_and(|text| text == config) && current(directory).is_some()
+    current(directory).is_some_and(|pid| in_force(directory) == Some((pid, digest(config))))
+}
+
+fn digest(config: &str) -> String {
+    Sha256::digest(config.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn in_force(directory: &Utf8Path) -> Option<(i32, String)> {
+    let text = std::fs::read_to_string(directory.join(FORCE)).ok()?;
+    let (pid, digest) = text.trim().split_once(' ')?;
+    Some((pid.parse().ok()?, digest.to_owned()))
 }
 
 /// Connections that one process may have: each takes two files, and a pipe every now and then.
@@ -32,10 +44,12 @@ pub fn most() -> u32 {
     u32::try_from(by_files).unwrap_or(u32::MAX).clamp(100, MOST)
 }
 
-/// The youngest process.
+/// The youngest process. A successor that cannot start may have taken the file along, and no more.
 fn current(directory: &Utf8Path) -> Option<i32> {
-    let text = std::fs::read_to_string(directory.join(PID)).ok()?;
-    let pid = text.lines().next()?.trim().parse().ok()?;
+    let pid = match std::fs::read_to_string(directory.join(PID)) {
+        Ok(text) => text.lines().next()?.trim().parse().ok()?,
+        Err(_) => in_force(directory)?.0,
+    };
     is_ours(pid, directory).then_some(pid)
 }
 
@@ -50,6 +64,13 @@ fn is_ours(pid: i32, directory: &Utf8Path) -> bool {
 
 fn write(path: &Utf8PathBuf, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(|error| file_error("writing", path, error))
+}
+
+fn note(directory: &Utf8Path, config: &str) -> Result<()> {
+    match current(directory) {
+        Some(pid) => write(&directory.join(FORCE), &format!("{pid} {}", digest(config))),
+        None => Err(Error::Monitor(format!("HAProxy of {directory} has ended as soon as it began"))),
+    }
 }
 
 /// In the namespace of the calling thread. Returns when the new process listens; no connection is lost by it.
@@ -73,6 +94,7 @@ pub fn start(directory: &Utf8Path, config: &str) -> Result<()> {
         arguments.extend(["-x", SOCKET, "-sf", number]);
     }
     run(directory, &arguments)?;
+    note(directory, config)?;
     line.map_or(Ok(()), |line| totals::keep(directory, line))
 }
 
@@ -122,7 +144,7 @@ pub fn stop(directory: &Utf8Path) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    for name in [PID, SOCKET, CONFIG] {
+    for name in [PID, SOCKET, CONFIG, FORCE] {
         match std::fs::remove_file(directory.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(file_error("removing", &directory.join(name), error));

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use host::balancer::*;
 use host::haproxy::{HaproxyBalancers, Options};
+use host::names::NetnsName;
 use host::plan::PortPlan;
-use host::{LoadBalancers, Network};
+use host::{LoadBalancers, Network, netns};
 
 use super::guest::{Guest, talks};
 use super::plans::{any, port, tenant, uuid, with_rules};
@@ -608,5 +609,53 @@ fn listeners_of_tcp_and_of_http_share_a_pool() {
             }
         }
         balancers.remove(&uuid("balancer")).await.unwrap();
+    });
+}
+
+#[test]
+fn a_change_that_could_not_start_is_not_taken_for_done() {
+    if !have("haproxy", "haproxy") {
+        return;
+    }
+    Sandbox::run(async |sandbox| {
+        let directory = tempfile::tempdir().unwrap();
+        let (balancers, path) = balancers(&directory);
+        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
+        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
+        let ports = vec![open("one", 11), open("client", 20), own.clone()];
+        let network = tenant("net", ports.clone());
+        sandbox.network.apply_network(&network).await.unwrap();
+        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
+        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        server(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await, "one");
+        let before = plan(vip(&network.id, &own), &[11], &[]);
+        balancers.apply(&before).await.unwrap();
+        assert_eq!(who(&client).await.as_deref(), Some("one"));
+
+        // Somebody has the port that the change wants.
+        let namespace = NetnsName::balancer("test", &before.id);
+        let holder = netns::inside(&namespace, || Ok(TcpListener::bind("10.0.0.5:81").unwrap()));
+        let holder = holder.await.unwrap();
+        let mut after = before.clone();
+        after.listeners[0].port = 81;
+        let pid = path.join(&before.id).join("haproxy.pid");
+        let first = std::fs::read_to_string(&pid).unwrap();
+        balancers.apply(&after).await.unwrap_err();
+        balancers.apply(&after).await.unwrap_err();
+        // What was there is there again, by the same process.
+        balancers.apply(&before).await.unwrap();
+        assert_eq!(who(&client).await.as_deref(), Some("one"));
+        assert_eq!(std::fs::read_to_string(&pid).unwrap(), first);
+
+        balancers.apply(&after).await.unwrap_err();
+        drop(holder);
+        // It may have taken the file along.
+        std::fs::remove_file(&pid).unwrap();
+        balancers.apply(&after).await.unwrap();
+        let mut name = [0; 3];
+        client.connect("10.0.0.5:81").await.expect("an answer").read_exact(&mut name).unwrap();
+        assert_eq!(&name, b"one");
+        assert_eq!(who(&client).await, None);
+        balancers.remove(&before.id).await.unwrap();
     });
 }
