@@ -123,6 +123,7 @@ async fn create(State(cinder): Cinders, asker: Asker, Json(body): Json<Value>) -
         store::write(tx, ctx, "group_snapshot.create", &one).await?;
         let (mut parts, none) = (Vec::new(), BTreeMap::new());
         for volume in members {
+            ctx.authorize(&policy::SNAPSHOT_CREATE, Some(&volume.project_id))?;
             let part = base::id::uuid();
             let new = NewSnapshot {
                 id: &part,

@@ -79,6 +79,7 @@ fn bound(text: &'static str, snapshot: &Snapshot) -> db::Result<Sql<'static>> {
         .bind(snapshot.progress.clone())
         .bind(snapshot.type_id.clone())
         .bind(snapshot.layer.clone())
+        .bind(snapshot.group_snapshot_id.clone())
         .bind(json_text(&snapshot.metadata)?)
         .bind(snapshot.updated_at)
         .bind(snapshot.id.clone()))
@@ -86,10 +87,9 @@ fn bound(text: &'static str, snapshot: &Snapshot) -> db::Result<Sql<'static>> {
 
 pub async fn insert(tx: &mut Tx, ctx: &Ctx, snapshot: &Snapshot) -> Result<()> {
     let text = "INSERT INTO volume_snapshots (volume_id, project_id, user_id, name, description, size, status, progress, \
-         type_id, layer, metadata, updated_at, id, created_at, group_snapshot_id, generation) \
+         type_id, layer, group_snapshot_id, metadata, updated_at, id, created_at, generation) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)";
-    let bound = bound(text, snapshot)?.bind(snapshot.created_at);
-    bound.bind(snapshot.group_snapshot_id.clone()).run(tx).await?;
+    bound(text, snapshot)?.bind(snapshot.created_at).run(tx).await?;
     event(tx, ctx, "snapshot.create", snapshot).await
 }
 
@@ -146,8 +146,8 @@ pub async fn make(
 pub async fn update(tx: &mut Tx, ctx: &Ctx, kind: &'static str, snapshot: &mut Snapshot) -> Result<()> {
     snapshot.updated_at = Some(base::time::now());
     let text = "UPDATE volume_snapshots SET volume_id = $1, project_id = $2, user_id = $3, name = $4, description = $5, \
-         size = $6, status = $7, progress = $8, type_id = $9, layer = $10, metadata = $11, updated_at = $12, \
-         generation = generation + 1 WHERE id = $13 AND generation = $14";
+         size = $6, status = $7, progress = $8, type_id = $9, layer = $10, group_snapshot_id = $11, \
+         metadata = $12, updated_at = $13, generation = generation + 1 WHERE id = $14 AND generation = $15";
     if bound(text, snapshot)?.bind(snapshot.generation).run(tx).await? == 0 {
         return Err(words::lost_race(&format!("Snapshot {}", snapshot.id)));
     }

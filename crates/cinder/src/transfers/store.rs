@@ -106,7 +106,8 @@ pub async fn delete(db: &Db, ctx: &Ctx, transfer: &Transfer) -> Result<()> {
     })
 }
 
-/// The volume is `project`'s from now on, and so are its key, and its snapshots unless they were kept out.
+/// The volume is `project`'s from now on, and so are its key, and its snapshots unless they were kept out. They leave the
+/// donor's groups, through which the donor would reach their data.
 pub async fn accept(db: &Db, keys: &Keys, ctx: &Ctx, transfer: &Transfer, project: &str) -> Result<()> {
     db::write!(db, |tx| {
         end(tx, &transfer.id).await?;
@@ -126,6 +127,9 @@ pub async fn accept(db: &Db, keys: &Keys, ctx: &Ctx, transfer: &Transfer, projec
             volume.key_id = Some(keys.copy(tx, ctx, &old).await?);
             keys.remove(tx, ctx, Some(&old)).await?;
         }
+        if volume.project_id != project {
+            volume.group_id = None;
+        }
         volume.project_id = project.into();
         volume.user_id = ctx.user_id().into();
         volume.status = Status::Available;
@@ -134,6 +138,9 @@ pub async fn accept(db: &Db, keys: &Keys, ctx: &Ctx, transfer: &Transfer, projec
         for mut snapshot in all.into_iter().filter(|_| !transfer.no_snapshots) {
             let more = More { snapshots: 1, gib: snapshot.size, ..More::default() };
             quotas::store::take(tx, project, &kind, more, snapshot.size).await?;
+            if snapshot.project_id != project {
+                snapshot.group_snapshot_id = None;
+            }
             snapshot.project_id = project.into();
             snapshot.user_id = ctx.user_id().into();
             snapshots::store::update(tx, ctx, "snapshot.accept", &mut snapshot).await?;

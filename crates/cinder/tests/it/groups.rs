@@ -190,6 +190,51 @@ async fn a_group_is_snapshotted_and_copied_whole() {
 }
 
 #[tokio::test]
+async fn a_group_gives_nobody_the_data_of_a_volume_that_was_handed_over() {
+    let cloud = Cloud::start().await;
+    let kind = group_type(&cloud, "plain", json!({})).await;
+    let id = group(&cloud, "member@p1", &kind).await;
+    let volume = cloud.volume("member@p1", member(&id)).await;
+    let taken = json!({"group_snapshot": {"group_id": id}});
+    let snapshot = cloud.post("member@p1", "/v3/group_snapshots", taken.clone()).await.is(202).id();
+    let path = format!("/v3/group_snapshots/{snapshot}");
+    cloud.settled(&path, "/group_snapshot/status", "available").await;
+    let part = cloud.get("member@p1", "/v3/snapshots").await.is(200).ids("snapshots").remove(0);
+
+    let offer = json!({"transfer": {"volume_id": volume}});
+    let made = cloud.post("member@p1", "/v3/volume-transfers", offer).await.is(202);
+    let accept = json!({"accept": {"auth_key": made.body["transfer"]["auth_key"]}});
+    cloud.post("member@p2", &format!("/v3/volume-transfers/{}/accept", made.id()), accept).await.is(202);
+    let seen = cloud.get("member@p2", &format!("/v3/volumes/{volume}")).await.is(200).body;
+    assert_eq!(seen["volume"]["group_id"], Value::Null);
+    let seen = cloud.get("member@p2", &format!("/v3/snapshots/{part}")).await.is(200).body;
+    assert_eq!(seen["snapshot"]["group_snapshot_id"], Value::Null);
+
+    cloud.post("member@p1", "/v3/group_snapshots", taken).await.is(400);
+    let copy = json!({"create-from-src": {"group_snapshot_id": snapshot}});
+    cloud.post("member@p1", "/v3/groups/action", copy).await.is(400);
+    cloud.delete("member@p1", &path).await.is(202);
+    cloud.get("member@p2", &format!("/v3/snapshots/{part}")).await.is(200);
+    let delete = json!({"delete": {}});
+    cloud.post("member@p1", &format!("/v3/groups/{id}/action"), delete).await.is(202);
+    cloud.delete("member@p2", &format!("/v3/snapshots/{part}")).await.is(202);
+    cloud.delete("member@p2", &format!("/v3/volumes/{volume}")).await.is(202);
+}
+
+#[tokio::test]
+async fn a_group_is_snapshotted_by_those_who_may_snapshot_each_of_its_volumes() {
+    let cloud = Cloud::start().await;
+    let kind = group_type(&cloud, "plain", json!({})).await;
+    let id = group(&cloud, "member@p1", &kind).await;
+    cloud.volume("member@p1", member(&id)).await;
+    cloud.volume("admin", member(&id)).await;
+    let taken = json!({"group_snapshot": {"group_id": id}});
+    cloud.post("member@p1", "/v3/group_snapshots", taken.clone()).await.is(403);
+    assert!(cloud.get("member@p1", "/v3/snapshots").await.is(200).ids("snapshots").is_empty());
+    cloud.post("admin", "/v3/group_snapshots", taken).await.is(202);
+}
+
+#[tokio::test]
 async fn a_frozen_backend_keeps_still() {
     let cloud = Cloud::start().await;
     let id = cloud.volume("member@p1", json!({})).await;
