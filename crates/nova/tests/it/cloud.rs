@@ -144,6 +144,7 @@ impl Cloud {
         )
         .await
         .unwrap();
+        glance.serve_keys(cinder.clone());
         let nova = nova::Nova::new(
             db.clone(),
             placement.clone(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{Ctx, Error};
+use cinder::volumes::rules::{IMAGE_KEY, IMAGE_KEY_POLICY};
 use glance::Image;
 use http::HeaderValue;
 use http::header::LOCATION;
@@ -143,6 +144,8 @@ const NOT_INHERITED: &[&str] = &[
     "image_type",
     "backup_type",
     "instance_owner",
+    IMAGE_KEY,
+    IMAGE_KEY_POLICY,
 ];
 
 /// An empty image with the properties that Nova gives to a server's images: to be written with the wish that makes the

@@ -14,7 +14,7 @@ use crate::keypairs::Keypair;
 use crate::links::Links;
 use crate::schema::{self, Field, Kind, PRINTABLE};
 use crate::servers::create::parse::{canonical, files, metadata};
-use crate::servers::create::resolve::{check_fit, check_items, image};
+use crate::servers::create::resolve::{check_fit, check_items, check_plain, image};
 use crate::servers::create::{parse, password};
 use crate::servers::view::Shape;
 use crate::servers::{Server, Spec, TaskState, VmState, policy, rules, store};
@@ -120,6 +120,7 @@ async fn resolve<'a>(
         "Can not find requested image" => Error::bad_request("Cannot find image for rebuild"),
         _ => e,
     })?;
+    check_plain(&image)?;
     match &server.image_id {
         Some(_) => check_fit(ctx, &server.flavor, &image)?,
         None => check_volume(nova, ctx, server, &image, fields).await?,

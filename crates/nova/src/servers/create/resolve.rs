@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{Ctx, Error, Kind, Result};
+use cinder::volumes::rules::IMAGE_KEY;
 use glance::Image;
 
 use super::parse::{Networks, Request, Requested};
@@ -137,9 +138,24 @@ pub(crate) fn check_items(limits: &quotas::Limits, items: usize, files: &[(Strin
 
 async fn given_image(nova: &Nova, ctx: &Ctx, request: &Request) -> Result<Option<Image>> {
     match &request.image {
-        Some(id) => image(nova, ctx, id).await.map(Some),
+        Some(id) => {
+            let image = image(nova, ctx, id).await?;
+            check_plain(&image)?;
+            Ok(Some(image))
+        }
         None => Ok(None),
     }
+}
+
+/// Only volumes are encrypted: nothing opens what was one and is a server's own disk.
+pub(crate) fn check_plain(image: &Image) -> Result<()> {
+    if image.properties.get(IMAGE_KEY).is_none_or(String::is_empty) {
+        return Ok(());
+    }
+    Err(Error::bad_request(format!(
+        "Image {} is unacceptable: Direct booting of an image uploaded from an encrypted volume is unsupported.",
+        image.id
+    )))
 }
 
 pub(crate) async fn image(nova: &Nova, ctx: &Ctx, id: &str) -> Result<Image> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base::{Ctx, Error, Result};
 use cinder::Volume;
+use cinder::volumes::rules::{IMAGE_KEY, IMAGE_KEY_POLICY};
 use db::{Conn, Tx};
 use glance::Image;
 
@@ -67,6 +68,8 @@ pub(super) async fn resolve(
                     own
                 }
             };
+            // The volume has a key of its own: this one goes with the image.
+            boot.properties.retain(|key, _| ![IMAGE_KEY, IMAGE_KEY_POLICY].contains(&key.as_str()));
         }
         boot.volumes.push(NewDevice { size_gib: asked.size_gib.or(found.size), asked });
     }

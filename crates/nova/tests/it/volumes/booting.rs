@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{bootable, booting, detach, disks, root, show, volume, wait_no_volume, wait_volume};
-use crate::cloud::{ADMIN, Cloud};
+use crate::cloud::{ADMIN, Client, Cloud};
 
 #[tokio::test]
 async fn a_server_boots_from_a_volume() {
@@ -88,6 +88,64 @@ async fn a_server_boots_from_a_volume() {
     client.wait_gone(&id).await;
     wait_no_volume(&client, &made).await;
     wait_volume(&client, &boot, "available").await;
+}
+
+/// Of an encrypted volume.
+async fn encrypted_image(cloud: &Cloud, client: &Client<'_>) -> String {
+    let admin = cloud.as_(ADMIN);
+    let kind = Some(json!({"volume_type": {"name": "luks"}}));
+    let made = admin.call("POST", "/volume/v3/types", kind).await.expect(200);
+    let path = format!("/volume/v3/types/{}/encryption", made["volume_type"]["id"].as_str().unwrap());
+    let specs = json!({"provider": "luks", "cipher": "aes-xts-plain64", "key_size": 256,
+        "control_location": "front-end"});
+    admin.call("POST", &path, Some(json!({ "encryption": specs }))).await.expect(200);
+    let body = json!({"volume": {"size": 1, "volume_type": "luks"}});
+    let made = client.call("POST", "/volume/v3/volumes", Some(body)).await.expect(202);
+    let volume = made["volume"]["id"].as_str().unwrap();
+    wait_volume(client, volume, "available").await;
+    let upload = json!({"os-volume_upload_image": {"image_name": "sealed", "disk_format": "raw"}});
+    let path = format!("/volume/v3/volumes/{volume}/action");
+    let made = client.call("POST", &path, Some(upload)).await.expect(202);
+    wait_volume(client, volume, "available").await;
+    made["os-volume_upload_image"]["image_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_key_of_an_encrypted_image_is_that_images_alone() {
+    let cloud = Cloud::start().await;
+    let client = cloud.as_("p1");
+    let image = encrypted_image(&cloud, &client).await;
+    let of_image = json!({
+        "source_type": "image", "uuid": image, "destination_type": "volume", "volume_size": 1, "boot_index": 0,
+        "volume_type": "luks",
+    });
+    let id = client.server(booting(json!([of_image]))).await;
+    client.wait(&id, "ACTIVE").await;
+    let kept = client.action(&id, json!({"createImage": {"name": "kept"}})).await.expect(202);
+    let path = format!("/image/v2/images/{}", kept["image_id"].as_str().unwrap());
+    let shown = client.call("GET", &path, None).await.expect(200);
+    for key in ["cinder_encryption_key_id", "cinder_encryption_key_deletion_policy"] {
+        assert!(shown.get(key).is_none(), "{shown}");
+    }
+    client.call("DELETE", &path, None).await.expect(204);
+    let body = json!({"volume": {"size": 1, "imageRef": image, "volume_type": "luks"}});
+    client.call("POST", "/volume/v3/volumes", Some(body)).await.expect(202);
+
+    // A machine's disk is no volume, so nothing would open it.
+    let refused = format!(
+        "Image {image} is unacceptable: Direct booting of an image uploaded from an encrypted volume is unsupported."
+    );
+    let direct = json!({"name": "s", "flavorRef": "1", "networks": "none", "imageRef": image});
+    let answer = client.post("/servers", json!({ "server": direct })).await;
+    assert_eq!(answer.fault(400, "badRequest"), refused);
+    let plain = cloud.image("p1").await;
+    let local = json!({"name": "s", "flavorRef": "1", "networks": "none", "imageRef": plain});
+    let local = client.server(local).await;
+    client.wait(&local, "ACTIVE").await;
+    for server in [&local, &id] {
+        let answer = client.action(server, json!({"rebuild": {"imageRef": image}})).await;
+        assert_eq!(answer.fault(400, "badRequest"), refused);
+    }
 }
 
 #[tokio::test]
