@@ -57,6 +57,11 @@ impl Attachment {
         self.status == "attached"
     }
 
+    /// By the older action, which has no connector and names a place in any case.
+    pub fn is_by_action(&self) -> bool {
+        self.connector.is_none() && self.mountpoint.is_some()
+    }
+
     /// Somebody knows where the volume is and may have it open.
     pub fn is_connected(&self) -> bool {
         self.connector.is_some() || self.is_attached()

@@ -32,7 +32,7 @@ pub fn detail(around: &Around<'_>, volume: &Volume, attachments: &[Attachment]) 
     }
     let attached: Vec<Value> =
         attachments.iter().filter(|a| a.is_attached()).map(|a| attachment(ctx, a)).collect();
-    if let Some(mode) = attachments.iter().find(|a| a.is_attached()).and_then(|a| a.mode.as_ref()) {
+    if let Some(mode) = attachments.iter().find(|a| a.is_by_action()).and_then(|a| a.mode.as_ref()) {
         metadata.insert("attached_mode".into(), mode.as_str().into());
     }
     let mut body = json!({

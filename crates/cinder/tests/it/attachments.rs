@@ -42,6 +42,7 @@ async fn a_volume_is_reserved_connected_completed_and_let_go() {
         (&own["server_id"], &own["device"], &own["host_name"]),
         (&json!(SERVER), &json!("/dev/vdb"), &json!("machine"))
     );
+    assert_eq!(seen["volume"]["metadata"], json!({}), "only the older action says how it attached");
     let seen = cloud.get("member@p1", &format!("/v3/volumes/{id}")).await.is(200);
     assert!(seen.body["volume"]["attachments"][0]["host_name"].is_null());
     for body in [json!({"os-force_delete": {}}), json!({"os-retype": {"new_type": "__DEFAULT__"}})] {
@@ -130,7 +131,7 @@ async fn the_older_actions_attach_too() {
     cloud.act("member@p1", &id, json!({"os-extend": {"new_size": 2}})).await.is(202);
     assert_eq!(cloud.until(&id, "in-use").await["volume"]["size"], 2);
     act(json!({"os-detach": {}})).await.is(202);
-    cloud.until(&id, "available").await;
+    assert_eq!(cloud.until(&id, "available").await["volume"]["metadata"], json!({}));
     act(json!({"os-begin_detaching": {}})).await.is(400);
     act(json!({"os-terminate_connection": {"connector": {}}})).await.is(202);
     act(json!({"os-update_readonly_flag": {"readonly": true}})).await.is(202);
