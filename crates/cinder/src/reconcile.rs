@@ -332,6 +332,9 @@ impl Cinder {
             Ok(()) => self.over_layers(self.fill_image(ctx, volume)).await,
             failed => failed,
         };
+        if filled.as_ref().is_err_and(|error| !error.retryable()) {
+            self.discard_unfilled(ctx, volume).await?;
+        }
         self.finish(ctx, volume, Trouble::upload(volume), filled, |volume, _| {
             volume.status = volume.previous_status.take().unwrap_or(Status::Available);
             volume.upload = None;

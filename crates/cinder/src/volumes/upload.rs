@@ -6,6 +6,7 @@ use serde_json::json;
 use super::actions::Action;
 use super::freeze::freeze;
 use super::{Status, Volume, rules, store};
+use crate::reconcile::acting_in;
 use crate::words::{any_of, invalid_volume, no_volume};
 use crate::{Cinder, policy, types};
 
@@ -143,6 +144,22 @@ impl Cinder {
         match done {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
+        }
+    }
+
+    /// An image that gets no data is of use to nobody, and neither is its copy of the key.
+    pub(crate) async fn discard_unfilled(&self, ctx: &Ctx, volume: &Volume) -> Result<()> {
+        let upload = volume.upload.as_deref().unwrap_or_default();
+        let image = match self.glance.image(ctx, upload.split(' ').next().unwrap_or_default()).await {
+            Err(error) if error.is_not_found() => return Ok(()),
+            found => found?,
+        };
+        match &image.owner {
+            Some(owner) if matches!(image.status, glance::Status::Queued | glance::Status::Saving) => {
+                // Whose the image is may be somebody else than whose the volume is.
+                self.glance.discard_image(&acting_in(owner), &image.id).await
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -326,6 +326,25 @@ async fn an_image_of_an_encrypted_volume_is_encrypted_and_takes_its_key_along() 
 }
 
 #[tokio::test]
+async fn an_image_that_gets_no_data_goes_with_its_key() {
+    let cloud = Cloud::start().await;
+    cloud.encrypted_type(LUKS).await;
+    let id = cloud.volume("member@p1", json!({"volume_type": LUKS})).await;
+    // An admin's image of somebody's volume is the admin's.
+    for who in ["member@p1", "admin"] {
+        cloud.driver.faults().fail_next(host::fake::Operation::CopyVolume, "no");
+        let upload = json!({"os-volume_upload_image": {"image_name": "i"}});
+        let made = cloud.act(who, &id, upload).await.is(202).body;
+        let image = made["os-volume_upload_image"]["image_id"].as_str().unwrap();
+        cloud.until(&id, "available").await;
+        assert!(cloud.glance.image(&ctx(who), image).await.unwrap_err().is_not_found());
+        assert_eq!(cloud.secrets().await.into_keys().collect::<Vec<_>>(), [cloud.key_of(&id).await]);
+    }
+    let messages = cloud.get("member@p1", "/v3/messages").await.is(200);
+    assert_eq!(messages.ids("messages").len(), 2, "{}", messages.body);
+}
+
+#[tokio::test]
 async fn a_volume_whose_key_is_lost_is_not_attached_and_can_go() {
     let cloud = Cloud::start().await;
     cloud.encrypted_type(LUKS).await;
