@@ -21,6 +21,9 @@ pub const RESOURCES: [(&str, i64); 7] = [
     ("groups", 10),
 ];
 
+/// Those that each type has limits of its own for.
+pub const OF_A_TYPE: [&str; 3] = ["volumes", "snapshots", "gigabytes"];
+
 /// Limits or counts by resource; `volumes_<type>`, `snapshots_<type>` and `gigabytes_<type>` among them.
 pub type Amounts = BTreeMap<String, i64>;
 

@@ -3,7 +3,7 @@
 use base::{Ctx, Result};
 use db::{AnyConnection, Db, Event, FromRow, Row, Tx, sql};
 
-use super::{Amounts, More, RESOURCES, check, check_size};
+use super::{Amounts, More, OF_A_TYPE, RESOURCES, check, check_size};
 use crate::types::{self, VolumeType};
 
 struct Amount(String, i64);
@@ -31,7 +31,7 @@ pub fn class(name: &str) -> String {
 pub async fn limits(conn: &mut AnyConnection, scope: Option<&str>) -> Result<Amounts> {
     let mut limits: Amounts = RESOURCES.iter().map(|(name, limit)| ((*name).to_owned(), *limit)).collect();
     for name in types::store::names(conn).await?.0.values() {
-        for resource in ["volumes", "snapshots", "gigabytes"] {
+        for resource in OF_A_TYPE {
             limits.insert(format!("{resource}_{name}"), -1);
         }
     }
@@ -114,6 +114,16 @@ pub async fn set(db: &Db, ctx: &Ctx, scope: &str, values: &[(String, i64)]) -> R
         }
         Ok(tx.event(Event::new("cinder", "quota.update", scope, scope, ctx)).await?)
     })
+}
+
+/// A type has another name from now on. Limits of that name are what a type that is gone has left.
+pub async fn rename(tx: &mut Tx, old: &str, new: &str) -> Result<()> {
+    for resource in OF_A_TYPE {
+        let (old, new) = (format!("{resource}_{old}"), format!("{resource}_{new}"));
+        sql("DELETE FROM volume_quotas WHERE resource = $1").bind(new.clone()).run(tx).await?;
+        sql("UPDATE volume_quotas SET resource = $1 WHERE resource = $2").bind(new).bind(old).run(tx).await?;
+    }
+    Ok(())
 }
 
 pub async fn delete(db: &Db, ctx: &Ctx, scope: &str) -> Result<()> {

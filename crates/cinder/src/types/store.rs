@@ -4,7 +4,7 @@ use base::{Ctx, Error, Result};
 use db::{AnyConnection, Db, Event, FromRow, Row, Tx, json_text, sql};
 
 use super::{DEFAULT_TYPE, TypeNames, VolumeType};
-use crate::words;
+use crate::{quotas, words};
 
 impl FromRow for VolumeType {
     fn from_row(row: &Row<'_>) -> db::Result<Self> {
@@ -116,8 +116,12 @@ pub async fn edit(
         {
             return Err(Error::bad_request(refusal));
         }
+        let before = one.name.clone();
         change(&mut one)?;
         write(tx, &one).await?;
+        if one.name != before {
+            quotas::store::rename(tx, &before, &one.name).await?;
+        }
         tx.event(Event::new("cinder", "volume_type.update", id, "", ctx)).await?;
         Ok(one)
     })

@@ -44,3 +44,29 @@ async fn quotas_hold_and_are_told() {
     cloud.ask("admin", "PUT", "/v3/os-quota-class-sets/default", class).await.is(200);
     assert_eq!(cloud.get("reader@p1", "/v3/os-quota-sets/p1").await.is(200).body["quota_set"]["volumes"], 7);
 }
+
+#[tokio::test]
+async fn quotas_of_a_type_follow_its_name() {
+    let cloud = Cloud::start().await;
+    let kind = |name: &str| json!({"volume_type": { "name": name }});
+    let quotas = "/v3/os-quota-sets/p1";
+    // What a type of that name left behind is not the new one's.
+    let gone = cloud.post("admin", "/v3/types", kind("new")).await.is(200).id();
+    let left = json!({"quota_set": {"volumes_new": 7, "snapshots_new": 7}});
+    cloud.ask("admin", "PUT", quotas, left).await.is(200);
+    cloud.delete("admin", &format!("/v3/types/{gone}")).await.is(202);
+
+    let id = cloud.post("admin", "/v3/types", kind("old")).await.is(200).id();
+    cloud.ask("admin", "PUT", quotas, json!({"quota_set": {"volumes_old": 1}})).await.is(200);
+    let class = json!({"quota_class_set": {"gigabytes_old": 3}});
+    cloud.ask("admin", "PUT", "/v3/os-quota-class-sets/default", class).await.is(200);
+    let path = format!("/v3/types/{id}");
+    cloud.ask("admin", "PUT", &path, json!({"volume_type": {"description": "d"}})).await.is(200);
+    cloud.ask("admin", "PUT", &path, kind("new")).await.is(200);
+    let shown = cloud.get("reader@p1", quotas).await.is(200).body["quota_set"].clone();
+    let of = |resource: &str| shown[format!("{resource}_new")].clone();
+    assert_eq!([of("volumes"), of("gigabytes"), of("snapshots")], [json!(1), json!(3), json!(-1)]);
+    cloud.volume("member@p1", json!({"volume_type": "new"})).await;
+    let over = json!({"volume": {"size": 1, "volume_type": "new"}});
+    cloud.post("member@p1", "/v3/volumes", over).await.is(413);
+}
