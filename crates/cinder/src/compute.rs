@@ -174,13 +174,32 @@ impl Cinder {
         })
     }
 
-    /// 409 when a server has the volume by this attachment: only the service that runs it may end that.
+    /// Does a server have the volume by this attachment?
+    async fn is_used(&self, one: &Attachment) -> Result<bool> {
+        match (self.guests.get(), &one.server_id) {
+            (Some(guests), Some(server)) if one.is_connected() => guests.uses(server, &one.id).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// 409 when one has: only the service that runs it may end that.
     pub(crate) async fn check_unused(&self, ctx: &Ctx, one: &Attachment) -> Result<()> {
-        let (Some(guests), Some(server)) = (self.guests.get(), &one.server_id) else { return Ok(()) };
-        if ctx.auth.has_role("service") || !one.is_connected() || !guests.uses(server, &one.id).await? {
+        if ctx.auth.has_role("service") || !self.is_used(one).await? {
             return Ok(());
         }
-        Err(compute_api(server))
+        Err(compute_api(one.server_id.as_deref().unwrap_or_default()))
+    }
+
+    /// Of a volume's attachments those that no server has.
+    pub(crate) async fn unused(&self, volume_id: &str) -> Result<Vec<Attachment>> {
+        let all = attached::of_volume(&mut *self.db.read().await?, volume_id).await?;
+        let mut unused = Vec::new();
+        for one in all {
+            if !self.is_used(&one).await? {
+                unused.push(one);
+            }
+        }
+        Ok(unused)
     }
 
     /// For the older actions, which may leave out the attachment. Only a service is believed without one that can be looked

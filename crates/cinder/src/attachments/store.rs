@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use base::{Ctx, Error, Result};
+use base::{Ctx, Result};
 use db::{AnyConnection, Db, FromRow, Row, Tx, sql};
 use serde_json::Value;
 
@@ -368,8 +368,20 @@ pub async fn mark_in(tx: &mut Tx, ctx: &Ctx, volume_id: &str, what: &str) -> Res
     volumes::store::update(tx, ctx, kind, &mut volume).await
 }
 
-/// An admin's word that nobody uses it.
-pub async fn forget_all(tx: &mut Tx, volume_id: &str) -> Result<(), Error> {
-    sql("DELETE FROM volume_attachments WHERE volume_id = $1").bind(volume_id.to_owned()).run(tx).await?;
+/// An admin's word that nobody uses the volume by these, as long as they are as they were looked at. What is left says what
+/// the volume's status is, whichever was told.
+pub async fn forget(tx: &mut Tx, volume: &mut Volume, unused: &[Attachment]) -> Result<()> {
+    let all = of_volume(tx, &volume.id).await?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    let (gone, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| unused.contains(one));
+    for one in gone {
+        sql("DELETE FROM volume_attachments WHERE id = $1").bind(one.id).run(tx).await?;
+    }
+    if volume.status != Status::Uploading {
+        volume.status = Status::Available;
+    }
+    follow(volume, &left);
     Ok(())
 }

@@ -163,6 +163,11 @@ impl<'a> Action<'a> {
             return Err(Error::bad_request("Cannot reset-state to deleting"));
         }
         let id = &self.volume.id;
+        // A machine that has the volume is believed, not the admin.
+        let unused = match attach.as_deref() {
+            Some("detached") => self.cinder.unused(id).await?,
+            _ => Vec::new(),
+        };
         db::write!(self.cinder.db, |tx| {
             let mut volume = store::get(tx, id).await?.ok_or_else(|| no_volume(id))?;
             let attached = attachments::store::of_volume(tx, id).await?;
@@ -178,10 +183,13 @@ impl<'a> Action<'a> {
             // Half an extension is none.
             volume.pending_size = None;
             if attach.as_deref() == Some("detached") {
-                attachments::store::forget_all(tx, id).await?;
+                attachments::store::forget(tx, &mut volume, &unused).await?;
             }
             store::update(tx, ctx, "volume.reset", &mut volume).await
         })?;
+        if !unused.is_empty() {
+            self.wake();
+        }
         Ok(web::no_content(202))
     }
 

@@ -170,3 +170,28 @@ async fn a_volume_that_was_called_broken_is_available_after_a_forced_detach() {
     cloud.act("admin", &id, json!({"os-force_detach": {"attachment_id": attachment}})).await.is(202);
     cloud.until(&id, "available").await;
 }
+
+#[tokio::test]
+async fn an_admins_word_that_nobody_has_a_volume_makes_it_available() {
+    let cloud = Cloud::start().await;
+    let kind = json!({"volume_type": {"name": "many", "extra_specs": {"multiattach": "<is> True"}}});
+    cloud.post("admin", "/v3/types", kind).await.is(200);
+    let id = cloud.volume("member@p1", json!({"volume_type": "many"})).await;
+    let detached = |status: &str| json!({"os-reset_status": {"status": status, "attach_status": "detached"}});
+    cloud.act("admin", &id, detached("error")).await.is(202);
+    cloud.until(&id, "error").await;
+    cloud.act("admin", &id, detached("available")).await.is(202);
+    for server in [SERVER, OTHER] {
+        let body =
+            json!({"attachment": {"volume_uuid": id, "instance_uuid": server, "connector": connector()}});
+        let made = cloud.post("member@p1", "/v3/attachments", body).await.is(200).id();
+        let path = format!("/v3/attachments/{made}/action");
+        cloud.post("member@p1", &path, json!({"os-complete": {}})).await.is(204);
+    }
+    cloud.until(&id, "in-use").await;
+    let word = json!({"os-reset_status": {"attach_status": "detached"}});
+    cloud.act("admin", &id, word).await.is(202);
+    let seen = cloud.until(&id, "available").await;
+    assert_eq!(seen["volume"]["attachments"], json!([]));
+    cloud.delete("member@p1", &format!("/v3/volumes/{id}")).await.is(202);
+}

@@ -77,6 +77,28 @@ async fn a_volume_comes_to_a_running_server_and_goes() {
 }
 
 #[tokio::test]
+async fn an_admins_word_takes_no_volume_from_a_server_that_has_it() {
+    let cloud = Cloud::start().await;
+    let client = cloud.as_("p1");
+    let server = server(&cloud, &client).await;
+    let volume = volume(&client, 1).await;
+    attach(&client, &server, &volume).await.expect(200);
+    wait_volume(&client, &volume, "in-use").await;
+    let admin = cloud.as_(ADMIN);
+    let path = format!("/volume/v3/volumes/{volume}");
+    for status in ["error", "available"] {
+        let word = json!({"os-reset_status": {"status": status, "attach_status": "detached"}});
+        admin.call("POST", &format!("{path}/action"), Some(word)).await.expect(202);
+        wait_volume(&client, &volume, "in-use").await;
+        admin.call("DELETE", &format!("{path}?force=true"), None).await.expect(400);
+    }
+    assert_eq!(disks(&cloud, &server), [&*volume]);
+    detach(&client, &server, &volume).await.expect(202);
+    wait_volume(&client, &volume, "available").await;
+    client.call("DELETE", &path, None).await.expect(202);
+}
+
+#[tokio::test]
 async fn a_stopped_server_finds_it_when_it_starts() {
     let cloud = Cloud::start().await;
     let client = cloud.as_("p1");
