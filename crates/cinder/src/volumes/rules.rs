@@ -126,7 +126,7 @@ pub fn may_retype(volume: &Volume, new: &VolumeType, qos_changes: bool) -> Resul
         Status::InUse => !qos_changes,
         _ => false,
     };
-    if in_state && volume.type_id != new.id {
+    if in_state && volume.group_id.is_none() && volume.type_id != new.id {
         return Ok(());
     }
     Err(invalid_volume(

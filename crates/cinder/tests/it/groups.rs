@@ -102,6 +102,14 @@ async fn a_group_has_volumes_of_its_types_and_is_deleted_with_them() {
     put(json!({"remove_volumes": second})).await.is(202);
     put(json!({"add_volumes": second})).await.is(202);
     cloud.delete("member@p1", &format!("/v3/volumes/{first}")).await.is(400);
+    // The other type may be none of the group's.
+    cloud.post("admin", "/v3/types", json!({"volume_type": {"name": "other"}})).await.is(200);
+    let retype = json!({"os-retype": {"new_type": "other"}});
+    cloud.act("member@p1", &first, retype.clone()).await.is(400);
+    put(json!({"remove_volumes": first})).await.is(202);
+    cloud.act("member@p1", &first, retype).await.is(202);
+    cloud.act("member@p1", &first, json!({"os-retype": {"new_type": "__DEFAULT__"}})).await.is(202);
+    put(json!({"add_volumes": first})).await.is(202);
     let action = format!("{path}/action");
     cloud.post("member@p1", &action, json!({"delete": {"delete-volumes": false}})).await.is(400);
     cloud.post("member@p1", &action, json!({"reset_status": {"status": "error"}})).await.is(403);
