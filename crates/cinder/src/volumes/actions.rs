@@ -92,6 +92,7 @@ impl<'a> Action<'a> {
             rules::may_extend(&volume, size, online)?;
             let kind = types::store::get(tx, &volume.type_id).await?;
             let kind = kind.ok_or_else(|| crate::words::no_type(&volume.type_id))?;
+            rules::size_fits(&kind, size)?;
             let more = More { gib: size - volume.size, ..More::default() };
             quotas::store::take(tx, &volume.project_id, &kind, more, size).await?;
             volume.previous_status = Some(volume.status);

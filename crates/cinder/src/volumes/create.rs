@@ -112,6 +112,7 @@ impl Cinder {
         let source = self.source(tx, ctx, new, image).await?;
         let size = size_of(new, &source)?;
         let kind = self.kind(tx, ctx, project, new, &source).await?;
+        rules::size_fits(&kind, size)?;
         if let Some(group) = &new.group {
             may_join(&groups::load(tx, ctx, group).await?, new, &kind)?;
         }

@@ -69,6 +69,21 @@ pub fn image_fits(image: &Image, size: i64) -> Result<()> {
     Ok(())
 }
 
+/// The type may say how small and how large its volumes are, in GiB. What is no number says nothing.
+pub fn size_fits(kind: &VolumeType, size: i64) -> Result<()> {
+    let bound = |key| kind.extra_specs.get(key).and_then(|text| text.trim().parse::<i64>().ok());
+    let (least, most) = (bound("provisioning:min_vol_size"), bound("provisioning:max_vol_size"));
+    let (wrong, limit) = match (least, most) {
+        (Some(least), _) if size < least => ("less than the minimum required", least),
+        (_, Some(most)) if size > most => ("greater than the maximum allowable", most),
+        _ => return Ok(()),
+    };
+    Err(invalid_input(format!(
+        "Specified volume size of '{size}' is {wrong} size of '{limit}' for volume type '{}'.",
+        kind.name
+    )))
+}
+
 pub fn may_extend(volume: &Volume, new_size: i64, online: bool) -> Result<()> {
     if new_size <= volume.size {
         return Err(invalid_input(format!(
@@ -109,6 +124,7 @@ pub fn may_snapshot(volume: &Volume, in_use: bool) -> Result<()> {
 }
 
 pub fn may_retype(volume: &Volume, new: &VolumeType, qos_changes: bool) -> Result<()> {
+    size_fits(new, volume.size)?;
     if new.is_multiattach() && new.encryption.is_some() {
         return Err(invalid_input(
             "Retype requested both encryption and multi-attach, which is not supported.",

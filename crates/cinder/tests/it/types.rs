@@ -137,3 +137,34 @@ async fn qos_specs_hang_on_types_and_encryption_is_kept() {
     assert_eq!(cloud.get("admin", &encryption).await.is(200).body, json!({}));
     cloud.volume("member@p1", json!({"volume_type": "t"})).await;
 }
+
+#[tokio::test]
+async fn a_type_says_how_large_its_volumes_are() {
+    let cloud = Cloud::start().await;
+    let specs = json!({"provisioning:min_vol_size": "2", "provisioning:max_vol_size": "3"});
+    let kind = json!({"volume_type": {"name": "mid", "extra_specs": specs}});
+    cloud.post("admin", "/v3/types", kind).await.is(200);
+    let new = |size: i64| json!({"volume": {"size": size, "volume_type": "mid"}});
+    let small = cloud.post("member@p1", "/v3/volumes", new(1)).await.is(400);
+    assert_eq!(
+        small.message(),
+        "Invalid input received: Specified volume size of '1' is less than the minimum required size of '2' for volume \
+         type 'mid'."
+    );
+    let large = cloud.post("member@p1", "/v3/volumes", new(4)).await.is(400);
+    assert_eq!(
+        large.message(),
+        "Invalid input received: Specified volume size of '4' is greater than the maximum allowable size of '3' for \
+         volume type 'mid'."
+    );
+    let id = cloud.volume("member@p1", json!({"size": 2, "volume_type": "mid"})).await;
+    let extend = |size: i64| json!({"os-extend": {"new_size": size}});
+    cloud.act("member@p1", &id, extend(4)).await.is(400);
+    cloud.act("member@p1", &id, extend(3)).await.is(202);
+    cloud.until(&id, "available").await;
+    let retype = json!({"os-retype": {"new_type": "mid"}});
+    for (size, status) in [(1, 400), (3, 202), (4, 400)] {
+        let plain = cloud.volume("member@p1", json!({ "size": size })).await;
+        cloud.act("member@p1", &plain, retype.clone()).await.is(status);
+    }
+}
