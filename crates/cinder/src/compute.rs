@@ -5,6 +5,8 @@
 //! ```
 //! The other way round, [`Guests`] is told what happens to disks that machines have open.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use base::{Ctx, Error, Result};
 use camino::Utf8PathBuf;
@@ -45,6 +47,8 @@ pub struct Disk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     pub disk: Disk,
+    /// What its type's QoS specs say to whoever opens it. None: it has none, or they are for the backend alone.
+    pub qos_specs: Option<BTreeMap<String, String>>,
 }
 
 impl Connection {
@@ -62,7 +66,7 @@ impl Connection {
                 "access_mode": if *readonly { "ro" } else { "rw" },
                 "discard": true,
                 "encrypted": key_id.is_some(),
-                "qos_specs": null,
+                "qos_specs": self.qos_specs,
                 "cacheable": false,
             },
         })
@@ -138,7 +142,14 @@ impl Cinder {
         self.waker.wake_and_wait(&format!("volume/{volume_id}")).await.map_err(|reason| {
             Error::unavailable(format!("Volume {volume_id} is not ready yet; try again.")).because(reason)
         })?;
-        Ok(Connection { disk: self.disk(volume_id).await? })
+        self.connection_as_told(volume_id).await
+    }
+
+    /// As rows say it is.
+    pub(crate) async fn connection_as_told(&self, volume_id: &str) -> Result<Connection> {
+        let disk = self.disk(volume_id).await?;
+        let qos_specs = qos::of_volume(&mut *self.db.read().await?, volume_id).await?;
+        Ok(Connection { disk, qos_specs })
     }
 
     /// With the key of its encrypted layers.

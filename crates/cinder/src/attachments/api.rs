@@ -9,7 +9,6 @@ use web::{Json, Params, Path, Result, Routes, State};
 use super::store::Connector;
 use super::{Attachment, store, view};
 use crate::asker::Asker;
-use crate::compute::Connection;
 use crate::form::{Form, action, since};
 use crate::listing::{Listing, PAGING};
 use crate::words::no_attachment;
@@ -41,10 +40,10 @@ async fn shown(cinder: &Cinder, one: &Attachment) -> Checked<Value> {
     Ok(view::detail(one, connection.as_ref()))
 }
 
-/// As rows say it is: nobody in a list is about to use it.
+/// Nobody in a list is about to use it.
 async fn listed(cinder: &Cinder, one: &Attachment) -> Checked<Value> {
     let connection = match one.connector {
-        Some(_) => Some(Connection { disk: cinder.disk(&one.volume_id).await? }),
+        Some(_) => Some(cinder.connection_as_told(&one.volume_id).await?),
         None => None,
     };
     Ok(view::detail(one, connection.as_ref()))

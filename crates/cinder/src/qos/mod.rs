@@ -211,17 +211,29 @@ async fn disassociate_all(State(cinder): Cinders, asker: Asker, Path(id): Path<S
     Ok(web::no_content(202))
 }
 
-/// What the QoS specs of a volume type ask of whoever runs machines. Specs for the backend limit nothing: files have no
-/// limits of their own.
-pub(crate) async fn limits_of(conn: &mut AnyConnection, type_id: &str) -> Checked<DiskLimits> {
+/// The QoS specs of a volume type for whoever runs machines. Those for the backend limit nothing: files have no limits of
+/// their own.
+async fn front_end(conn: &mut AnyConnection, type_id: &str) -> Checked<Option<BTreeMap<String, String>>> {
     let kind = crate::types::store::get(conn, type_id).await?;
     let found = match kind.and_then(|kind| kind.qos_id) {
         Some(id) => store::get(conn, &id).await?,
         None => None,
     };
-    Ok(found
-        .filter(|qos| qos.consumer != "back-end")
-        .map_or_else(DiskLimits::default, |qos| limits(&qos.specs)))
+    Ok(found.filter(|qos| qos.consumer != "back-end").map(|qos| qos.specs))
+}
+
+pub(crate) async fn limits_of(conn: &mut AnyConnection, type_id: &str) -> Checked<DiskLimits> {
+    Ok(front_end(conn, type_id).await?.map_or_else(DiskLimits::default, |specs| limits(&specs)))
+}
+
+pub(crate) async fn of_volume(
+    conn: &mut AnyConnection,
+    volume_id: &str,
+) -> Checked<Option<BTreeMap<String, String>>> {
+    match crate::volumes::store::get(conn, volume_id).await? {
+        Some(volume) => front_end(conn, &volume.type_id).await,
+        None => Ok(None),
+    }
 }
 
 /// In the words that Nova knows; 0 is no limit.

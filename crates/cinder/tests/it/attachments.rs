@@ -29,9 +29,11 @@ async fn a_volume_is_reserved_connected_completed_and_let_go() {
         cloud.ask("member@p1", "PUT", &path, json!({"attachment": {"connector": connector()}})).await.is(200);
     let info = &told.body["attachment"]["connection_info"];
     assert_eq!(
-        (&info["driver_volume_type"], &info["serial"], &info["data"]["format"]),
+        (&info["driver_volume_type"], &info["serial"], &info["format"]),
         (&json!("local"), &json!(id), &json!("raw"))
     );
+    assert_eq!((&info["attachment_id"], &info["enforce_multipath"]), (&json!(attachment), &json!(false)));
+    assert!(info.get("data").is_none() && info["qos_specs"].is_null());
     cloud.ask("member@p1", "PUT", &path, json!({"attachment": {"connector": {}}})).await.is(400);
     cloud.until(&id, "attaching").await;
     cloud.delete("admin", &format!("/v3/volumes/{id}?force=true")).await.is(400);
@@ -63,6 +65,34 @@ async fn a_volume_is_reserved_connected_completed_and_let_go() {
     cloud.until(&id, "available").await;
     cloud.delete("member@p1", &path).await.is(404);
     cloud.delete("member@p1", &format!("/v3/volumes/{id}")).await.is(202);
+}
+
+#[tokio::test]
+async fn whoever_connects_is_told_what_the_front_end_is_to_limit() {
+    let cloud = Cloud::start().await;
+    let kind = cloud.post("admin", "/v3/types", json!({"volume_type": {"name": "t"}})).await.is(200).id();
+    let specs = json!({"name": "q", "consumer": "both", "total_iops_sec": "100"});
+    let qos = cloud.post("admin", "/v3/qos-specs", json!({ "qos_specs": specs })).await.is(200).id();
+    cloud.get("admin", &format!("/v3/qos-specs/{qos}/associate?vol_type_id={kind}")).await.is(202);
+    let id = cloud.volume("member@p1", json!({"volume_type": "t"})).await;
+    let connector = json!({"host": "machine", "enforce_multipath": true});
+    let body = json!({"attachment": {"volume_uuid": id, "connector": connector}});
+    let made = cloud.post("member@p1", "/v3/attachments", body).await.is(200);
+    let told = made.body["attachment"]["connection_info"].clone();
+    assert_eq!(
+        (&told["qos_specs"], &told["enforce_multipath"]),
+        (&json!({"total_iops_sec": "100"}), &json!(true))
+    );
+    let path = format!("/v3/attachments/{}", made.id());
+    assert_eq!(cloud.get("member@p1", &path).await.is(200).body["attachment"]["connection_info"], told);
+    let connection = async || {
+        let body = json!({"os-initialize_connection": {"connector": {}}});
+        cloud.act("member@p1", &id, body).await.is(200).body["connection_info"]["data"]["qos_specs"].clone()
+    };
+    assert_eq!(connection().await, json!({"total_iops_sec": "100"}));
+    let back = json!({"qos_specs": {"consumer": "back-end"}});
+    cloud.ask("admin", "PUT", &format!("/v3/qos-specs/{qos}"), back).await.is(200);
+    assert_eq!(connection().await, json!(null));
 }
 
 #[tokio::test]
