@@ -304,11 +304,8 @@ impl Cinder {
         };
         // What is wrong with the image is told where it is looked at.
         let Ok(image) = self.glance.image(ctx, id).await else { return Ok(None) };
-        let Some(mapping) = image.properties.get("block_device_mapping") else { return Ok(None) };
-        let devices: Vec<serde_json::Value> = serde_json::from_str(mapping).unwrap_or_default();
-        let root = devices.iter().find(|one| one["source_type"] == "snapshot" && one["boot_index"] == 0);
-        let Some(snapshot) = root.and_then(|one| one["snapshot_id"].as_str()) else { return Ok(None) };
-        Ok(Some(NewVolume { image: None, snapshot: Some(snapshot.to_owned()), ..new.clone() }))
+        let Some(snapshot) = root_snapshot(&image) else { return Ok(None) };
+        Ok(Some(NewVolume { image: None, snapshot: Some(snapshot), ..new.clone() }))
     }
 
     /// The image behind a reference: an id, a URL that ends with one, or the name of the only image that has it.
@@ -386,6 +383,14 @@ pub fn format_of(image: &Image) -> Result<LayerFormat> {
             other.unwrap_or("None")
         ))),
     }
+}
+
+/// The snapshot that an image of a server that boots from a volume stands for.
+pub fn root_snapshot(image: &Image) -> Option<String> {
+    let mapping = image.properties.get("block_device_mapping")?;
+    let devices: Vec<serde_json::Value> = serde_json::from_str(mapping).unwrap_or_default();
+    let root = devices.iter().find(|one| one["source_type"] == "snapshot" && one["boot_index"] == 0);
+    root?["snapshot_id"].as_str().map(str::to_owned)
 }
 
 pub fn metadata_of(image: &Image) -> BTreeMap<String, String> {

@@ -359,6 +359,50 @@ async fn a_volume_becomes_another_image() {
 }
 
 #[tokio::test]
+async fn a_volume_becomes_what_a_server_was_that_booted_from_another() {
+    let cloud = Cloud::start().await;
+    let head = async |id: &str| cloud.cinder.connection(id).await.unwrap().disk.layers;
+    let source = cloud.volume("member@p1", json!({"size": 2})).await;
+    cloud.driver.write(&head(&source).await.pop().unwrap().id, 1, 1);
+    let snapshot = cloud.snapshot("member@p1", &source).await;
+    let image = cloud.image("member@p1").await;
+    let mapping = json!([{"source_type": "snapshot", "boot_index": 0, "snapshot_id": snapshot}]).to_string();
+    let properties = json!({"color": "blue", "block_device_mapping": mapping}).to_string();
+    db::write!(cloud.db, |tx| {
+        db::sql("UPDATE images SET properties = $1 WHERE id = $2")
+            .bind(&*properties)
+            .bind(&*image)
+            .run(tx)
+            .await?;
+        Ok::<_, base::Error>(())
+    })
+    .unwrap();
+    let reimage = json!({"os-reimage": {"image_id": image}});
+    cloud.encrypted_type("luks").await;
+    for (body, why) in
+        [(json!({}), "Volume size must be"), (json!({"size": 2, "volume_type": "luks"}), "key")]
+    {
+        let id = cloud.volume("member@p1", body).await;
+        let refused = cloud.act("member@p1", &id, reimage.clone()).await.is(400);
+        assert!(refused.message().contains(why), "{}", refused.body);
+    }
+    // Whoever acts for a project sees more than it does.
+    let theirs = cloud.volume("member@p2", json!({"size": 2})).await;
+    cloud.act("admin", &theirs, reimage.clone()).await.is(404);
+    let id = cloud.volume("member@p1", json!({"size": 3})).await;
+    cloud.driver.write(&head(&id).await.pop().unwrap().id, 2, 2);
+    cloud.act("member@p1", &id, reimage.clone()).await.is(202);
+    let seen = cloud.until(&id, "available").await;
+    let told = &seen["volume"]["volume_image_metadata"];
+    assert_eq!((&told["image_id"], &told["color"]), (&json!(image), &json!("blue")));
+    assert!(told.get("block_device_mapping").is_none());
+    assert_eq!(cloud.driver.shows(&head(&id).await), [(1, 1)].into());
+    cloud.delete("member@p1", &format!("/v3/snapshots/{snapshot}")).await.is(202);
+    cloud.act("member@p1", &id, reimage).await.is(404);
+    assert_eq!(cloud.driver.shows(&head(&id).await), [(1, 1)].into());
+}
+
+#[tokio::test]
 async fn versions_are_told_and_kept_to() {
     let cloud = Cloud::start().await;
     let all = cloud.get("", "/").await.is(300);

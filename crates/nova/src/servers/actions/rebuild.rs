@@ -163,7 +163,7 @@ async fn check_volume(
     let root = root.ok_or_else(|| Error::conflict("The server has no disk to boot from."))?;
     let volume = nova.cinder.volume_within(&mut conn, ctx, &root.volume_id).await?;
     if ctx.at_least(2, 93) {
-        return nova.cinder.check_image(&volume, image);
+        return nova.cinder.check_image(&mut conn, &volume, image).await;
     }
     if volume.image_metadata.get("image_id") == Some(&image.id) {
         return Ok(());

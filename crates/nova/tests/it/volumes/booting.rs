@@ -189,6 +189,18 @@ async fn volumes_are_made_of_images_and_snapshots() {
     let body = json!({"volume": {"size": 1, "imageRef": kept}});
     let made = client.call("POST", "/volume/v3/volumes", Some(body)).await.expect(202);
     assert_eq!(made["volume"]["snapshot_id"], mapping[0]["snapshot_id"]);
+    // So do rebuilds, since 2.93: the volume is what the snapshot is.
+    let before = cloud.hypervisor.plan(&second).unwrap().disks[0].layers.clone();
+    client.action(&second, json!({"rebuild": {"imageRef": kept}})).await.expect(202);
+    client.wait(&second, "ACTIVE").await;
+    let after = cloud.hypervisor.plan(&second).unwrap().disks[0].layers.clone();
+    let files =
+        |layers: &[host::plan::DiskLayer]| -> Vec<_> { layers.iter().map(|one| one.file.clone()).collect() };
+    let (before, after) = (files(&before), files(&after));
+    assert!(before.last() != after.last() && before[..before.len() - 1] == after[..after.len() - 1]);
+    let told = show(&client, &copy).await.body["volume"]["volume_image_metadata"].clone();
+    assert_eq!((&told["image_id"], &told["colour"]), (&json!(kept), &json!("blue")));
+    assert!(told.get("block_device_mapping").is_none(), "{told}");
     // Its machine goes on in a new layer.
     let plan = cloud.hypervisor.plan(&first).unwrap();
     assert_eq!(plan.disks[0].layers.len(), 3, "{plan:?}");
