@@ -61,7 +61,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{Error, Kind, Result};
-pub use compute::{AllocatePort, FixedIp, GroupRule, GroupView, NetworkBrief, PortView};
+pub use compute::{AllocatePort, FixedIp, GroupRule, GroupView, NetworkBrief, OfServer, PortView};
 use db::Migration;
 use plane::Wakes;
 use plane::reconcile::{Networks, Routers};

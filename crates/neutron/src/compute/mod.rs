@@ -13,7 +13,7 @@ use db::AnyConnection;
 use futures::future::try_join_all;
 pub use groups::{GroupRule, GroupView};
 use ipnet::IpNet;
-pub use types::{AllocatePort, FixedIp, NetworkBrief, PortView};
+pub use types::{AllocatePort, FixedIp, NetworkBrief, OfServer, PortView};
 
 use crate::networks::{self, Network};
 use crate::plane::Wakes;
@@ -88,19 +88,21 @@ impl Neutron {
     }
 
     /// The ports of these servers, each list in the order of attachment. Servers without ports are absent.
-    pub async fn ports_of(&self, server_ids: &[String]) -> Result<HashMap<String, Vec<PortView>>> {
-        Self::ports_within(&mut *self.db.read().await?, server_ids).await
+    pub async fn ports_of(&self, servers: &[OfServer<'_>]) -> Result<HashMap<String, Vec<PortView>>> {
+        Self::ports_within(&mut *self.db.read().await?, servers).await
     }
 
     /// The same over a connection that is there already.
     pub async fn ports_within(
         conn: &mut AnyConnection,
-        server_ids: &[String],
+        servers: &[OfServer<'_>],
     ) -> Result<HashMap<String, Vec<PortView>>> {
         let mut found: HashMap<String, Vec<PortView>> = HashMap::new();
-        for chunk in server_ids.chunks(500) {
+        for chunk in servers.chunks(500) {
+            let projects: HashMap<&str, &str> = chunk.iter().map(|it| (it.id, it.project_id)).collect();
+            let ids: Vec<String> = chunk.iter().map(|server| server.id.to_owned()).collect();
             let mut conditions = Where::default();
-            conditions.among("device_id", texts(chunk)).and("device_owner LIKE ?", ["compute:%".into()]);
+            conditions.among("device_id", texts(&ids)).and("device_owner LIKE ?", ["compute:%".into()]);
             // A load balancer's port is none, whatever its owner says.
             conditions.and("balancer_id = ''", []);
             let ports = conditions
@@ -109,6 +111,10 @@ impl Neutron {
                 .await?;
             let full = ports::store::full(conn, ports).await?;
             for view in load::views(conn, full).await? {
+                // Whoever owns a port may write any server's id into it.
+                if projects.get(view.device_id.as_str()) != Some(&view.project_id.as_str()) {
+                    continue;
+                }
                 found.entry(view.device_id.clone()).or_default().push(view);
             }
         }

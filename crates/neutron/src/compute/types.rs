@@ -52,6 +52,13 @@ pub struct PortView {
     pub created_by_nova: bool,
 }
 
+/// Whose ports are asked for: a server and its project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfServer<'a> {
+    pub id: &'a str,
+    pub project_id: &'a str,
+}
+
 /// A port that Nova makes for a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllocatePort {

@@ -2,9 +2,9 @@
 
 use base::Result;
 use host::plan::PortKind;
-use neutron::AllocatePort;
 use neutron::balancers::BalancerPort;
 use neutron::plane::Wakes;
+use neutron::{AllocatePort, OfServer};
 use serde_json::json;
 
 use crate::cloud::{Cloud, ctx, id};
@@ -93,7 +93,7 @@ async fn a_load_balancers_port_is_its_own_whatever_its_owner_says_of_it() {
     let plan = cloud.host.port(&network, &port).unwrap();
     assert!(plan.kind == PortKind::Vm && !plan.port_security);
     // A machine with it would be judged by nobody.
-    assert!(cloud.app.ports_of(&["s1".into()]).await.unwrap().is_empty());
+    assert!(cloud.app.ports_of(&[OfServer { id: "s1", project_id: "alice" }]).await.unwrap().is_empty());
     for device in ["s1", ""] {
         let body = json!({"port": {"device_owner": "", "device_id": device}});
         cloud.put("alice", &path, body).await.ok(200);

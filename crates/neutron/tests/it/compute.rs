@@ -1,7 +1,7 @@
 //! The calls that Nova makes.
 
 use host::plan::PortKind;
-use neutron::AllocatePort;
+use neutron::{AllocatePort, OfServer};
 use serde_json::json;
 
 use crate::cloud::{Cloud, addresses, ctx, id};
@@ -43,7 +43,10 @@ async fn a_servers_port_is_made_plugged_and_deleted() {
     assert_eq!((&shown["binding:vif_type"], &shown["device_id"]), (&json!("tap"), &json!("s1")));
     let floating = json!({"floating_network_id": cloud.public, "port_id": view.id});
     let floating = cloud.make("floatingips", "floatingip", floating).await;
-    let of = cloud.app.ports_of(&["s1".into(), "s2".into()]).await.unwrap();
+    let of = |id, project_id| OfServer { id, project_id };
+    // Whoever owns a port may write any server's id into it.
+    assert!(cloud.app.ports_of(&[of("s1", "bob")]).await.unwrap().is_empty());
+    let of = cloud.app.ports_of(&[of("s1", "alice"), of("s2", "alice")]).await.unwrap();
     assert_eq!((of.len(), of["s1"].len()), (1, 1));
     let led = of["s1"][0].fixed_ips[0].floating.unwrap().to_string();
     assert_eq!(led, floating["floating_ip_address"].as_str().unwrap());

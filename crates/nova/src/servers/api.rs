@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base::Ctx;
 use db::Conn;
-use neutron::Neutron;
+use neutron::{Neutron, OfServer};
 use serde_json::{Value, json};
 use web::{Caller, Json, Origin, Path, Response, Result, State, no_content};
 
@@ -20,8 +20,8 @@ use crate::{BOOT_DRIVE, Nova};
 impl Nova {
     /// The ports of these servers, in one question to Neutron.
     pub(crate) async fn ports(&self, servers: &[Server]) -> base::Result<Ports> {
-        let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
-        if ids.is_empty() { Ok(Ports::new()) } else { self.neutron.ports_of(&ids).await }
+        let asked: Vec<OfServer<'_>> = servers.iter().map(Server::of_ports).collect();
+        if asked.is_empty() { Ok(Ports::new()) } else { self.neutron.ports_of(&asked).await }
     }
 
     /// The JSON text of these servers in detail, with `more` behind them.
@@ -93,7 +93,7 @@ impl Nova {
     ) -> base::Result<Value> {
         let servers = std::slice::from_ref(server);
         let mut conn = self.db.read().await?;
-        let ports = Neutron::ports_within(&mut conn, std::slice::from_ref(&server.id)).await?;
+        let ports = Neutron::ports_within(&mut conn, &[server.of_ports()]).await?;
         let around = self.surroundings(&mut conn, ctx, servers).await?;
         let host_id = view::host_id(&server.project_id, server.host.as_deref());
         let around = around.of(server, &ports, &host_id, true);

@@ -125,6 +125,9 @@ async fn connect(nova: &Nova, ctx: &Ctx, server: &Server, wanted: &Wanted) -> ba
         if !port.device_id.is_empty() {
             return Err(Error::conflict(format!("Port {id} is still in use.")));
         }
+        if port.project_id != server.project_id {
+            return Err(Error::bad_request(format!("Port {id} not usable for instance {}.", server.id)));
+        }
         if port.fixed_ips.is_empty() {
             return Err(Error::bad_request(format!("Port {id} requires a FixedIP in order to be used.")));
         }

@@ -46,6 +46,7 @@ pub(crate) mod view;
 
 use std::collections::BTreeMap;
 
+use neutron::OfServer;
 use serde::{Deserialize, Serialize};
 
 use crate::flavors::Flavor;
@@ -106,6 +107,13 @@ pub(crate) struct Server {
     /// Of one in state `SoftDeleted`, which `store::save` sees to.
     pub soft_deleted_at: Option<i64>,
     pub generation: i64,
+}
+
+impl Server {
+    /// As Neutron is asked for its ports.
+    pub(crate) fn of_ports(&self) -> OfServer<'_> {
+        OfServer { id: &self.id, project_id: &self.project_id }
+    }
 }
 
 macro_rules! words {

@@ -121,6 +121,9 @@ async fn nobody_reads_of_another_projects_server() {
     let port = other.call("GET", &path, None).await.expect(200)["ports"][0]["id"].clone();
     let path = format!("/network/v2.0/ports/{}", port.as_str().unwrap());
     other.call("PUT", &path, Some(json!({"port": {"device_id": victim}}))).await.expect(200);
+    // Nor is a card of theirs shown, or plugged into the machine.
+    let cards = demo.get(&format!("/servers/{victim}/os-interface")).await.expect(200);
+    assert_eq!(cards["interfaceAttachments"].as_array().unwrap().len(), 1);
     for asked in
         ["/openstack/latest/meta_data.json", "/openstack/latest/user_data", "/latest/meta-data/hostname"]
     {

@@ -278,6 +278,9 @@ async fn nic(nova: &Nova, ctx: &Ctx, requested: &Requested) -> Result<Nic> {
         if !port.device_id.is_empty() {
             return Err(Error::conflict(format!("Port {id} is still in use.")));
         }
+        if ctx.project().is_none_or(|project| project.id != port.project_id) {
+            return Err(Error::bad_request(format!("Port {id} not usable for a server of another project.")));
+        }
         if port.fixed_ips.is_empty() {
             return Err(Error::bad_request(format!("Port {id} requires a FixedIP in order to be used.")));
         }

@@ -135,8 +135,8 @@ fn next(params: &Params, origin: &Origin, found: &Found) -> Option<Value> {
 }
 
 async fn ports(conn: &mut Conn, servers: &[Server]) -> base::Result<Ports> {
-    let ids: Vec<String> = servers.iter().map(|s| s.id.clone()).collect();
-    Neutron::ports_within(conn, &ids).await
+    let asked: Vec<_> = servers.iter().map(Server::of_ports).collect();
+    Neutron::ports_within(conn, &asked).await
 }
 
 pub async fn list(
