@@ -29,7 +29,7 @@ pub struct ClusterFile {
     pub node_cidr: Option<Ipv4Net>,
     pub pod_cidr: Option<Ipv4Net>,
     pub service_cidr: Option<Ipv4Net>,
-    pub dns_nameservers: Vec<Ipv4Addr>,
+    pub dns_nameservers: Option<Vec<Ipv4Addr>>,
     /// `Some(None)`: from nowhere.
     pub node_ports_from: Option<Option<Ipv4Net>>,
     pub cni: Option<Cni>,
@@ -115,8 +115,8 @@ const KEYS: &[Key] = &[
     }),
     key("dns-nameservers", "DNS servers of the nodes; the cloud's by default.", addresses, |file, value| {
         let list = value.as_array().ok_or("it takes a list")?;
-        file.dns_nameservers =
-            list.iter().map(|item| parsed(item, "IPv4 addresses")).collect::<std::result::Result<_, _>>()?;
+        let servers = list.iter().map(|item| parsed(item, "IPv4 addresses"));
+        file.dns_nameservers = Some(servers.collect::<std::result::Result<_, _>>()?);
         Ok(())
     }),
     key(

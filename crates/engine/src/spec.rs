@@ -16,7 +16,8 @@ pub(crate) const MAX_WORKERS: u32 = 250;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSpec {
     pub name: String,
-    pub workers: u32,
+    /// Otherwise one.
+    pub workers: Option<u32>,
     /// Name or id; otherwise the newest image with Kubernetes in it.
     pub image: Option<String>,
     /// `v1.36.3` or `1.36.3`.
@@ -33,12 +34,14 @@ pub struct ClusterSpec {
     pub floating_ip: Option<Ipv4Addr>,
     pub ssh_public_key: Option<String>,
     pub availability_zone: Option<String>,
-    pub node_cidr: Ipv4Net,
-    pub pod_cidr: Ipv4Net,
-    pub service_cidr: Ipv4Net,
-    pub dns_nameservers: Vec<Ipv4Addr>,
-    /// From where NodePorts may be reached; `None` keeps them inside the cluster.
-    pub node_ports_from: Option<Ipv4Net>,
+    /// Of nodes, without a network of the user's own; otherwise see [`Ranges`].
+    pub node_cidr: Option<Ipv4Net>,
+    pub pod_cidr: Option<Ipv4Net>,
+    pub service_cidr: Option<Ipv4Net>,
+    /// Otherwise the cloud's.
+    pub dns_nameservers: Option<Vec<Ipv4Addr>>,
+    /// From where NodePorts may be reached, otherwise from anywhere; `Some(None)` keeps them inside the cluster.
+    pub node_ports_from: Option<Option<Ipv4Net>>,
     pub addons: AddonChoice,
     pub cni: Option<Cni>,
 }
@@ -48,11 +51,10 @@ impl ClusterSpec {
     ///
     /// # Errors
     /// The name cannot be the first part of a host name.
-    pub fn new(name: impl Into<String>, workers: u32) -> Result<Self> {
-        let net = |a, b, c, d, len| Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), len);
+    pub fn new(name: impl Into<String>, workers: impl Into<Option<u32>>) -> Result<Self> {
         let spec = Self {
             name: name.into(),
-            workers,
+            workers: workers.into(),
             image: None,
             kubernetes: None,
             worker_flavor: None,
@@ -62,11 +64,11 @@ impl ClusterSpec {
             floating_ip: None,
             ssh_public_key: None,
             availability_zone: None,
-            node_cidr: net(10, 6, 0, 0, 24),
-            pod_cidr: net(10, 244, 0, 0, 16),
-            service_cidr: net(10, 96, 0, 0, 12),
-            dns_nameservers: Vec::new(),
-            node_ports_from: Some(net(0, 0, 0, 0, 0)),
+            node_cidr: None,
+            pod_cidr: None,
+            service_cidr: None,
+            dns_nameservers: None,
+            node_ports_from: None,
             addons: AddonChoice::new(),
             cni: None,
         };
@@ -74,22 +76,38 @@ impl ClusterSpec {
         Ok(spec)
     }
 
+    /// As asked for, or the defaults.
+    pub(crate) fn ranges(&self) -> Ranges {
+        let net = |a, b, c, d, len| Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), len);
+        Ranges {
+            node: self.node_cidr.unwrap_or(net(10, 6, 0, 0, 24)),
+            pod: self.pod_cidr.unwrap_or(net(10, 244, 0, 0, 16)),
+            service: self.service_cidr.unwrap_or(net(10, 96, 0, 0, 12)),
+        }
+    }
+    pub(crate) fn workers(&self) -> u32 {
+        self.workers.unwrap_or(1)
+    }
+    pub(crate) fn node_ports_from(&self) -> Option<Ipv4Net> {
+        self.node_ports_from.unwrap_or(Some(Ipv4Net::default()))
+    }
+
     /// # Errors
     /// What is wrong with it, before anything is asked of the cloud.
     pub fn check(&self) -> Result<()> {
         check_name(&self.name)?;
-        if self.workers > MAX_WORKERS {
-            return Err(Error::spec(format!("{} workers are too many; at most {MAX_WORKERS}", self.workers)));
+        if let Some(workers) = self.workers.filter(|workers| *workers > MAX_WORKERS) {
+            return Err(Error::spec(format!("{workers} workers are too many; at most {MAX_WORKERS}")));
         }
-        let ranges = [("node", self.node_cidr), ("pod", self.pod_cidr), ("service", self.service_cidr)];
-        for (at, (what, one)) in ranges.iter().enumerate() {
-            for (other_what, other) in &ranges[at + 1..] {
-                if one.contains(&other.network()) || other.contains(&one.network()) {
-                    return Err(Error::spec(format!(
-                        "the {what} network {one} and the {other_what} network {other} overlap; choose another range"
-                    )));
-                }
+        // A network of the user's own has its range, which is looked at when the cloud has told it.
+        match (&self.network, self.node_cidr) {
+            (Some(_), Some(range)) => {
+                return Err(Error::spec(format!(
+                    "--network has addresses of its own, so that --node-cidr {range} means nothing; leave one of them out"
+                )));
             }
+            (Some(_), None) => {}
+            (None, _) => self.ranges().check()?,
         }
         if let Some(version) = &self.kubernetes {
             normalize_version(version)?;
@@ -104,6 +122,30 @@ impl ClusterSpec {
             && !(key.starts_with("ssh-") || key.starts_with("ecdsa-") || key.starts_with("sk-"))
         {
             return Err(Error::spec("the SSH key is not a public key; give the file that ends in .pub"));
+        }
+        Ok(())
+    }
+}
+
+/// The addresses of a cluster, none of which may be two things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ranges {
+    pub node: Ipv4Net,
+    pub pod: Ipv4Net,
+    pub service: Ipv4Net,
+}
+
+impl Ranges {
+    pub fn check(&self) -> Result<()> {
+        let ranges = [("node", self.node), ("pod", self.pod), ("service", self.service)];
+        for (at, (what, one)) in ranges.iter().enumerate() {
+            for (other_what, other) in &ranges[at + 1..] {
+                if one.contains(&other.network()) || other.contains(&one.network()) {
+                    return Err(Error::spec(format!(
+                        "the {what} network {one} and the {other_what} network {other} overlap; choose another range"
+                    )));
+                }
+            }
         }
         Ok(())
     }
@@ -233,8 +275,12 @@ impl Wanted {
         check(self.adopted_floating_ip == other.adopted_floating_ip, "--floating-ip");
         check(self.ssh_public_key == other.ssh_public_key, "--ssh-key");
         check(self.availability_zone == other.availability_zone, "--availability-zone");
-        let ranges = |wanted: &Wanted| (wanted.node_cidr, wanted.pod_cidr, wanted.service_cidr);
-        check(ranges(self) == ranges(other), "address ranges");
+        let node = |wanted: &Wanted| wanted.adopted_network.is_none().then_some(wanted.node_cidr);
+        check(node(self) == node(other), "--node-cidr");
+        check(self.pod_cidr == other.pod_cidr, "--pod-cidr");
+        check(self.service_cidr == other.service_cidr, "--service-cidr");
+        check(self.dns_nameservers == other.dns_nameservers, "--dns-nameserver");
+        check(self.node_ports_from == other.node_ports_from, "--node-ports-from");
         check(self.addons == other.addons, "add-ons");
         check(self.cni == other.cni, "--cni");
         found
@@ -258,11 +304,21 @@ mod tests {
     #[test]
     fn overlapping_ranges_are_named() {
         let mut spec = ClusterSpec::new("demo", 1).unwrap();
-        spec.node_cidr = "10.244.3.0/24".parse().unwrap();
+        spec.node_cidr = Some("10.244.3.0/24".parse().unwrap());
         assert_eq!(
             spec.check().unwrap_err().to_string(),
             "the node network 10.244.3.0/24 and the pod network 10.244.0.0/16 overlap; choose another range"
         );
+    }
+
+    #[test]
+    fn a_given_network_has_addresses_of_its_own() {
+        let mut spec =
+            ClusterSpec { network: Some("mine".into()), ..ClusterSpec::new("demo", None).unwrap() };
+        spec.service_cidr = Some("10.6.0.0/16".parse().unwrap());
+        spec.check().unwrap();
+        spec.node_cidr = Some("10.7.0.0/24".parse().unwrap());
+        assert!(spec.check().unwrap_err().to_string().contains("leave one of them out"));
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl CreateArgs {
         let name = self.name.clone().or(file.name);
         let name =
             name.context("the cluster has no name; give it as an argument, or as `name` in the file")?;
-        let mut spec = ClusterSpec::new(name, self.workers.or(file.workers).unwrap_or(1))?;
+        let mut spec = ClusterSpec::new(name, self.workers.or(file.workers))?;
         spec.image = self.image.clone().or(file.image);
         spec.kubernetes = self.kubernetes.clone().or(file.kubernetes);
         spec.worker_flavor = self.flavor.clone().or(file.flavor);
@@ -179,15 +179,17 @@ impl CreateArgs {
         spec.network = self.network.clone().or(file.network);
         spec.floating_ip = self.floating_ip.or(file.floating_ip);
         spec.availability_zone = self.availability_zone.clone().or(file.availability_zone);
-        spec.node_cidr = self.node_cidr.or(file.node_cidr).unwrap_or(spec.node_cidr);
-        spec.pod_cidr = self.pod_cidr.or(file.pod_cidr).unwrap_or(spec.pod_cidr);
-        spec.service_cidr = self.service_cidr.or(file.service_cidr).unwrap_or(spec.service_cidr);
-        spec.dns_nameservers =
-            if self.dns_nameserver.is_empty() { file.dns_nameservers } else { self.dns_nameserver.clone() };
+        spec.node_cidr = self.node_cidr.or(file.node_cidr);
+        spec.pod_cidr = self.pod_cidr.or(file.pod_cidr);
+        spec.service_cidr = self.service_cidr.or(file.service_cidr);
+        spec.dns_nameservers = match self.dns_nameserver.as_slice() {
+            [] => file.dns_nameservers,
+            asked => Some(asked.to_vec()),
+        };
         spec.node_ports_from = match (self.no_node_ports, self.node_ports_from) {
-            (true, _) => None,
-            (false, Some(chosen)) => Some(chosen),
-            (false, None) => file.node_ports_from.unwrap_or(spec.node_ports_from),
+            (true, _) => Some(None),
+            (false, Some(chosen)) => Some(Some(chosen)),
+            (false, None) => file.node_ports_from,
         };
         spec.cni = self.cni.or(file.cni);
         spec.addons = file.addons;
@@ -216,11 +218,13 @@ impl CreateArgs {
 async fn rotate(args: RotateArgs, store: &Store) -> anyhow::Result<()> {
     let client = connect(args.cloud.os_cloud, store, &args.name).await?;
     let options = Options { timeout: minutes(args.timeout), ..Options::default() };
-    engine::rotate_credential(&args.name, &client, store, &options, &Display::default()).await?;
-    say(&format!(
-        "\nThe controllers of cluster {} act by a new credential; the old one is revoked",
-        args.name
-    ));
+    let anothers =
+        engine::rotate_credential(&args.name, &client, store, &options, &Display::default()).await?;
+    say(&format!("\nThe controllers of cluster {} act by a new credential", args.name));
+    match anothers {
+        Some(id) => hint_at_revoking(&id),
+        None => say("The old one is revoked"),
+    }
     Ok(())
 }
 
@@ -323,9 +327,19 @@ async fn delete(args: DeleteArgs, store: &Store) -> anyhow::Result<()> {
         let remains = engine::remains_of(&args.name, &client, store, &options).await?;
         confirm(&args.name, &remains)?;
     }
-    engine::delete_cluster(&args.name, &client, store, &options, &Display::default()).await?;
+    let anothers = engine::delete_cluster(&args.name, &client, store, &options, &Display::default()).await?;
     say(&format!("\nCluster {} is gone after {}", args.name, human(begin.elapsed())));
+    if let Some(id) = anothers {
+        hint_at_revoking(&id);
+    }
     Ok(())
+}
+
+fn hint_at_revoking(id: &str) {
+    say(&format!(
+        "The credential that its controllers had is not among yours; unless it is gone already, whoever made it revokes it:\n\n  \
+         openstack application credential delete {id}"
+    ));
 }
 
 fn confirm(name: &str, remains: &[String]) -> anyhow::Result<()> {

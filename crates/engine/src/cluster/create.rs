@@ -159,6 +159,15 @@ async fn resume(
     let before = &state.wanted;
     let or = |now: &Option<String>, then: &str| now.clone().or_else(|| Some(then.to_owned()));
     let again = ClusterSpec {
+        workers: spec.workers.or(Some(before.workers)),
+        node_cidr: match &before.adopted_network {
+            Some(_) => spec.node_cidr,
+            None => spec.node_cidr.or(Some(before.node_cidr)),
+        },
+        pod_cidr: spec.pod_cidr.or(Some(before.pod_cidr)),
+        service_cidr: spec.service_cidr.or(Some(before.service_cidr)),
+        dns_nameservers: spec.dns_nameservers.clone().or_else(|| Some(before.dns_nameservers.clone())),
+        node_ports_from: spec.node_ports_from.or(Some(before.node_ports_from)),
         image: or(&spec.image, &before.image.id),
         kubernetes: or(&spec.kubernetes, &before.kubernetes),
         worker_flavor: or(&spec.worker_flavor, &before.worker_flavor),

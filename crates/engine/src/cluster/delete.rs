@@ -3,6 +3,7 @@
 use openstack::Deadline;
 
 use super::release::release;
+use super::rotate::not_among;
 use super::{Options, same_cloud};
 use crate::execute::remove;
 use crate::observe::{Looking, World, clusters_named, observe};
@@ -51,7 +52,8 @@ async fn to_remove(
     Ok(world)
 }
 
-/// Take the cluster down, its context out of the kubeconfig, and last of all its keys from this machine.
+/// Take the cluster down, its context out of the kubeconfig, and last of all its keys from this machine. The answer is the
+/// id of its controllers' credential if that was not found among the user's own: nobody revokes another user's.
 ///
 /// # Errors
 /// See [`Error`]. Running it again goes on.
@@ -61,12 +63,17 @@ pub async fn delete_cluster(
     store: &Store,
     options: &Options,
     progress: &dyn Progress,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let uuid = find(name, cloud, store).await?;
     let deadline = Deadline::after(options.timeout);
     let _lock = store.lock(name)?;
     let mut state = store.cluster(name)?;
+    let mut anothers = None;
     if let Some(state) = &mut state {
+        // Once deletion has begun it may be gone by that.
+        if let Some(secrets) = store.secrets(name)?.filter(|_| state.phase != Phase::Deleting) {
+            anothers = not_among(&secrets, &cloud.application_credentials().await?);
+        }
         release(state, store, deadline, progress).await?;
         state.phase = Phase::Deleting;
         store.save_cluster(state)?;
@@ -101,7 +108,8 @@ pub async fn delete_cluster(
         )));
     }
     kubeconfig::remove(&options.kubeconfig_path()?, name, &uuid)?;
-    store.remove(name)
+    store.remove(name)?;
+    Ok(anothers)
 }
 
 /// Take a cluster whose cloud no longer exists out of the kubeconfig and off this machine, asking no cloud.

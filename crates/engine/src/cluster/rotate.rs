@@ -1,6 +1,6 @@
 //! A new credential for the cluster's controllers, and the old one revoked.
 
-use openstack::Deadline;
+use openstack::{ApplicationCredential, Deadline};
 
 use super::form::Forming;
 use super::{Options, same_cloud};
@@ -9,11 +9,12 @@ use crate::kubernetes::Kubernetes;
 use crate::observe::{Looking, observe};
 use crate::plan::Removal;
 use crate::progress::{Progress, step};
-use crate::state::{Phase, Store};
+use crate::state::{Phase, Secrets, Store};
 use crate::{Cloud, Error, Result, spec};
 
 /// Make a new application credential, give it to the controllers, wait until they run by it, and only then delete all
-/// others of this cluster. Interrupted, the controllers have one or the other, and both work; the next run ends it.
+/// others of this cluster. The answer is the id of the old one if it was not found among the user's own: nobody revokes
+/// another user's. Interrupted, the controllers have one or the other, and both work; the next run ends it.
 ///
 /// # Errors
 /// There is no such cluster, it is not ready, or nothing in it acts on the cloud.
@@ -23,7 +24,7 @@ pub async fn rotate_credential(
     store: &Store,
     options: &Options,
     progress: &dyn Progress,
-) -> Result<()> {
+) -> Result<Option<String>> {
     spec::check_name(name)?;
     let no_cluster = || Error::NoCluster { name: name.to_owned() };
     let state = store.cluster(name)?.ok_or_else(no_cluster)?;
@@ -45,6 +46,7 @@ pub async fn rotate_credential(
     let deadline = Deadline::after(options.timeout);
     let world = observe(cloud, &Looking::to_create(wanted, None)).await?.world;
     let old = world.credentials.clone();
+    let anothers = not_among(&secrets, &old);
     let kubernetes = Kubernetes::new(wanted, &secrets.pki, &server)?;
     let mut executor = Executor { cloud, wanted, store, secrets, world, deadline };
     step(progress, "New credential", executor.create_credential()).await?;
@@ -57,5 +59,12 @@ pub async fn rotate_credential(
         }
         Ok(())
     })
-    .await
+    .await?;
+    Ok(anothers)
+}
+
+/// The credential that the controllers have, unless it is one of these.
+pub(super) fn not_among(secrets: &Secrets, own: &[ApplicationCredential]) -> Option<String> {
+    let held = secrets.credential.as_ref()?;
+    (!own.iter().any(|credential| credential.id == held.id)).then(|| held.id.clone())
 }

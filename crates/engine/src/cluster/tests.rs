@@ -83,6 +83,11 @@ impl Bench {
     }
 
     async fn delete(&self) -> Result<()> {
+        self.delete_and_tell().await.map(drop)
+    }
+
+    /// The credential that somebody else must revoke.
+    async fn delete_and_tell(&self) -> Result<Option<String>> {
         delete_cluster("demo", &self.cloud, &self.store, &self.options, &Silent).await
     }
 }
@@ -409,6 +414,23 @@ fn what_another_clusters_controllers_made_stays() {
         let left = bench.cloud.things();
         assert_eq!((left.load_balancers.len(), left.volumes.len(), left.snapshots.len()), (1, 2, 1));
         assert_eq!((left.floating_ips.len(), left.security_groups.len(), left.servers.len()), (1, 1, 0));
+    });
+}
+
+#[test]
+fn a_credential_of_another_user_is_not_called_revoked() {
+    runtime().block_on(async {
+        for anothers in [false, true] {
+            let bench = Bench::new();
+            bench.create().await.unwrap();
+            let held = bench.store.secrets("demo").unwrap().unwrap().credential.unwrap().id;
+            if anothers {
+                // Logged in as another member of the project, one sees one's own alone.
+                bench.cloud.edit(|things| things.credentials.clear());
+            }
+            let told = bench.delete_and_tell().await.unwrap();
+            assert_eq!(told, anothers.then_some(held));
+        }
     });
 }
 

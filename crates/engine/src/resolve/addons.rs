@@ -51,6 +51,14 @@ pub(super) async fn choose(
             "the add-on keystone-auth needs Kubernetes v1.{LEAST_FOR_KEYSTONE} or newer, and this is {kubernetes}"
         )));
     }
+    // Whatever the controllers cannot reach their cloud by is found before anything is made.
+    let connection = cloud.connection()?;
+    if chosen.contains(&Addon::KeystoneAuth) && connection.insecure {
+        return Err(Error::spec(
+            "the add-on keystone-auth verifies the cloud's certificate, and clouds.yaml says `verify: false`; name the \
+             authority that signed it by `cacert`",
+        ));
+    }
     let cni = spec.cni.unwrap_or_default();
     if cni == Cni::Router && !capabilities.routed_pods() {
         return Err(Error::spec(format!(

@@ -2,6 +2,7 @@
 
 mod addons;
 
+use ipnet::Ipv4Net;
 use openstack::{Flavor, Image, Network, Subnet};
 
 use crate::spec::{AdoptedNetwork, normalize_version};
@@ -42,8 +43,14 @@ pub(crate) async fn resolve(spec: &ClusterSpec, uuid: String, cloud: &dyn Cloud)
     let worker_flavor = choose_flavor("--flavor", spec.worker_flavor.as_deref(), &flavors, WORKER, &image)?;
     let external = cloud.networks(&[("router:external", "true")]).await?;
     let external_network = choose_external(spec.external_network.as_deref(), external)?;
+    let mut ranges = spec.ranges();
     let adopted_network = match &spec.network {
-        Some(name) => Some(adopt_network(name, cloud).await?),
+        Some(name) => {
+            let (network, range) = adopt_network(name, cloud).await?;
+            ranges.node = range;
+            ranges.check()?;
+            Some(network)
+        }
         None => None,
     };
     let (addons, cni) = addons::choose(spec, &kubernetes, cloud).await?;
@@ -59,7 +66,7 @@ pub(crate) async fn resolve(spec: &ClusterSpec, uuid: String, cloud: &dyn Cloud)
     Ok(Wanted {
         uuid,
         name: spec.name.clone(),
-        workers: spec.workers,
+        workers: spec.workers(),
         control_planes: 1,
         kubernetes,
         image: NodeImage {
@@ -74,11 +81,11 @@ pub(crate) async fn resolve(spec: &ClusterSpec, uuid: String, cloud: &dyn Cloud)
         adopted_floating_ip,
         ssh_public_key: spec.ssh_public_key.as_ref().map(|key| key.trim().to_owned()),
         availability_zone: spec.availability_zone.clone(),
-        node_cidr: spec.node_cidr,
-        pod_cidr: spec.pod_cidr,
-        service_cidr: spec.service_cidr,
-        dns_nameservers: spec.dns_nameservers.clone(),
-        node_ports_from: spec.node_ports_from,
+        node_cidr: ranges.node,
+        pod_cidr: ranges.pod,
+        service_cidr: ranges.service,
+        dns_nameservers: spec.dns_nameservers.clone().unwrap_or_default(),
+        node_ports_from: spec.node_ports_from(),
         server_group_policy: capabilities.soft_server_groups().then(|| "soft-anti-affinity".to_owned()),
         tags: capabilities.tags(),
         addons,
@@ -147,7 +154,7 @@ fn choose_flavor(
     image: &Image,
 ) -> Result<String> {
     let ram = least.ram.max(image.min_ram);
-    // A flavor of disk 0 takes the image's size.
+    // A flavor of disk 0 takes the image's size, where the cloud lets its users do so: by default it does not.
     let fits = |flavor: &Flavor| {
         flavor.vcpus >= least.vcpus
             && flavor.ram >= ram
@@ -163,7 +170,7 @@ fn choose_flavor(
     }
     let smallest = flavors
         .iter()
-        .filter(|flavor| fits(flavor))
+        .filter(|flavor| fits(flavor) && flavor.disk > 0)
         .min_by_key(|flavor| (flavor.ram, flavor.vcpus, flavor.disk, flavor.name.clone()));
     smallest
         .map(|flavor| flavor.id.clone())
@@ -189,7 +196,8 @@ fn choose_external(asked: Option<&str>, networks: Vec<Network>) -> Result<String
     }
 }
 
-async fn adopt_network(name: &str, cloud: &dyn Cloud) -> Result<AdoptedNetwork> {
+/// The network, and its addresses.
+async fn adopt_network(name: &str, cloud: &dyn Cloud) -> Result<(AdoptedNetwork, Ipv4Net)> {
     let network = one("network", name, cloud.networks(&[]).await?, |network| (&network.id, &network.name))?;
     let subnets = cloud.subnets(&[("network_id", network.id.as_str())]).await?;
     let subnets: Vec<Subnet> = subnets
@@ -197,7 +205,15 @@ async fn adopt_network(name: &str, cloud: &dyn Cloud) -> Result<AdoptedNetwork> 
         .filter(|subnet| subnet.network_id == network.id && subnet.ip_version == 4)
         .collect();
     match subnets.as_slice() {
-        [only] => Ok(AdoptedNetwork { network_id: network.id, subnet_id: only.id.clone() }),
+        [only] => {
+            let range = only.cidr.parse().map_err(|_| {
+                Error::spec(format!(
+                    "network `{name}` has a subnet with the range `{}`, which is none",
+                    only.cidr
+                ))
+            })?;
+            Ok((AdoptedNetwork { network_id: network.id, subnet_id: only.id.clone() }, range))
+        }
         others => Err(Error::spec(format!(
             "network `{name}` has {} IPv4 subnets; the cluster needs a network with exactly one",
             others.len()
@@ -299,10 +315,12 @@ mod tests {
             flavor("small", 1, 2048, 20),
             flavor("medium", 2, 4096, 4),
             flavor("k", 2, 4096, 0),
+            flavor("large", 4, 8192, 40),
         ];
         let choose = |asked, least| choose_flavor("--flavor", asked, &flavors, least, &image("i", None));
         assert_eq!(choose(None, WORKER).unwrap(), "id-small");
-        assert_eq!(choose(None, CONTROL_PLANE).unwrap(), "id-k");
+        assert_eq!(choose(None, CONTROL_PLANE).unwrap(), "id-large");
+        assert_eq!(choose(Some("k"), CONTROL_PLANE).unwrap(), "id-k");
         assert_eq!(
             choose(Some("medium"), WORKER).unwrap_err().to_string(),
             "flavor `medium` is too small: such a node needs 1 vCPU, 2048 MiB of memory and 8 GiB of disk"
@@ -311,7 +329,7 @@ mod tests {
             choose(Some("none"), WORKER)
                 .unwrap_err()
                 .to_string()
-                .contains("there are: k, medium, small, tiny")
+                .contains("there are: k, large, medium, small, tiny")
         );
     }
 
