@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use openstack::{
     ApplicationCredential, Connection, Flavor, FloatingIp, Image, Keypair, LoadBalancer, Network,
     NewApplicationCredential, NewFloatingIp, NewKeypair, NewNetwork, NewPort, NewRouter, NewSecurityGroup,
-    NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Port, Result, Route, Router, SecurityGroup,
-    SecurityGroupRule, Server, ServerGroup, Subnet, Taggable, Volume, VolumeSnapshot,
+    NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Port, Result, Route, Router, Secret,
+    SecurityGroup, SecurityGroupRule, Server, ServerGroup, Subnet, Taggable, Volume, VolumeBackup,
+    VolumeSnapshot,
 };
 
 #[async_trait]
@@ -32,6 +33,9 @@ pub trait Cloud: Send + Sync {
     async fn volume(&self, id: &str) -> Result<Volume>;
     async fn volume_snapshots(&self) -> Result<Vec<VolumeSnapshot>>;
     async fn volume_snapshot(&self, id: &str) -> Result<VolumeSnapshot>;
+    async fn volume_backups(&self) -> Result<Vec<VolumeBackup>>;
+    async fn volume_backup(&self, id: &str) -> Result<VolumeBackup>;
+    async fn secrets(&self) -> Result<Vec<Secret>>;
     async fn networks(&self, filters: &[(&str, &str)]) -> Result<Vec<Network>>;
     async fn subnets(&self, filters: &[(&str, &str)]) -> Result<Vec<Subnet>>;
     async fn routers(&self, filters: &[(&str, &str)]) -> Result<Vec<Router>>;
@@ -68,6 +72,8 @@ pub trait Cloud: Send + Sync {
     async fn delete_load_balancer(&self, id: &str) -> Result<()>;
     async fn delete_volume(&self, id: &str) -> Result<()>;
     async fn delete_volume_snapshot(&self, id: &str) -> Result<()>;
+    async fn delete_volume_backup(&self, id: &str) -> Result<()>;
+    async fn delete_secret(&self, id: &str) -> Result<()>;
     async fn delete_network(&self, id: &str) -> Result<()>;
     async fn delete_subnet(&self, id: &str) -> Result<()>;
     async fn delete_router(&self, id: &str) -> Result<()>;
@@ -142,6 +148,21 @@ impl Cloud for openstack::Client {
     }
     async fn delete_volume_snapshot(&self, id: &str) -> Result<()> {
         openstack::Client::delete_volume_snapshot(self, id).await
+    }
+    async fn volume_backups(&self) -> Result<Vec<VolumeBackup>> {
+        openstack::Client::volume_backups(self).await
+    }
+    async fn volume_backup(&self, id: &str) -> Result<VolumeBackup> {
+        openstack::Client::volume_backup(self, id).await
+    }
+    async fn secrets(&self) -> Result<Vec<Secret>> {
+        openstack::Client::secrets(self).await
+    }
+    async fn delete_volume_backup(&self, id: &str) -> Result<()> {
+        openstack::Client::delete_volume_backup(self, id).await
+    }
+    async fn delete_secret(&self, id: &str) -> Result<()> {
+        openstack::Client::delete_secret(self, id).await
     }
     fn project_id(&self) -> String {
         openstack::Client::project_id(self).to_owned()

@@ -1,8 +1,8 @@
 //! What of a cluster exists, asked of the cloud. Nothing else is believed.
 
 use openstack::{
-    ApplicationCredential, FloatingIp, Keypair, LoadBalancer, Network, Port, Router, SecurityGroup, Server,
-    ServerGroup, Subnet, Volume, VolumeSnapshot,
+    ApplicationCredential, FloatingIp, Keypair, LoadBalancer, Network, Port, Router, Secret, SecurityGroup,
+    Server, ServerGroup, Subnet, Volume, VolumeBackup, VolumeSnapshot,
 };
 
 use crate::node::{self, Node, Role};
@@ -42,6 +42,10 @@ pub(crate) struct Made {
     pub security_groups: Vec<SecurityGroup>,
     pub volumes: Vec<Volume>,
     pub snapshots: Vec<VolumeSnapshot>,
+    /// The newest first: it may be a difference from one before.
+    pub backups: Vec<VolumeBackup>,
+    /// Ingresses' certificates and keys.
+    pub secrets: Vec<Secret>,
 }
 
 impl Made {
@@ -51,6 +55,8 @@ impl Made {
             + self.security_groups.len()
             + self.volumes.len()
             + self.snapshots.len()
+            + self.backups.len()
+            + self.secrets.len()
     }
 }
 
@@ -268,6 +274,14 @@ async fn made(
         made.snapshots = or_none(cloud.volume_snapshots().await)?;
         made.snapshots.retain(|snapshot| ours(&snapshot.metadata));
         made.snapshots.sort_by(|a, b| a.id.cmp(&b.id));
+        made.backups = or_none(cloud.volume_backups().await)?;
+        made.backups.retain(|backup| ours(&backup.metadata));
+        made.backups.sort_by(|a, b| (&b.created_at, &b.id).cmp(&(&a.created_at, &a.id)));
+    }
+    if capabilities.keys() {
+        made.secrets = or_none(cloud.secrets().await)?;
+        made.secrets.retain(|secret| secret.name.starts_with(&format!("kube_ingress_{cluster}_")));
+        made.secrets.sort_by(|a, b| a.id().cmp(b.id()));
     }
     Ok(made)
 }

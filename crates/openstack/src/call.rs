@@ -17,6 +17,7 @@ pub enum Service {
     Network,
     BlockStorage,
     LoadBalancer,
+    KeyManager,
 }
 
 impl Service {
@@ -29,6 +30,7 @@ impl Service {
             Service::Network => "network",
             Service::BlockStorage => "block-storage",
             Service::LoadBalancer => "load-balancer",
+            Service::KeyManager => "key-manager",
         }
     }
     pub(crate) fn sdk(self) -> ServiceType {
@@ -38,6 +40,7 @@ impl Service {
         match self {
             Service::Identity | Service::BlockStorage => ApiVersion::new(3, 0),
             Service::Compute => ApiVersion::new(2, 1),
+            Service::KeyManager => ApiVersion::new(1, 0),
             Service::Image | Service::Network | Service::LoadBalancer => ApiVersion::new(2, 0),
         }
     }

@@ -35,6 +35,11 @@ impl Capabilities {
     pub fn volumes(&self) -> bool {
         ["block-storage", "block-store", "volumev3"].iter().any(|name| self.services.contains(*name))
     }
+    /// Barbican.
+    #[must_use]
+    pub fn keys(&self) -> bool {
+        self.services.contains("key-manager")
+    }
     /// Static routes on routers, and addresses on ports that are not theirs.
     #[must_use]
     pub fn routed_pods(&self) -> bool {

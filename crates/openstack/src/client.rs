@@ -40,9 +40,10 @@ pub struct Client {
     name: String,
     project_id: String,
     pub(crate) capabilities: std::sync::Arc<OnceCell<Capabilities>>,
-    /// Octavia's versions are discovered when it is first needed: not every cloud has it. (Cinder's address in the
-    /// catalog has its version, as every client expects.)
+    /// Octavia's and Barbican's versions are discovered when they are first needed: not every cloud has them. (Cinder's
+    /// address in the catalog has its version, as every client expects.)
     balancers: std::sync::Arc<OnceCell<()>>,
+    keys: std::sync::Arc<OnceCell<()>>,
 }
 
 impl Client {
@@ -75,8 +76,8 @@ impl Client {
         for service in [Service::Network, Service::Compute, Service::Image] {
             discover(&session, service).await?;
         }
-        let (capabilities, balancers) = Default::default();
-        Ok(Self { session, config, name, project_id, capabilities, balancers })
+        let (capabilities, balancers, keys) = Default::default();
+        Ok(Self { session, config, name, project_id, capabilities, balancers, keys })
     }
 
     /// The cloud's name in clouds.yaml, or `envvars`.
@@ -161,8 +162,13 @@ impl Client {
     }
 
     async fn send_once(&self, call: &Call) -> Result<Bytes> {
-        if call.service == Service::LoadBalancer {
-            self.balancers.get_or_try_init(|| discover(&self.session, call.service)).await?;
+        let optional = match call.service {
+            Service::LoadBalancer => Some(&self.balancers),
+            Service::KeyManager => Some(&self.keys),
+            _ => None,
+        };
+        if let Some(discovered) = optional {
+            discovered.get_or_try_init(|| discover(&self.session, call.service)).await?;
         }
         match raw(call).query_async(&self.session).await {
             Ok(response) => Ok(response.into_body()),

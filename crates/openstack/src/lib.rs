@@ -29,6 +29,7 @@ mod config;
 mod error;
 mod identity;
 mod image;
+mod key_manager;
 mod load_balancer;
 mod network;
 mod retry;
@@ -45,13 +46,14 @@ pub use config::CloudChoice;
 pub use error::Error;
 pub use identity::{ApplicationCredential, NewApplicationCredential};
 pub use image::{Image, NewImage};
+pub use key_manager::Secret;
 pub use load_balancer::LoadBalancer;
 pub use network::{
     Extension, ExternalGateway, FixedIp, FloatingIp, Network, NetworkQuota, NewFloatingIp, NewNetwork,
     NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, Port, Route, Router,
     SecurityGroup, SecurityGroupRule, Subnet, Taggable,
 };
-pub use volume::{Volume, VolumeSnapshot};
+pub use volume::{Volume, VolumeBackup, VolumeSnapshot};
 pub use wait::{Deadline, poll};
 
 pub type Result<T> = std::result::Result<T, Error>;

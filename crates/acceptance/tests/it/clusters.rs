@@ -73,6 +73,13 @@ async fn leave_things(owner: &Client, cluster: &str) {
     .await;
     let body = json!({"name": "snapshot-1", "volume_id": volume["id"], "metadata": metadata});
     made(owner, "/volume/v3/snapshots", "snapshot", body).await;
+    let body = json!({"backup": {"name": "backup-1", "volume_id": volume["id"], "metadata": metadata}});
+    let request = owner.request(reqwest::Method::POST, "/volume/v3/backups").body(body.to_string());
+    let request =
+        request.header("OpenStack-API-Version", "volume 3.43").header("Content-Type", "application/json");
+    owner.execute(request.build().unwrap()).await.unwrap().expect(202);
+    let body = json!({"name": format!("kube_ingress_{cluster}_default_web_tls"), "payload": "p", "payload_content_type": "text/plain"});
+    owner.post("/key-manager/v1/secrets", body).await.expect(201);
     let path = format!("/identity/v3/users/{}/application_credentials", owner.user_id);
     made(owner, &path, "application_credential", json!({"name": format!("{cluster}-abcdefgh")})).await;
 }
@@ -89,6 +96,8 @@ async fn counts(owner: &Client) -> Vec<(&'static str, usize)> {
         ("loadbalancers", "/load-balancer/v2.0/lbaas/loadbalancers"),
         ("volumes", "/volume/v3/volumes"),
         ("snapshots", "/volume/v3/snapshots"),
+        ("backups", "/volume/v3/backups"),
+        ("secrets", "/key-manager/v1/secrets"),
         ("application_credentials", credentials.as_str()),
     ];
     let mut counts = Vec::new();

@@ -46,6 +46,7 @@ async fn to_remove(
     let stays = |id: &String| options.keep_volumes || kept.is_some_and(|kept| kept.contains(id));
     world.made.volumes.retain(|volume| !stays(&volume.id));
     world.made.snapshots.retain(|snapshot| !stays(&snapshot.volume_id));
+    world.made.backups.retain(|backup| !stays(&backup.volume_id));
     if let Some(state) = state {
         world.made.floating_ips.retain(|ip| !state.kept_addresses.contains(&ip.floating_ip_address));
     }

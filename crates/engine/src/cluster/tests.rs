@@ -6,7 +6,8 @@ use camino::Utf8PathBuf;
 use std::collections::BTreeMap;
 
 use openstack::{
-    Deadline, FixedIp, FloatingIp, LoadBalancer, Network, Port, Route, SecurityGroup, Volume, VolumeSnapshot,
+    Deadline, FixedIp, FloatingIp, LoadBalancer, Network, Port, Route, Secret, SecurityGroup, Volume,
+    VolumeBackup, VolumeSnapshot,
 };
 use proptest::prelude::*;
 
@@ -365,6 +366,17 @@ fn made_by_controllers(things: &mut Things, cluster: &str) {
             metadata: metadata.clone(),
         });
     }
+    things
+        .secrets
+        .push(Secret::new(&format!("secret-{cluster}"), &format!("kube_ingress_{cluster}_default_web_tls")));
+    things.backups.push(VolumeBackup {
+        id: format!("backup-{cluster}"),
+        name: "backup".into(),
+        status: "available".into(),
+        volume_id: format!("volume-one-{cluster}"),
+        created_at: "2026-01-01T00:00:00".into(),
+        metadata: metadata.clone(),
+    });
     things.snapshots.push(VolumeSnapshot {
         id: format!("snapshot-{cluster}"),
         name: "snapshot".into(),
@@ -413,6 +425,7 @@ fn what_another_clusters_controllers_made_stays() {
         bench.delete().await.unwrap();
         let left = bench.cloud.things();
         assert_eq!((left.load_balancers.len(), left.volumes.len(), left.snapshots.len()), (1, 2, 1));
+        assert_eq!((left.backups.len(), left.secrets.len()), (1, 1));
         assert_eq!((left.floating_ips.len(), left.security_groups.len(), left.servers.len()), (1, 1, 0));
     });
 }
@@ -520,7 +533,7 @@ fn volumes_to_be_kept_stay_with_their_snapshots() {
             bench.delete().await.unwrap();
             let left = bench.cloud.things();
             assert_eq!(left.volumes.len(), if all { 2 } else { 1 });
-            assert_eq!(left.snapshots.len(), 1);
+            assert_eq!((left.snapshots.len(), left.backups.len()), (1, 1));
             assert!(left.load_balancers.is_empty() && left.ports.is_empty());
         }
     });

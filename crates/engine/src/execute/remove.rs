@@ -30,7 +30,7 @@ pub(crate) async fn remove(cloud: &dyn Cloud, step: &Removal, deadline: Deadline
 }
 
 fn of_storage(step: &Removal) -> bool {
-    matches!(step, Removal::Volume { .. } | Removal::Snapshot { .. })
+    matches!(step, Removal::Volume { .. } | Removal::Snapshot { .. } | Removal::Backup { .. })
 }
 
 async fn remove_once(
@@ -56,6 +56,11 @@ async fn remove_once(
         Removal::AwaitSnapshotGone { id, .. } => {
             return Ok(going(&cloud.volume_snapshot(id).await?.status));
         }
+        Removal::Backup { id, .. } => cloud.delete_volume_backup(id).await?,
+        Removal::AwaitBackupGone { id, .. } => {
+            return Ok(going(&cloud.volume_backup(id).await?.status));
+        }
+        Removal::Secret { id, .. } => cloud.delete_secret(id).await?,
         Removal::Volume { id, .. } => cloud.delete_volume(id).await?,
         Removal::AwaitVolumeGone { id, .. } => {
             return Ok(going(&cloud.volume(id).await?.status));

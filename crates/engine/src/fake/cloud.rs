@@ -7,7 +7,8 @@ use openstack::{
     ApplicationCredential, Capabilities, Connection, Flavor, FloatingIp, Image, Keypair, LoadBalancer,
     Network, NewApplicationCredential, NewFloatingIp, NewKeypair, NewNetwork, NewPort, NewRouter,
     NewSecurityGroup, NewSecurityGroupRule, NewServer, NewServerGroup, NewSubnet, Port, Result, Route,
-    Router, SecurityGroup, SecurityGroupRule, Server, ServerGroup, Subnet, Taggable, Volume, VolumeSnapshot,
+    Router, Secret, SecurityGroup, SecurityGroupRule, Server, ServerGroup, Subnet, Taggable, Volume,
+    VolumeBackup, VolumeSnapshot,
 };
 
 use super::{FakeCloud, MADE_OF, status, take};
@@ -25,7 +26,7 @@ impl Cloud for FakeCloud {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         let network_extensions =
             names(&["standard-attr-tag", "router", "extraroute", "allowed-address-pairs"]);
-        let services = names(&["load-balancer", "block-storage"]);
+        let services = names(&["load-balancer", "block-storage", "key-manager"]);
         Ok(Capabilities { network_extensions, compute_microversion: (2, 96), services })
     }
     fn connection(&self) -> Result<Connection> {
@@ -130,6 +131,22 @@ impl Cloud for FakeCloud {
             }
             take(&mut inner.things.snapshots, |it| it.id == id)
         })
+    }
+    async fn volume_backups(&self) -> Result<Vec<VolumeBackup>> {
+        self.read(|things| things.backups.clone())
+    }
+    async fn volume_backup(&self, id: &str) -> Result<VolumeBackup> {
+        let found = self.read(|things| things.backups.iter().find(|it| it.id == id).cloned())?;
+        found.ok_or_else(|| status(404, "no such backup"))
+    }
+    async fn delete_volume_backup(&self, id: &str) -> Result<()> {
+        self.change(|inner, _| take(&mut inner.things.backups, |it| it.id == id))
+    }
+    async fn secrets(&self) -> Result<Vec<Secret>> {
+        self.read(|things| things.secrets.clone())
+    }
+    async fn delete_secret(&self, id: &str) -> Result<()> {
+        self.change(|inner, _| take(&mut inner.things.secrets, |it| it.id() == id))
     }
     async fn set_router_routes(&self, router: &str, routes: &[Route]) -> Result<()> {
         self.change(|inner, _| {

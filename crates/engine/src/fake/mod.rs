@@ -7,8 +7,8 @@ mod network;
 use std::sync::{Mutex, MutexGuard};
 
 use openstack::{
-    ApplicationCredential, Error, FloatingIp, Keypair, LoadBalancer, Network, Port, Result, Router,
-    SecurityGroup, Server, ServerGroup, Subnet, Volume, VolumeSnapshot,
+    ApplicationCredential, Error, FloatingIp, Keypair, LoadBalancer, Network, Port, Result, Router, Secret,
+    SecurityGroup, Server, ServerGroup, Subnet, Volume, VolumeBackup, VolumeSnapshot,
 };
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) struct Things {
     pub load_balancers: Vec<LoadBalancer>,
     pub volumes: Vec<Volume>,
     pub snapshots: Vec<VolumeSnapshot>,
+    pub backups: Vec<VolumeBackup>,
+    pub secrets: Vec<Secret>,
 }
 
 #[derive(Debug, Default)]

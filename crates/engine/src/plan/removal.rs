@@ -47,6 +47,19 @@ pub(crate) enum Removal {
         id: String,
         name: String,
     },
+    Backup {
+        id: String,
+        name: String,
+    },
+    AwaitBackupGone {
+        id: String,
+        name: String,
+    },
+    /// A certificate with its key, which load balancers had.
+    Secret {
+        id: String,
+        name: String,
+    },
     /// Leave a router these routes alone: the others lead to pods of the cluster.
     Routes {
         router: String,
@@ -109,6 +122,14 @@ pub(crate) fn plan_removal(world: &World) -> Vec<Removal> {
     }
     for balancer in &world.made.load_balancers {
         steps.push(Removal::AwaitLoadBalancerGone { id: balancer.id.clone(), name: balancer.name.clone() });
+    }
+    for secret in &world.made.secrets {
+        steps.push(Removal::Secret { id: secret.id().to_owned(), name: secret.name.clone() });
+    }
+    for backup in &world.made.backups {
+        let (id, name) = (backup.id.clone(), backup.name.clone());
+        steps.push(Removal::Backup { id: id.clone(), name: name.clone() });
+        steps.push(Removal::AwaitBackupGone { id, name });
     }
     for snapshot in &world.made.snapshots {
         steps.push(Removal::Snapshot { id: snapshot.id.clone(), name: snapshot.name.clone() });
@@ -175,6 +196,7 @@ impl Removal {
             Removal::AwaitServerGone { .. }
                 | Removal::AwaitLoadBalancerGone { .. }
                 | Removal::AwaitSnapshotGone { .. }
+                | Removal::AwaitBackupGone { .. }
                 | Removal::AwaitVolumeGone { .. }
         )
     }
@@ -183,9 +205,13 @@ impl Removal {
     pub fn stage(&self) -> &'static str {
         match self {
             Removal::Server { .. } | Removal::AwaitServerGone { .. } => "Machines",
-            Removal::LoadBalancer { .. } | Removal::AwaitLoadBalancerGone { .. } => "Load balancers",
+            Removal::LoadBalancer { .. } | Removal::AwaitLoadBalancerGone { .. } | Removal::Secret { .. } => {
+                "Load balancers"
+            }
             Removal::Snapshot { .. }
             | Removal::AwaitSnapshotGone { .. }
+            | Removal::Backup { .. }
+            | Removal::AwaitBackupGone { .. }
             | Removal::Volume { .. }
             | Removal::AwaitVolumeGone { .. } => "Volumes",
             Removal::FloatingIp { .. } => "Floating IPs",
@@ -213,6 +239,9 @@ impl fmt::Display for Removal {
             Removal::AwaitSnapshotGone { name, .. } => write!(f, "await volume snapshot {name} being gone"),
             Removal::Volume { name, gib, .. } => write!(f, "delete volume {name} ({gib} GiB)"),
             Removal::AwaitVolumeGone { name, .. } => write!(f, "await volume {name} being gone"),
+            Removal::Backup { name, .. } => write!(f, "delete volume backup {name}"),
+            Removal::AwaitBackupGone { name, .. } => write!(f, "await volume backup {name} being gone"),
+            Removal::Secret { name, .. } => write!(f, "delete secret {name}"),
             Removal::Routes { router, .. } => write!(f, "remove routes to pods from router {router}"),
             Removal::FloatingIp { address, .. } => write!(f, "delete floating IP {address}"),
             Removal::Port { name, .. } => write!(f, "delete port {name}"),

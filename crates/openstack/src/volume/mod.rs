@@ -34,6 +34,22 @@ pub struct VolumeSnapshot {
     pub metadata: BTreeMap<String, String>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct VolumeBackup {
+    pub id: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub name: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub status: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub volume_id: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub created_at: String,
+    /// Told since microversion 3.43.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub metadata: BTreeMap<String, String>,
+}
+
 #[derive(Deserialize)]
 struct Zone {
     #[serde(rename = "zoneName")]
@@ -58,6 +74,16 @@ impl Client {
     }
     pub async fn delete_volume_snapshot(&self, id: &str) -> Result<()> {
         self.run(&Call::delete(Service::BlockStorage, format!("snapshots/{id}"))).await
+    }
+    pub async fn volume_backups(&self) -> Result<Vec<VolumeBackup>> {
+        let call = Call::get(Service::BlockStorage, "backups/detail").microversion(3, 43);
+        self.list(call, "backups").await
+    }
+    pub async fn volume_backup(&self, id: &str) -> Result<VolumeBackup> {
+        self.fetch(&Call::get(Service::BlockStorage, format!("backups/{id}")), "backup").await
+    }
+    pub async fn delete_volume_backup(&self, id: &str) -> Result<()> {
+        self.run(&Call::delete(Service::BlockStorage, format!("backups/{id}"))).await
     }
     /// The names of Cinder's zones, which need not be Nova's.
     pub async fn volume_zones(&self) -> Result<Vec<String>> {
