@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keep;
 use crate::assemble::Cloud;
+use crate::commands::up::ENDS_WITHIN;
 use crate::config::DataDir;
 use crate::control::{self, Request};
 
@@ -32,7 +33,7 @@ pub struct Held {
 /// Machines' disks, and what they write of their volumes, go into the stage.
 pub async fn ask(data: &DataDir, stage: &Utf8Path) -> anyhow::Result<Held> {
     let vms = data.path().join("vms");
-    if PidLock::holder(&data.lock())?.is_some() {
+    if PidLock::lasting_holder(&data.lock(), ENDS_WITHIN).await?.is_some() {
         let held = control::ask(data, &Request::HoldDisks { to: stage.to_owned() }).await?;
         return Ok(serde_json::from_value(held)?);
     }
