@@ -74,7 +74,8 @@ impl Neutron {
     }
 
     /// On any network that the caller may see, as the real service makes it with rights of its own; it counts among the
-    /// ports of the load balancer's project. Its place is this host. Its link is Octavia's own, so neither security groups nor anti-spoofing judge it.
+    /// ports of the load balancer's project. Its place is this host. Its link is Octavia's own, so neither security groups
+    /// nor anti-spoofing judge it.
     pub async fn create_balancer_port(
         &self,
         tx: &mut Tx,

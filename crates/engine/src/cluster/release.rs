@@ -18,8 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_secs(2);
 
 /// Services lose their load balancers by the controller that made them, which also cleans up in load balancers that it
-/// shares with others. Volumes and
-/// addresses to be kept are written into `state`.
+/// shares with others. Volumes and addresses to be kept are written into `state`.
 pub(super) async fn release(
     state: &mut ClusterState,
     store: &Store,

@@ -63,6 +63,15 @@ impl Bench {
         bench
     }
 
+    /// A cluster whose controllers have made things, and what they call it.
+    async fn with_things_of_controllers() -> (Self, String) {
+        let bench = Self::new();
+        bench.create().await.unwrap();
+        let ours = bench.wanted.cluster_name();
+        bench.cloud.edit(|things| made_by_controllers(things, &ours));
+        (bench, ours)
+    }
+
     /// What `create_cluster` does up to running machines.
     async fn create(&self) -> Result<()> {
         let secrets = self.store.secrets("demo")?.unwrap();
@@ -392,10 +401,7 @@ fn made_by_controllers(things: &mut Things, cluster: &str) {
 #[test]
 fn what_the_clusters_controllers_made_goes_with_it() {
     runtime().block_on(async {
-        let bench = Bench::new();
-        bench.create().await.unwrap();
-        let ours = bench.wanted.cluster_name();
-        bench.cloud.edit(|things| made_by_controllers(things, &ours));
+        let (bench, ours) = Bench::with_things_of_controllers().await;
         let lines = remains_of("demo", &bench.cloud, &bench.store, &bench.options).await.unwrap();
         assert!(
             lines.contains(&format!("delete load balancer kube_service_{ours}_default_web")),
@@ -450,11 +456,8 @@ fn a_credential_of_another_user_is_not_called_revoked() {
 #[test]
 fn addresses_that_somebody_wants_to_keep_stay() {
     runtime().block_on(async {
-        let bench = Bench::new();
-        bench.create().await.unwrap();
-        let ours = bench.wanted.cluster_name();
+        let (bench, _) = Bench::with_things_of_controllers().await;
         bench.cloud.edit(|things| {
-            made_by_controllers(things, &ours);
             let address = |id: &str, port_id: Option<String>| FloatingIp {
                 id: id.into(),
                 floating_ip_address: id.into(),
@@ -491,11 +494,8 @@ fn where_load_balancers_may_not_be_listed_the_rest_goes() {
 #[test]
 fn a_snapshot_that_waits_for_what_was_made_of_it_goes_after_that() {
     runtime().block_on(async {
-        let bench = Bench::new();
-        bench.create().await.unwrap();
-        let ours = bench.wanted.cluster_name();
+        let (bench, _) = Bench::with_things_of_controllers().await;
         bench.cloud.edit(|things| {
-            made_by_controllers(things, &ours);
             let of = things.snapshots[0].id.clone();
             things.volumes.last_mut().unwrap().metadata.insert(MADE_OF.into(), of);
         });
@@ -519,10 +519,7 @@ fn a_cloud_that_keeps_deleted_servers_is_told_to_let_them_go() {
 fn volumes_to_be_kept_stay_with_their_snapshots() {
     runtime().block_on(async {
         for all in [false, true] {
-            let mut bench = Bench::new();
-            bench.create().await.unwrap();
-            let ours = bench.wanted.cluster_name();
-            bench.cloud.edit(|things| made_by_controllers(things, &ours));
+            let (mut bench, ours) = Bench::with_things_of_controllers().await;
             if all {
                 bench.options.keep_volumes = true;
             } else {

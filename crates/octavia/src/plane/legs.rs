@@ -2,7 +2,8 @@
 //! real service plugs in.
 //!
 //! ```text
-//!   members' subnets ─► missing or deleted by somebody: made, and written into the load balancer ─► the host ─► not needed any more: deleted
+//!   members' subnets ─► missing or deleted by somebody: made, and written into the load balancer ─► the host
+//!                    └► not needed any more: deleted, once the host has let go
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
