@@ -64,8 +64,8 @@ class Journey:
         return done.stdout.strip() if done.returncode == 0 else None
 
     def host_key(self, address):
-        """None: nobody answers there."""
-        argv = ["ssh-keyscan", "-T", "2", "-t", "ed25519", address]
+        """None: nobody answers there; an emulated guest takes seconds to."""
+        argv = ["ssh-keyscan", "-T", "5", "-t", "ed25519", address]
         words = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.split()
         return words[2] if len(words) == 3 else None
 
