@@ -26,7 +26,7 @@ pub(super) fn control_plane(inputs: &Inputs<'_>) -> Result<String> {
             files.push(file(&format!("{}/{name}", kubeadm::WEBHOOK_DIR), "0600", &content));
         }
     }
-    for (name, content) in kubeadm::patches()? {
+    for (name, content) in kubeadm::patches(&inputs.wanted.kubernetes)? {
         files.push(file(&format!("{}/{name}", kubeadm::PATCHES), "0600", &content));
     }
     // `kubeadm reset` after a failed try removes the CA, so each try brings it again.
