@@ -100,12 +100,15 @@ pub(super) fn join(inputs: &Inputs<'_>) -> Result<String> {
 
 fn api_server(inputs: &Inputs<'_>) -> Value {
     let mut server = json!({ "certSANs": [inputs.floating_ip, inputs.api_address] });
+    // An etcd that is slower than 2 s makes the API server's own health a failure, and the liveness probe kills it.
+    let mut extra = vec![("etcd-healthcheck-timeout", "20s")];
+    let config = format!("{WEBHOOK_DIR}/webhook.yaml");
+    let authorization = format!("{WEBHOOK_DIR}/authorization.yaml");
     if inputs.wanted.addons.contains(&Addon::KeystoneAuth) {
-        let config = format!("{WEBHOOK_DIR}/webhook.yaml");
-        server["extraArgs"] = arguments(&[
-            ("authentication-token-webhook-config-file", &config),
+        extra.extend([
+            ("authentication-token-webhook-config-file", config.as_str()),
             ("authentication-token-webhook-version", "v1beta1"),
-            ("authorization-config", &format!("{WEBHOOK_DIR}/authorization.yaml")),
+            ("authorization-config", authorization.as_str()),
         ]);
         server["extraVolumes"] = json!([{
             "name": "keystone-webhook",
@@ -115,6 +118,7 @@ fn api_server(inputs: &Inputs<'_>) -> Value {
             "pathType": "DirectoryOrCreate",
         }]);
     }
+    server["extraArgs"] = arguments(&extra);
     server
 }
 
@@ -204,14 +208,15 @@ fn alone(control_planes: u32) -> Value {
     }
 }
 
-/// File names and contents for [`PATCHES`]. kubeadm's liveness probes give an answer 15 s; on a busy machine the API
-/// server is slower than that now and then, and killing it for it makes the machine busier and everything else crash.
-/// One that is dead refuses connections, and is found as fast as before. Its readiness probes ask each second, with a
-/// TLS handshake and a look into etcd every time: on an emulated control plane a quarter of all its work. Nobody is
-/// sent to these pods by their readiness.
+/// File names and contents for [`PATCHES`]. kubeadm's liveness probes give an answer 15 s, eight times; on a busy machine
+/// the API server is slower than that now and then, and killing it for it makes the machine busier and everything else
+/// crash. One that ends is started again at once, whatever they say. Its readiness probes ask each second, with a TLS
+/// handshake and a look into etcd every time: on an emulated control plane a quarter of all its work. Nobody is sent to
+/// these pods by their readiness.
 pub(super) fn patches(version: &str) -> Result<Vec<(String, String)>> {
     let patch = |pod: &str| {
-        let mut container = json!({ "name": pod, "livenessProbe": { "timeoutSeconds": 60 } });
+        let mut container =
+            json!({ "name": pod, "livenessProbe": { "timeoutSeconds": 60, "failureThreshold": 24 } });
         // A period for a probe that kubeadm does not write would be a probe of nothing, which kubelet refuses.
         if pod == "kube-apiserver"
             || (pod != "kube-controller-manager" && from_minor(version, READINESS_MINOR))
