@@ -54,9 +54,9 @@ tempest: build
 compatibility:
 	./scripts/tempest document
 
-## A real Kubernetes cluster on the cloud, and off again.
+## A real Kubernetes cluster on the cloud, and off again. PARTS="nodes network" for some of its journeys.
 e2e: build
-	./scripts/e2e
+	./scripts/e2e $(PARTS)
 
 ## Figures, not a test: see docs/measurements.md.
 bench: build
