@@ -211,8 +211,8 @@ fn alone(control_planes: u32) -> Value {
 /// File names and contents for [`PATCHES`]. kubeadm's liveness probes give an answer 15 s, eight times; on a busy machine
 /// the API server is slower than that now and then, and killing it for it makes the machine busier and everything else
 /// crash. One that ends is started again at once, whatever they say. Its readiness probes ask each second, with a TLS
-/// handshake and a look into etcd every time: on an emulated control plane a quarter of all its work. Nobody is sent to
-/// these pods by their readiness.
+/// handshake and a look into etcd every time, which an emulated control plane feels. Nobody is sent to these pods by
+/// their readiness. The price: one that hangs without ending is started again after four minutes or more.
 pub(super) fn patches(version: &str) -> Result<Vec<(String, String)>> {
     let patch = |pod: &str| {
         let mut container =
