@@ -150,6 +150,35 @@ fn curl_asks_and_posts() {
     assert!(curl(&["-s"]).is_none());
 }
 
+/// Runs the guest's `start_sshd` with a `dropbearkey` that overwrites nothing, as the real one, and says what sshd was
+/// started with.
+fn sshd_of(dir: &Utf8Path) -> String {
+    for (program, text) in [
+        ("dropbearkey", "#!/bin/sh\n[ ! -e $4 ] && echo new >$4 && echo >$4.pub\n"),
+        ("dropbear", "#!/bin/sh\ncat $3\n"),
+    ] {
+        let file = dir.join(program);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let common = guest_file("usr/lib/tiny/common")
+        .replace("/etc/dropbear", dir.as_str())
+        .replace("PATH=/usr/bin", &format!("PATH={dir}:$PATH"));
+    Command::new("sh").args(["-c", &format!("{common}\nstart_sshd")]).output().unwrap()
+}
+
+#[test]
+fn sshd_comes_up_with_a_key_of_its_own_whatever_an_interrupted_boot_left() {
+    let (_dir, dir) = temporary();
+    // A snapshot, or a power cut, between a key's making and its renaming.
+    std::fs::write(dir.join("ed25519.new"), "old").unwrap();
+    assert_eq!(sshd_of(&dir), "new\n");
+    assert!(!dir.join("ed25519.new").exists() && !dir.join("ed25519.new.pub").exists());
+    // The key stays for the instance's life.
+    std::fs::write(dir.join("ed25519"), "kept").unwrap();
+    assert_eq!(sshd_of(&dir), "kept");
+}
+
 #[test]
 fn key_is_stable_within_a_build() {
     assert_eq!(key().hex(), key().hex());
