@@ -1,5 +1,6 @@
 //! TLS of listeners and pools: words of the configuration, and the files that they name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
@@ -25,16 +26,30 @@ const VERSIONS: [(&str, &str); 5] = [
 ];
 
 /// A file's name tells what is in it: another certificate is another configuration.
-fn path(pem: &Pem) -> String {
-    let digest = Sha256::digest(pem.text().as_bytes());
+fn named(content: &str, ending: &str) -> String {
+    let digest = Sha256::digest(content.as_bytes());
     let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{DIRECTORY}/{name}.pem")
+    format!("{DIRECTORY}/{name}.{ending}")
+}
+
+fn path(pem: &Pem) -> String {
+    named(pem.text(), "pem")
+}
+
+/// A line of the configuration has 64 words at most, and a listener as many certificates as somebody gives it: they are
+/// the lines of a file, the first of them for clients that ask for none of their names.
+fn list(tls: &TlsPlan) -> Option<String> {
+    let lines = |pems: &[Pem]| pems.iter().map(|pem| path(pem) + "\n").collect();
+    (tls.certificates.len() > 1).then(|| lines(&tls.certificates))
 }
 
 pub fn of_listener(tls: &TlsPlan) -> String {
     let mut text = " ssl".to_owned();
-    for certificate in &tls.certificates {
-        let _ = write!(text, " crt {}", path(certificate));
+    match list(tls) {
+        Some(list) => {
+            let _ = write!(text, " crt-list {}", named(&list, "list"));
+        }
+        None => first(&mut text, tls),
     }
     others(&mut text, tls);
     text
@@ -42,15 +57,19 @@ pub fn of_listener(tls: &TlsPlan) -> String {
 
 pub fn of_pool(tls: &TlsPlan) -> String {
     let mut text = " ssl".to_owned();
-    if let Some(certificate) = tls.certificates.first() {
-        let _ = write!(text, " crt {}", path(certificate));
-    }
+    first(&mut text, tls);
     if tls.verify == Verify::None {
         text.push_str(" verify none");
     }
     others(&mut text, tls);
     text.push_str(" sni ssl_fc_sni");
     text
+}
+
+fn first(text: &mut String, tls: &TlsPlan) {
+    if let Some(certificate) = tls.certificates.first() {
+        let _ = write!(text, " crt {}", path(certificate));
+    }
 }
 
 fn others(text: &mut String, tls: &TlsPlan) {
@@ -106,12 +125,12 @@ pub fn header(name: &str) -> Option<&'static str> {
 }
 
 /// All files of the plan, by their paths in the directory.
-fn files(plan: &BalancerPlan) -> BTreeMap<String, &Pem> {
-    let all = plan.listeners.iter().filter_map(|one| one.tls.as_ref());
-    let all = all.chain(plan.pools.iter().filter_map(|one| one.tls.as_ref()));
-    all.flat_map(|tls| tls.certificates.iter().chain(&tls.authority).chain(&tls.revoked))
-        .map(|pem| (path(pem), pem))
-        .collect()
+fn files(plan: &BalancerPlan) -> BTreeMap<String, Cow<'_, str>> {
+    let of_listeners = || plan.listeners.iter().filter_map(|one| one.tls.as_ref());
+    let all = of_listeners().chain(plan.pools.iter().filter_map(|one| one.tls.as_ref()));
+    let pems = all.flat_map(|tls| tls.certificates.iter().chain(&tls.authority).chain(&tls.revoked));
+    let lists = of_listeners().filter_map(list).map(|list| (named(&list, "list"), Cow::from(list)));
+    pems.map(|pem| (path(pem), Cow::from(pem.text()))).chain(lists).collect()
 }
 
 /// Makes the files that HAProxy reads while it is still root: nobody else may.
@@ -128,7 +147,7 @@ pub fn write(directory: &Utf8Path, plan: &BalancerPlan) -> Result<()> {
         }
         _ => {}
     }
-    for (name, pem) in wanted {
+    for (name, content) in wanted {
         let path = directory.join(&name);
         if path.exists() {
             continue;
@@ -137,7 +156,7 @@ pub fn write(directory: &Utf8Path, plan: &BalancerPlan) -> Result<()> {
         let part = directory.join(format!("{name}.part"));
         let mut options = std::fs::OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&part);
-        file.and_then(|mut file| file.write_all(pem.text().as_bytes()))
+        file.and_then(|mut file| file.write_all(content.as_bytes()))
             .and_then(|()| std::fs::rename(&part, &path))
             .map_err(|error| file_error("writing", &path, error))?;
     }

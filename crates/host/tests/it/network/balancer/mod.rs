@@ -1,19 +1,21 @@
 //! A real load balancer on a real bridge.
 
+mod forwarded;
+mod tls;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use host::balancer::*;
 use host::haproxy::{HaproxyBalancers, Options};
 use host::names::NetnsName;
-use host::plan::PortPlan;
+use host::plan::{Direction, PortPlan};
 use host::{LoadBalancers, Network, netns};
 
 use super::guest::{Guest, talks};
 use super::plans::{any, port, tenant, uuid, with_rules};
 use super::sandbox::{Sandbox, have};
-use host::plan::Direction;
 
 /// Tells every caller who it is, and then says back what it hears.
 fn server(listener: TcpListener, name: &'static str) {
@@ -94,8 +96,6 @@ fn plan(vip: LinkPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
         tls: None,
         monitor: Some(monitor),
         members: members.iter().map(member).collect(),
-        timeout_connect: 2_000,
-        timeout_server: 50_000,
     };
     BalancerPlan { id: uuid("balancer"), vip, legs: vec![], listeners: vec![listener], pools: vec![pool] }
 }
@@ -114,6 +114,36 @@ fn balancers(directory: &tempfile::TempDir) -> (HaproxyBalancers, camino::Utf8Pa
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let options = Options { prefix: "test".into(), directory: path.clone(), ledger: None };
     (HaproxyBalancers::new(options).unwrap(), path)
+}
+
+/// Until the driver says so of the member.
+async fn until(balancers: &HaproxyBalancers, plan: &BalancerPlan, member: &str, health: Health) {
+    let key = (uuid("pool"), uuid(member));
+    for _ in 0..100 {
+        if balancers.observe(plan).await.unwrap().members.get(&key) == Some(&health) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{member} is never {health:?}: {:?}", balancers.observe(plan).await.unwrap());
+}
+
+/// Answers each request with the request.
+fn echo(listener: TcpListener) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut request, mut buffer) = (String::new(), [0; 4096]);
+            while !request.contains("\r\n\r\n") {
+                match stream.read(&mut buffer) {
+                    Ok(length @ 1..) => request.push_str(&String::from_utf8_lossy(&buffer[..length])),
+                    _ => break,
+                }
+            }
+            let length = request.len();
+            let _ = write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n{request}");
+        }
+    });
 }
 
 #[test]
@@ -249,301 +279,6 @@ fn members_of_another_network_are_reached_by_a_leg() {
         balancers.apply(&with).await.unwrap();
         assert_eq!(who(&client).await.as_deref(), Some("one"));
         balancers.remove(&with.id).await.unwrap();
-    });
-}
-
-/// Who answers a datagram to the VIP. `source`: from which port.
-async fn datagram(guest: &Guest, source: u16) -> Option<String> {
-    let said = guest.inside(move || {
-        let socket = UdpSocket::bind(("10.0.0.20", source)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
-        let mut name = [0; 3];
-        let heard = socket.send_to(b"who", "10.0.0.5:53").and_then(|_| socket.recv(&mut name));
-        Ok(heard.is_ok().then(|| String::from_utf8_lossy(&name).into_owned()))
-    });
-    said.await
-}
-
-fn answers(socket: UdpSocket, name: &'static str) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let stopped = stop.clone();
-    socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    std::thread::spawn(move || {
-        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-            if let Ok((_, from)) = socket.recv_from(&mut [0; 64]) {
-                let _ = socket.send_to(name.as_bytes(), from);
-            }
-        }
-    });
-    stop
-}
-
-/// Until the driver says so of the member.
-async fn until(balancers: &HaproxyBalancers, plan: &BalancerPlan, member: &str, health: Health) {
-    let key = (uuid("pool"), uuid(member));
-    for _ in 0..100 {
-        if balancers.observe(plan).await.unwrap().members.get(&key) == Some(&health) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{member} is never {health:?}: {:?}", balancers.observe(plan).await.unwrap());
-}
-
-#[test]
-fn the_kernel_passes_datagrams_on() {
-    Sandbox::run(async |sandbox| {
-        let directory = tempfile::tempdir().unwrap();
-        let (balancers, _) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("two", 12), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let two = Guest::start(&sandbox.network, &network, &ports[1]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[2]).await;
-        answers(one.inside(|| Ok(UdpSocket::bind("10.0.0.11:53").unwrap())).await, "one");
-        let second = answers(two.inside(|| Ok(UdpSocket::bind("10.0.0.12:53").unwrap())).await, "two");
-
-        let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
-        wanted.listeners[0] = ListenerPlan {
-            protocol: ListenerProtocol::Udp,
-            port: 53,
-            forwarded: true,
-            ..wanted.listeners[0].clone()
-        };
-        wanted.pools[0].protocol = PoolProtocol::Udp;
-        wanted.pools[0].forwarded = true;
-        wanted.pools[0].members.iter_mut().for_each(|member| member.port = 53);
-        wanted.pools[0].monitor.as_mut().unwrap().kind = MonitorKind::UdpConnect;
-        balancers.apply(&wanted).await.unwrap();
-        until(&balancers, &wanted, "m12", Health::Up).await;
-        let mut said = Vec::new();
-        for source in 4000..4004 {
-            said.push(datagram(&client, source).await.expect("an answer"));
-        }
-        assert!(said.iter().filter(|name| *name == "one").count() == 2, "{said:?}");
-        // Who speaks from the same port speaks to the same member.
-        assert_eq!(datagram(&client, 4000).await.as_ref(), Some(&said[0]));
-        let counters = balancers.observe(&wanted).await.unwrap().counters[&uuid("listener")];
-        assert_eq!((counters.total_connections, counters.active_connections), (4, 4));
-        assert!(counters.bytes_in == counters.bytes_out && counters.bytes_in > 0, "{counters:?}");
-
-        // One that is gone gets nothing, and whom it has served is served by the other.
-        second.store(true, std::sync::atomic::Ordering::Relaxed);
-        until(&balancers, &wanted, "m12", Health::Down).await;
-        for source in 4000..4004 {
-            assert_eq!(datagram(&client, source).await.as_deref(), Some("one"));
-        }
-        // Counters outlive changes.
-        wanted.listeners[0].allowed = vec!["192.0.2.0/24".parse().unwrap()];
-        balancers.apply(&wanted).await.unwrap();
-        assert_eq!(datagram(&client, 5000).await, None);
-        let after = balancers.observe(&wanted).await.unwrap().counters[&uuid("listener")];
-        assert!(after.total_connections >= counters.total_connections, "{after:?}");
-        wanted.listeners[0].allowed.clear();
-        balancers.apply(&wanted).await.unwrap();
-
-        // Who is down serves again when nobody looks after it any more.
-        let monitor = wanted.pools[0].monitor.take();
-        balancers.apply(&wanted).await.unwrap();
-        let mut said = Vec::new();
-        for source in 5100..5104 {
-            said.push(datagram(&client, source).await);
-        }
-        assert!(said.contains(&None) && said.contains(&Some("one".into())), "{said:?}");
-        wanted.pools[0].monitor = monitor;
-        balancers.apply(&wanted).await.unwrap();
-
-        // The same source is the same slot, whatever its port.
-        answers(two.inside(|| Ok(UdpSocket::bind("10.0.0.12:53").unwrap())).await, "two");
-        until(&balancers, &wanted, "m12", Health::Up).await;
-        wanted.pools[0].persistence = Some(Persistence::SourceIp);
-        balancers.apply(&wanted).await.unwrap();
-        let first = datagram(&client, 6000).await.expect("an answer");
-        for source in 6001..6006 {
-            assert_eq!(datagram(&client, source).await.as_ref(), Some(&first));
-        }
-        balancers.remove(&wanted.id).await.unwrap();
-        assert_eq!(datagram(&client, 7000).await, None);
-    });
-}
-
-#[test]
-fn the_kernel_passes_connections_on_and_members_are_pinged() {
-    if !have("haproxy", "haproxy") {
-        return;
-    }
-    Sandbox::run(async |sandbox| {
-        let directory = tempfile::tempdir().unwrap();
-        let (balancers, _) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
-        server(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await, "one");
-        for forwarded in [true, false] {
-            // Nobody has the second address.
-            let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
-            wanted.listeners[0].forwarded = forwarded;
-            wanted.pools[0].forwarded = forwarded;
-            wanted.pools[0].monitor.as_mut().unwrap().kind = MonitorKind::Ping;
-            balancers.apply(&wanted).await.unwrap();
-            until(&balancers, &wanted, "m11", Health::Up).await;
-            until(&balancers, &wanted, "m12", Health::Down).await;
-            for _ in 0..4 {
-                assert_eq!(who(&client).await.as_deref(), Some("one"), "forwarded: {forwarded}");
-            }
-        }
-        balancers.remove(&uuid("balancer")).await.unwrap();
-    });
-}
-
-/// A certificate of its own signature with its key.
-fn certificate(name: &str) -> Pem {
-    let made = std::process::Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", &format!("/CN={name}"), "-addext", &format!("subjectAltName=DNS:{name}")])
-        .args(["-keyout", "-", "-out", "-"])
-        .output()
-        .unwrap();
-    assert!(made.status.success());
-    Pem::new(String::from_utf8(made.stdout).unwrap())
-}
-
-/// What `openssl s_client` says of a call.
-async fn tls(guest: &Guest, more: &'static [&'static str]) -> String {
-    let said = guest.inside(move || {
-        let mut client = std::process::Command::new("openssl")
-            .args(["s_client", "-connect", "10.0.0.5:443", "-ign_eof"])
-            .args(more)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        // Who is refused may be gone before it has asked.
-        let _ = client.stdin.take().unwrap().write_all(request.as_bytes());
-        Ok(String::from_utf8_lossy(&client.wait_with_output().unwrap().stdout).into_owned())
-    });
-    said.await
-}
-
-/// Answers each request with the request.
-fn echo(listener: TcpListener) {
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let (mut request, mut buffer) = (String::new(), [0; 4096]);
-            while !request.contains("\r\n\r\n") {
-                match stream.read(&mut buffer) {
-                    Ok(length @ 1..) => request.push_str(&String::from_utf8_lossy(&buffer[..length])),
-                    _ => break,
-                }
-            }
-            let length = request.len();
-            let _ = write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n{request}");
-        }
-    });
-}
-
-#[test]
-fn tls_ends_at_the_load_balancer() {
-    if !have("haproxy", "haproxy") || !have("openssl", "openssl") {
-        return;
-    }
-    Sandbox::run(async |sandbox| {
-        let directory = tempfile::tempdir().unwrap();
-        let (balancers, path) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
-        echo(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await);
-
-        let mut wanted = plan(vip(&network.id, &own), &[11], &[]);
-        let listener = &mut wanted.listeners[0];
-        listener.protocol = ListenerProtocol::TerminatedHttps;
-        listener.port = 443;
-        listener.insert_headers =
-            vec!["X-Forwarded-Proto".into(), "X-Forwarded-For".into(), "X-SSL-Client-Has-Cert".into()];
-        let ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256";
-        let usual = TlsPlan {
-            certificates: vec![certificate("a.example"), certificate("b.example")],
-            ciphers: ciphers.into(),
-            versions: vec!["TLSv1.2".into(), "TLSv1.3".into()],
-            alpn: vec!["http/1.1".into()],
-            strict: Some("max-age=60; preload;".into()),
-            ..TlsPlan::default()
-        };
-        listener.tls = Some(usual.clone());
-        // The path is one that HAProxy must not read otherwise, and so is the rule's value.
-        let host = RuleMatch {
-            kind: "HOST_NAME".into(),
-            compare: "REGEX".into(),
-            key: String::new(),
-            value: "^x$".into(),
-            invert: true,
-        };
-        listener.policies =
-            vec![PolicyPlan { id: uuid("policy"), action: PolicyAction::Reject, rules: vec![host] }];
-        let monitor = wanted.pools[0].monitor.as_mut().unwrap();
-        monitor.kind = MonitorKind::Http;
-        (monitor.method, monitor.path, monitor.expected) = ("GET".into(), "/a$b".into(), "200,204".into());
-        balancers.apply(&wanted).await.unwrap();
-        until(&balancers, &wanted, "m11", Health::Up).await;
-
-        let said = tls(&client, &[]).await;
-        for words in [
-            "subject=CN = a.example",
-            "X-Forwarded-Proto: https",
-            "x-forwarded-for: 10.0.0.20",
-            "max-age=60; preload;",
-        ] {
-            assert!(said.to_lowercase().contains(&words.to_lowercase()), "{words} in {said}");
-        }
-        assert!(tls(&client, &["-servername", "b.example"]).await.contains("subject=CN = b.example"));
-        assert!(!tls(&client, &["-tls1_1"]).await.contains("X-Forwarded-Proto"));
-
-        // Keys are root's alone, and what is not used any more is gone.
-        let below = path.join(&wanted.id).join("tls");
-        let files = || std::fs::read_dir(&below).unwrap().map(Result::unwrap);
-        assert_eq!(files().count(), 2);
-        for file in files() {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
-            assert_eq!(mode & 0o777, 0o600);
-        }
-        let authority = certificate("signer.example");
-        wanted.listeners[0].tls = Some(TlsPlan {
-            certificates: vec![certificate("c.example")],
-            authority: Some(authority),
-            verify: Verify::Required,
-            ..usual
-        });
-        balancers.apply(&wanted).await.unwrap();
-        assert_eq!(files().count(), 2);
-        let said = tls(&client, &[]).await;
-        assert!(said.contains("subject=CN = c.example") && !said.contains("X-Forwarded-Proto"), "{said}");
-        balancers.remove(&wanted.id).await.unwrap();
-        assert!(!below.exists());
     });
 }
 
