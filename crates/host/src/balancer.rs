@@ -205,9 +205,6 @@ pub struct PoolPlan {
     pub tls: Option<TlsPlan>,
     pub monitor: Option<MonitorPlan>,
     pub members: Vec<MemberPlan>,
-    /// Of the listener that it is the pool of; pools of none have the defaults.
-    pub timeout_connect: u64,
-    pub timeout_server: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

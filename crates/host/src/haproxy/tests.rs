@@ -103,8 +103,6 @@ fn plan() -> BalancerPlan {
         tls: None,
         monitor: Some(monitor.clone()),
         members: vec![member("one", 8), member("two", 9)],
-        timeout_connect: 5_000,
-        timeout_server: 50_000,
     };
     let b = PoolPlan {
         id: "pool-b".into(),

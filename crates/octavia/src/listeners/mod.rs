@@ -14,9 +14,9 @@ pub const ALPN: &[&str] = &["h2", "http/1.1", "http/1.0"];
 
 /// Milliseconds.
 const TIMEOUT: Is = Is::Number(0, 24 * 24 * 60 * 60 * 1000);
-pub const TIMEOUT_CLIENT: i64 = 50_000;
-pub const TIMEOUT_CONNECT: i64 = 5_000;
-pub const TIMEOUT_MEMBER: i64 = 50_000;
+const TIMEOUT_CLIENT: i64 = 50_000;
+const TIMEOUT_CONNECT: i64 = 5_000;
+const TIMEOUT_MEMBER: i64 = 50_000;
 
 pub const ATTRS: &[Attr] = &[
     attr("name", Is::Text(255), Both, Text("")),

@@ -11,7 +11,6 @@ use neutron::PortView;
 use serde_json::Value;
 
 use crate::certificates::load::{self, Certificates};
-use crate::listeners::{TIMEOUT_CONNECT, TIMEOUT_MEMBER};
 use crate::providers;
 use crate::request::{Fields, Look};
 use crate::tree::{Node, Noun, PENDING_DELETE, Tree};
@@ -205,10 +204,6 @@ fn policy(tree: &Tree, node: &Node) -> Option<PolicyPlan> {
 
 fn pool(tree: &Tree, node: &Node, known: &Certificates) -> Option<PoolPlan> {
     let fields = &node.fields;
-    let timeout = |name: &str, usual: i64| {
-        let own = tree.listeners_of(&node.id).into_iter().find_map(|listener| listener.fields.number(name));
-        u64::try_from(own.unwrap_or(usual)).unwrap_or_default()
-    };
     let persistence = fields.get("session_persistence").and_then(Value::as_object);
     let alive = |member: &&Node| member.is_up() && member.provisioning != PENDING_DELETE;
     Some(PoolPlan {
@@ -246,8 +241,6 @@ fn pool(tree: &Tree, node: &Node, known: &Certificates) -> Option<PoolPlan> {
             .filter(|node| node.is_up() && node.provisioning != PENDING_DELETE)
             .and_then(monitor),
         members: tree.under(Noun::Member, &node.id).filter(alive).filter_map(member).collect(),
-        timeout_connect: timeout("timeout_member_connect", TIMEOUT_CONNECT),
-        timeout_server: timeout("timeout_member_data", TIMEOUT_MEMBER),
     })
 }
 
