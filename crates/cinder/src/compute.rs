@@ -148,7 +148,9 @@ impl Cinder {
     /// As rows say it is.
     pub(crate) async fn connection_as_told(&self, volume_id: &str) -> Result<Connection> {
         let disk = self.disk(volume_id).await?;
-        let qos_specs = qos::of_volume(&mut *self.db.read().await?, volume_id).await?;
+        let mut conn = self.db.read().await?;
+        let volume = volumes::store::get(&mut conn, volume_id).await?.ok_or_else(|| no_volume(volume_id))?;
+        let qos_specs = qos::front_end::specs(&mut conn, &volume).await?;
         Ok(Connection { disk, qos_specs })
     }
 
@@ -168,7 +170,7 @@ impl Cinder {
         let mut conn = self.db.read().await?;
         let volume = volumes::store::get(&mut conn, volume_id).await?.ok_or_else(|| no_volume(volume_id))?;
         let chain = layers::store::chain(&mut conn, &volume.head).await?;
-        let limits = qos::limits_of(&mut conn, &volume.type_id).await?;
+        let limits = qos::front_end::limits(&mut conn, &volume).await?;
         drop(conn);
         let (id, format) = chain.last().map_or(("", host::LayerFormat::Raw), |top| (&top.id, top.format));
         Ok(Disk {

@@ -1,5 +1,6 @@
 //! `/v3/qos-specs`: limits of disks, kept for volume types. A service that runs machines reads them with a volume's type.
 
+pub(crate) mod front_end;
 mod store;
 
 use std::cmp::Ordering;
@@ -7,8 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Error, Result as Checked};
-use db::AnyConnection;
-use host::plan::DiskLimits;
 use serde_json::{Value, json};
 use web::{Json, Params, Path, Result, Routes, State};
 
@@ -209,64 +208,4 @@ async fn disassociate(
 async fn disassociate_all(State(cinder): Cinders, asker: Asker, Path(id): Path<String>) -> Result {
     store::disassociate_all(&cinder.db, &asker.ctx, &id).await?;
     Ok(web::no_content(202))
-}
-
-/// The QoS specs of a volume type for whoever runs machines. Those for the backend limit nothing: files have no limits of
-/// their own.
-async fn front_end(conn: &mut AnyConnection, type_id: &str) -> Checked<Option<BTreeMap<String, String>>> {
-    let kind = crate::types::store::get(conn, type_id).await?;
-    let found = match kind.and_then(|kind| kind.qos_id) {
-        Some(id) => store::get(conn, &id).await?,
-        None => None,
-    };
-    Ok(found.filter(|qos| qos.consumer != "back-end").map(|qos| qos.specs))
-}
-
-pub(crate) async fn limits_of(conn: &mut AnyConnection, type_id: &str) -> Checked<DiskLimits> {
-    Ok(front_end(conn, type_id).await?.map_or_else(DiskLimits::default, |specs| limits(&specs)))
-}
-
-pub(crate) async fn of_volume(
-    conn: &mut AnyConnection,
-    volume_id: &str,
-) -> Checked<Option<BTreeMap<String, String>>> {
-    match crate::volumes::store::get(conn, volume_id).await? {
-        Some(volume) => front_end(conn, &volume.type_id).await,
-        None => Ok(None),
-    }
-}
-
-/// In the words that Nova knows; 0 is no limit.
-fn limits(specs: &BTreeMap<String, String>) -> DiskLimits {
-    let number = |key: &str| specs.get(key)?.trim().parse().ok().filter(|number| *number > 0);
-    let either = |total: &str, one: Option<u64>, other: Option<u64>| {
-        // Both at once are refused by hypervisors: the finer ones count.
-        if one.is_some() || other.is_some() { None } else { number(total) }
-    };
-    let (read_bytes, write_bytes) = (number("read_bytes_sec"), number("write_bytes_sec"));
-    let (read_iops, write_iops) = (number("read_iops_sec"), number("write_iops_sec"));
-    DiskLimits {
-        total_bytes: either("total_bytes_sec", read_bytes, write_bytes),
-        read_bytes,
-        write_bytes,
-        total_iops: either("total_iops_sec", read_iops, write_iops),
-        read_iops,
-        write_iops,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_are_what_nova_reads_in_specs() {
-        let specs = |pairs: &[(&str, &str)]| {
-            limits(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
-        };
-        assert!(specs(&[("total_iops_sec", "0"), ("color", "red"), ("read_iops_sec", "many")]).is_none());
-        let both = specs(&[("total_bytes_sec", "10"), ("write_bytes_sec", "4"), ("total_iops_sec", "5")]);
-        let wanted = DiskLimits { write_bytes: Some(4), total_iops: Some(5), ..DiskLimits::default() };
-        assert_eq!(both, wanted, "QEMU takes a total or its parts");
-    }
 }

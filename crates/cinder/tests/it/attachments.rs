@@ -71,7 +71,11 @@ async fn a_volume_is_reserved_connected_completed_and_let_go() {
 async fn whoever_connects_is_told_what_the_front_end_is_to_limit() {
     let cloud = Cloud::start().await;
     let kind = cloud.post("admin", "/v3/types", json!({"volume_type": {"name": "t"}})).await.is(200).id();
-    let specs = json!({"name": "q", "consumer": "both", "total_iops_sec": "100"});
+    let mut specs = json!({"name": "q", "consumer": "both", "total_iops_sec": "100"});
+    // For each of its gigabytes, and not below 80.
+    specs["read_bytes_sec_per_gb"] = json!("50");
+    specs["read_bytes_sec_per_gb_min"] = json!("80");
+    let whole = json!({"total_iops_sec": "100", "read_bytes_sec": "80"});
     let qos = cloud.post("admin", "/v3/qos-specs", json!({ "qos_specs": specs })).await.is(200).id();
     cloud.get("admin", &format!("/v3/qos-specs/{qos}/associate?vol_type_id={kind}")).await.is(202);
     let id = cloud.volume("member@p1", json!({"volume_type": "t"})).await;
@@ -79,17 +83,14 @@ async fn whoever_connects_is_told_what_the_front_end_is_to_limit() {
     let body = json!({"attachment": {"volume_uuid": id, "connector": connector}});
     let made = cloud.post("member@p1", "/v3/attachments", body).await.is(200);
     let told = made.body["attachment"]["connection_info"].clone();
-    assert_eq!(
-        (&told["qos_specs"], &told["enforce_multipath"]),
-        (&json!({"total_iops_sec": "100"}), &json!(true))
-    );
+    assert_eq!((&told["qos_specs"], &told["enforce_multipath"]), (&whole, &json!(true)));
     let path = format!("/v3/attachments/{}", made.id());
     assert_eq!(cloud.get("member@p1", &path).await.is(200).body["attachment"]["connection_info"], told);
     let connection = async || {
         let body = json!({"os-initialize_connection": {"connector": {}}});
         cloud.act("member@p1", &id, body).await.is(200).body["connection_info"]["data"]["qos_specs"].clone()
     };
-    assert_eq!(connection().await, json!({"total_iops_sec": "100"}));
+    assert_eq!(connection().await, whole);
     let back = json!({"qos_specs": {"consumer": "back-end"}});
     cloud.ask("admin", "PUT", &format!("/v3/qos-specs/{qos}"), back).await.is(200);
     assert_eq!(connection().await, json!(null));
