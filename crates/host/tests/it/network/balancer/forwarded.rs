@@ -3,13 +3,12 @@
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
+use host::LoadBalancers;
 use host::balancer::*;
-use host::plan::{Direction, PortPlan};
-use host::{LoadBalancers, Network};
 
-use super::{balancers, plan, server, until, vip, who};
+use super::{balancers, plan, scene, server, until, who};
 use crate::network::guest::Guest;
-use crate::network::plans::{any, port, tenant, uuid, with_rules};
+use crate::network::plans::uuid;
 use crate::network::sandbox::{Sandbox, have};
 
 /// Who answers a datagram to the VIP. `source`: from which port.
@@ -43,18 +42,11 @@ fn the_kernel_passes_datagrams_on() {
     Sandbox::run(async |sandbox| {
         let directory = tempfile::tempdir().unwrap();
         let (balancers, _) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("two", 12), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let two = Guest::start(&sandbox.network, &network, &ports[1]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[2]).await;
+        let (vip, [one, two, client]) = scene(&sandbox, [("one", 11), ("two", 12), ("client", 20)]).await;
         answers(one.inside(|| Ok(UdpSocket::bind("10.0.0.11:53").unwrap())).await, "one");
         let second = answers(two.inside(|| Ok(UdpSocket::bind("10.0.0.12:53").unwrap())).await, "two");
 
-        let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
+        let mut wanted = plan(vip.clone(), &[11, 12], &[]);
         wanted.listeners[0] = ListenerPlan {
             protocol: ListenerProtocol::Udp,
             port: 53,
@@ -126,17 +118,11 @@ fn the_kernel_passes_connections_on_and_members_are_pinged() {
     Sandbox::run(async |sandbox| {
         let directory = tempfile::tempdir().unwrap();
         let (balancers, _) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        let (vip, [one, client]) = scene(&sandbox, [("one", 11), ("client", 20)]).await;
         server(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await, "one");
         for forwarded in [true, false] {
             // Nobody has the second address.
-            let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
+            let mut wanted = plan(vip.clone(), &[11, 12], &[]);
             wanted.listeners[0].forwarded = forwarded;
             wanted.pools[0].forwarded = forwarded;
             wanted.pools[0].monitor.as_mut().unwrap().kind = MonitorKind::Ping;

@@ -48,6 +48,21 @@ fn vip(network: &str, port: &PortPlan) -> LinkPlan {
     }
 }
 
+/// A network with these guests, whom everybody may speak to, and a load balancer's link to it, whose packets nobody
+/// judges.
+async fn scene<const N: usize>(sandbox: &Sandbox, names: [(&str, u8); N]) -> (LinkPlan, [Guest; N]) {
+    let open = names.map(|(name, last)| with_rules(port(name, last), [any(Direction::Ingress)]));
+    let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
+    let network = tenant("net", open.iter().cloned().chain([own.clone()]).collect());
+    sandbox.network.apply_network(&network).await.unwrap();
+    let mut guests = Vec::with_capacity(N);
+    for port in &open {
+        guests.push(Guest::start(&sandbox.network, &network, port).await);
+    }
+    let Ok(guests) = guests.try_into() else { unreachable!("a guest for each name") };
+    (vip(&network.id, &own), guests)
+}
+
 fn plan(vip: LinkPlan, members: &[u8], allowed: &[&str]) -> BalancerPlan {
     let listener = ListenerPlan {
         id: uuid("listener"),
@@ -154,20 +169,12 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
     Sandbox::run(async |sandbox| {
         let directory = tempfile::tempdir().unwrap();
         let (balancers, path) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        // The VIP's link is its driver's own.
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("two", 12), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let two = Guest::start(&sandbox.network, &network, &ports[1]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[2]).await;
+        let (vip, [one, two, client]) = scene(&sandbox, [("one", 11), ("two", 12), ("client", 20)]).await;
         for (guest, address, name) in [(&one, "10.0.0.11:80", "one"), (&two, "10.0.0.12:80", "two")] {
             let address: SocketAddr = address.parse().unwrap();
             server(guest.inside(move || Ok(TcpListener::bind(address).unwrap())).await, name);
         }
-        let both = plan(vip(&network.id, &own), &[11, 12], &[]);
+        let both = plan(vip.clone(), &[11, 12], &[]);
         let begun = std::time::Instant::now();
         balancers.apply(&both).await.unwrap();
         assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
@@ -197,7 +204,7 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
         let storm = storm.await;
         for round in 0..4 {
             let members: &[u8] = if round % 2 == 0 { &[12] } else { &[11, 12] };
-            balancers.apply(&plan(vip(&network.id, &own), members, &[])).await.unwrap();
+            balancers.apply(&plan(vip.clone(), members, &[])).await.unwrap();
         }
         let lost = tokio::task::spawn_blocking(move || storm.join().unwrap()).await.unwrap();
         assert_eq!(lost, 0, "connections that a change has ended");
@@ -230,9 +237,9 @@ fn servers_answer_in_turn_and_a_change_ends_no_connection() {
         assert!(said.contains(&Some("two".into())), "{said:?}");
 
         // Who is not allowed is not answered.
-        again.apply(&plan(vip(&network.id, &own), &[11, 12], &["192.0.2.0/24"])).await.unwrap();
+        again.apply(&plan(vip.clone(), &[11, 12], &["192.0.2.0/24"])).await.unwrap();
         assert_eq!(who(&client).await, None);
-        again.apply(&plan(vip(&network.id, &own), &[11, 12], &["10.0.0.0/24"])).await.unwrap();
+        again.apply(&plan(vip.clone(), &[11, 12], &["10.0.0.0/24"])).await.unwrap();
         assert!(who(&client).await.is_some());
 
         again.remove(&both.id).await.unwrap();
@@ -300,17 +307,11 @@ fn listeners_of_tcp_and_of_http_share_a_pool() {
     Sandbox::run(async |sandbox| {
         let directory = tempfile::tempdir().unwrap();
         let (balancers, path) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        let (vip, [one, client]) = scene(&sandbox, [("one", 11), ("client", 20)]).await;
         echo(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await);
         for kind in [MonitorKind::Tcp, MonitorKind::Ping] {
             // Nobody has the second address.
-            let mut wanted = plan(vip(&network.id, &own), &[11, 12], &[]);
+            let mut wanted = plan(vip.clone(), &[11, 12], &[]);
             wanted.pools[0].protocol = PoolProtocol::Http;
             wanted.pools[0].monitor.as_mut().unwrap().kind = kind;
             let http = ListenerPlan {
@@ -355,15 +356,9 @@ fn a_change_that_could_not_start_is_not_taken_for_done() {
     Sandbox::run(async |sandbox| {
         let directory = tempfile::tempdir().unwrap();
         let (balancers, path) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        let (vip, [one, client]) = scene(&sandbox, [("one", 11), ("client", 20)]).await;
         server(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await, "one");
-        let before = plan(vip(&network.id, &own), &[11], &[]);
+        let before = plan(vip.clone(), &[11], &[]);
         balancers.apply(&before).await.unwrap();
         assert_eq!(who(&client).await.as_deref(), Some("one"));
 

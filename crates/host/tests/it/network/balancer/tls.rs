@@ -3,13 +3,12 @@
 use std::io::Write;
 use std::net::TcpListener;
 
+use host::LoadBalancers;
 use host::balancer::*;
-use host::plan::{Direction, PortPlan};
-use host::{LoadBalancers, Network};
 
-use super::{balancers, echo, plan, until, vip};
+use super::{balancers, echo, plan, scene, until};
 use crate::network::guest::Guest;
-use crate::network::plans::{any, port, tenant, uuid, with_rules};
+use crate::network::plans::uuid;
 use crate::network::sandbox::{Sandbox, have};
 
 /// A certificate of its own signature with its key.
@@ -61,16 +60,10 @@ fn tls_ends_at_the_load_balancer() {
     Sandbox::run(async |sandbox| {
         let directory = tempfile::tempdir().unwrap();
         let (balancers, path) = balancers(&directory);
-        let open = |name, last| with_rules(port(name, last), [any(Direction::Ingress)]);
-        let own = PortPlan { port_security: false, rules: [].into(), ..port("vip", 5) };
-        let ports = vec![open("one", 11), open("client", 20), own.clone()];
-        let network = tenant("net", ports.clone());
-        sandbox.network.apply_network(&network).await.unwrap();
-        let one = Guest::start(&sandbox.network, &network, &ports[0]).await;
-        let client = Guest::start(&sandbox.network, &network, &ports[1]).await;
+        let (vip, [one, client]) = scene(&sandbox, [("one", 11), ("client", 20)]).await;
         echo(one.inside(|| Ok(TcpListener::bind("10.0.0.11:80").unwrap())).await);
 
-        let mut wanted = plan(vip(&network.id, &own), &[11], &[]);
+        let mut wanted = plan(vip.clone(), &[11], &[]);
         let listener = &mut wanted.listeners[0];
         listener.protocol = ListenerProtocol::TerminatedHttps;
         listener.port = 443;
