@@ -80,11 +80,7 @@ impl Fixture {
         let mut fixture = Fixture { admin, owner, ids: BTreeMap::new(), count: 0 };
         let external = fixture.admin.get("/network/v2.0/networks?router:external=true").await.expect(200);
         fixture.ids.insert(("network", "external"), text(&external["networks"][0]["id"]).to_owned());
-        // Everybody makes some.
-        let quotas = format!("/volume/v3/os-quota-sets/{}", fixture.owner.project_id);
-        let many = ["volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups"];
-        let many = json!({"quota_set": BTreeMap::from(many.map(|resource| (resource, -1)))});
-        fixture.admin.put(&quotas, many).await.expect(200);
+        fixture.set_quotas().await;
         for (service, noun) in MADE {
             fixture.remake(service, noun).await;
         }
@@ -112,6 +108,24 @@ impl Fixture {
 
     pub fn id(&self, service: &'static str, noun: &'static str) -> &str {
         self.ids.get(&(service, noun)).map_or("", String::as_str)
+    }
+
+    /// The owner's quotas as the fixture needs them: no limit on volumes, of which everybody makes some, and the
+    /// defaults of the other services, whatever a call has made of them.
+    pub async fn set_quotas(&self) {
+        let project = &self.owner.project_id;
+        for quotas in [
+            "/compute/v2.1/os-quota-sets",
+            "/network/v2.0/quotas",
+            "/load-balancer/v2/lbaas/quotas",
+            "/key-manager/v1/project-quotas",
+        ] {
+            let answer = self.admin.delete(&format!("{quotas}/{project}")).await;
+            assert!(matches!(answer.status, 202 | 204 | 404), "{quotas}: {} {}", answer.status, answer.body);
+        }
+        let many = ["volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups"];
+        let many = json!({"quota_set": BTreeMap::from(many.map(|resource| (resource, -1)))});
+        self.admin.put(&format!("/volume/v3/os-quota-sets/{project}"), many).await.expect(200);
     }
 
     /// A new thing of this kind, after the old one was deleted. A kind that this cloud does not serve has none.

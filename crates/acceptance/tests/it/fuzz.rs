@@ -271,6 +271,9 @@ async fn mend(fixture: &mut Fixture, cloud: &Cloud, route: &Route, answer: &Answ
         fixture.admin = cloud.admin().await;
         return;
     }
+    if answer.status < 300 && route.method != "GET" && route.path.contains("quota") {
+        fixture.set_quotas().await;
+    }
     if answer.status >= 300 || !(route.method == "DELETE" && route.path.ends_with('}')) {
         return;
     }
