@@ -132,6 +132,9 @@ j.within(20, "an honest guest still does", lambda: ping(address_two))
 net.update_port(port_two, security_group_ids=[door.id, members.id])
 net.update_ip(floating, port_id=port_two.id)
 j.within(120, "the floating IP moves to guest two", lambda: j.guest(fip, "hostname") == "two")
+for name, port in (("one", port_one), ("two", port_two), ("one", port_one), ("two", port_two)):
+    net.update_ip(floating, port_id=port.id)
+    j.check(f"led to guest {name}, the next connection meets it", lambda: j.guest(fip, "hostname") == name)
 
 # One address, two guests: each behind a port of its own.
 net.update_ip(floating, port_id=None)

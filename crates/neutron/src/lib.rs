@@ -59,10 +59,12 @@ pub mod trunks;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base::{Error, Kind, Result};
 pub use compute::{AllocatePort, FixedIp, GroupRule, GroupView, NetworkBrief, OfServer, PortView};
 use db::Migration;
+use futures::future::join_all;
 use plane::Wakes;
 use plane::reconcile::{Networks, Routers};
 use reconcile::{Options, Status, Waker};
@@ -73,6 +75,9 @@ const MOUNT: &str = "/network";
 
 /// Bytes of list answers that are kept.
 const ANSWERS: usize = 4 << 20;
+
+/// An answer waits at most this long for a router that changes with it.
+const IN_FORCE: Duration = Duration::from_secs(2);
 
 const SERVICE: Service = Service {
     name: "network",
@@ -237,6 +242,16 @@ impl Neutron {
     fn wake(&self, wakes: &Wakes) {
         wakes.networks.iter().for_each(|id| self.networks.wake(id));
         wakes.routers.iter().for_each(|id| self.routers.wake(id));
+    }
+
+    /// Wakes, and returns when the routers do what their rows say, or after `IN_FORCE`: who connects to a floating IP
+    /// right after the answer meets the server that it leads to now. Neutron itself answers before its agents follow;
+    /// so does this when the host is slow or fails, and the floating IP is DOWN until it is done.
+    async fn wake_and_wait(&self, wakes: &Wakes) {
+        wakes.networks.iter().for_each(|id| self.networks.wake(id));
+        let routers = join_all(wakes.routers.iter().map(|id| self.routers.wake_and_wait(id)));
+        // Why one failed is in its reconciler's status and log.
+        let _ = tokio::time::timeout(IN_FORCE, routers).await;
     }
 
     fn applied(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use base::{Policy, Result, Rule};
+use base::{Ctx, Policy, Result, Rule};
 use serde_json::{Value, json};
 use web::{Caller, Json, Path, Routes, State};
 
 use super::{FloatingIp, SPEC, store};
 use crate::Neutron;
 use crate::plane::Wakes;
-use crate::request::{Expected, Resource as _, View, created, list, one_view, show};
+use crate::request::{Expected, Resource as _, View, created, list, show};
+use crate::rows;
 
 const GET: Policy = Policy::new("get_floatingip", Rule::ProjectReader);
 const CREATE: Policy = Policy::new("create_floatingip", Rule::ProjectMember);
@@ -29,17 +30,17 @@ async fn create(
     Json(body): Json<Value>,
 ) -> web::Result {
     let (inputs, bulk) = SPEC.create(&ctx, &body)?;
-    let made: Result<(Vec<View>, Wakes)> = db::write!(app.db, |tx| {
+    let made: Result<(Vec<FloatingIp>, Wakes)> = db::write!(app.db, |tx| {
         let (mut ips, mut wakes) = (Vec::new(), Wakes::default());
         for input in &inputs {
             let (ip, more) = store::create(tx, &ctx, input).await?;
             ips.push(ip);
             wakes.extend(more);
         }
-        Ok((FloatingIp::views(&app, tx, &ctx, ips).await?, wakes))
+        Ok((ips, wakes))
     });
-    let (views, wakes) = made?;
-    app.wake(&wakes);
+    let (ips, wakes) = made?;
+    let views = in_force(&app, &ctx, ips, &wakes).await?;
     Ok(created(&SPEC, bulk, views))
 }
 
@@ -51,14 +52,13 @@ async fn update(
     Json(body): Json<Value>,
 ) -> web::Result {
     let input = SPEC.update(&ctx, &body)?;
-    let updated: Result<(View, Wakes)> = db::write!(app.db, |tx| {
+    let updated: Result<(FloatingIp, Wakes)> = db::write!(app.db, |tx| {
         let ip = store::visible(tx, &ctx, &id).await?;
         expected.check(ip.standard.revision)?;
-        let (ip, wakes) = store::update(tx, &ctx, ip, &input).await?;
-        Ok((one_view(&app, tx, &ctx, ip).await?, wakes))
+        store::update(tx, &ctx, ip, &input).await
     });
-    let (view, wakes) = updated?;
-    app.wake(&wakes);
+    let (ip, wakes) = updated?;
+    let view = in_force(&app, &ctx, vec![ip], &wakes).await?.pop();
     Ok(web::json(200, &json!({ "floatingip": view })))
 }
 
@@ -73,6 +73,18 @@ async fn delete(
         expected.check(ip.standard.revision)?;
         store::delete(tx, &ctx, &ip).await
     });
-    app.wake(&deleted?);
+    app.wake_and_wait(&deleted?).await;
     Ok(web::no_content(204))
+}
+
+/// The answer to a change, when its routers have followed.
+async fn in_force(app: &Neutron, ctx: &Ctx, ips: Vec<FloatingIp>, wakes: &Wakes) -> Result<Vec<View>> {
+    app.wake_and_wait(wakes).await;
+    let mut conn = app.db.read().await?;
+    let mut now = Vec::with_capacity(ips.len());
+    for ip in ips {
+        // Somebody may have deleted it meanwhile: then the answer is what was made.
+        now.push(rows::find(&mut conn, SPEC.table, &ip.standard.id).await?.unwrap_or(ip));
+    }
+    FloatingIp::views(app, &mut conn, ctx, now).await
 }

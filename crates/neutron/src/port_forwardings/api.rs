@@ -72,7 +72,7 @@ async fn create(
         Ok((views, wakes))
     });
     let (views, wakes) = made?;
-    app.wake(&wakes);
+    app.wake_and_wait(&wakes).await;
     Ok(created(&SPEC, bulk, views))
 }
 
@@ -92,7 +92,7 @@ async fn update(
         Ok((forwarding, wakes))
     });
     let (forwarding, wakes) = updated?;
-    app.wake(&wakes);
+    app.wake_and_wait(&wakes).await;
     Ok(web::json(200, &json!({"port_forwarding": forwarding.view()})))
 }
 
@@ -106,6 +106,6 @@ async fn delete(
         let forwarding = store::find(tx, &ip, &id).await?;
         store::delete(tx, &ctx, &ip, &forwarding).await
     });
-    app.wake(&deleted?);
+    app.wake_and_wait(&deleted?).await;
     Ok(web::no_content(204))
 }

@@ -26,6 +26,8 @@ pub struct Recorder {
     pub unserved: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     /// While this is set, everything fails with it.
     pub failing: Mutex<Option<String>>,
+    /// How long a router takes.
+    pub slowness: Mutex<Duration>,
 }
 
 impl Recorder {
@@ -74,6 +76,8 @@ impl host::Network for Recorder {
     }
 
     async fn apply_router(&self, plan: &RouterPlan) -> host::Result<()> {
+        let slowness = *self.slowness.lock().unwrap();
+        tokio::time::sleep(slowness).await;
         self.check()?;
         let gateway = plan.gateway.iter().map(|g| &g.port);
         for port in plan.interfaces.iter().chain(gateway) {

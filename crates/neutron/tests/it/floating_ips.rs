@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, addresses, id};
@@ -46,6 +48,60 @@ async fn a_floating_ip_is_active_while_it_leads_somewhere() {
     cloud.get("alice", &path).await.refused(404, "FloatingIPNotFound");
     let left = cloud.get("admin", "/v2.0/ports?device_owner=network:floatingip").await.ok(200);
     assert_eq!(left["ports"], json!([]));
+}
+
+#[tokio::test]
+async fn who_connects_after_the_answer_goes_the_new_way() {
+    let cloud = Cloud::start().await;
+    let (network, _, router) = cloud.behind_router("10.0.0.0/24").await;
+    let (one, two) = (cloud.port(&network).await, cloud.port(&network).await);
+    *cloud.host.slowness.lock().unwrap() = Duration::from_millis(300);
+    let led_to = || cloud.host.router(&router).unwrap().floating_ips.first().map(|ip| ip.fixed.to_string());
+
+    let ip = make(&cloud, json!({"port_id": id(&one)})).await.ok(201)["floatingip"].clone();
+    assert_eq!((led_to(), &ip["status"]), (Some(addresses(&one)[0].clone()), &json!("ACTIVE")));
+    let path = format!("/v2.0/floatingips/{}", id(&ip));
+    let lead = async |to: Value| {
+        let body = json!({"floatingip": {"port_id": to}});
+        cloud.put("alice", &path, body).await.ok(200)["floatingip"].clone()
+    };
+    let moved = lead(json!(id(&two))).await;
+    assert_eq!((led_to(), &moved["status"]), (Some(addresses(&two)[0].clone()), &json!("ACTIVE")));
+    // What was answered is what is: its revision serves for the next change.
+    assert_eq!(moved, cloud.get("alice", &path).await.ok(200)["floatingip"]);
+    let freed = lead(Value::Null).await;
+    assert_eq!((led_to(), &freed["status"]), (None, &json!("DOWN")));
+
+    let forwarding = json!({
+        "protocol": "tcp", "internal_port_id": id(&one), "internal_ip_address": addresses(&one)[0],
+        "internal_port": 80, "external_port": 8080,
+    });
+    let forwardings = format!("{path}/port_forwardings");
+    let forwarding = cloud.post("alice", &forwardings, json!({"port_forwarding": forwarding})).await.ok(201);
+    let forwarded = || cloud.host.router(&router).unwrap().forwardings.len();
+    assert_eq!(forwarded(), 1);
+    let of = format!("{forwardings}/{}", id(&forwarding["port_forwarding"]));
+    cloud.delete("alice", &of).await.ok(204);
+    assert_eq!(forwarded(), 0);
+}
+
+#[tokio::test]
+async fn a_host_that_fails_or_hangs_is_not_waited_for_long() {
+    let cloud = Cloud::start().await;
+    let (network, _, router) = cloud.behind_router("10.0.0.0/24").await;
+    let port = cloud.port(&network).await;
+    cloud
+        .until("the router", async || cloud.host.router(&router).is_some_and(|r| !r.interfaces.is_empty()))
+        .await;
+    *cloud.host.failing.lock().unwrap() = Some("no".into());
+    let ip = make(&cloud, json!({"port_id": id(&port)})).await.ok(201)["floatingip"].clone();
+    assert_eq!((&ip["status"], &ip["port_id"]), (&json!("DOWN"), &json!(id(&port))));
+    *cloud.host.failing.lock().unwrap() = None;
+    let path = format!("/v2.0/floatingips/{}", id(&ip));
+    cloud.until_shows(&path, "/floatingip/status", json!("ACTIVE")).await;
+    *cloud.host.slowness.lock().unwrap() = Duration::from_secs(3600);
+    let freed = cloud.put("alice", &path, json!({"floatingip": {"port_id": null}})).await.ok(200);
+    assert_eq!(freed["floatingip"]["status"], "ACTIVE");
 }
 
 #[tokio::test]
