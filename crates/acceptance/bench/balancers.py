@@ -2,7 +2,8 @@
 namespace, what its changes cost those who use it, and the memory of many.
 
 Namespaces with veth pairs are in the guests' place. One asks with wrk, another answers with an HAProxy that returns a
-short text; data are sent by one TCP connection. Ours and the one by hand take turns. BENCH_PARTS chooses among
+short text; data are sent by one TCP connection. Ours and the one by hand take turns, as new processes in each of
+BENCH_ROUNDS. BENCH_PARTS chooses among
 `through`, `changes` and `many`.
 """
 
@@ -194,18 +195,8 @@ def flow(client, address, port):
     return float(inside(client, *words, stdout=subprocess.PIPE, text=True).communicate()[0])
 
 
-def compared(what, unit, measure):
-    ours, hand = [], []
-    for number in range(ROUNDS):
-        # Whoever comes second finds the machine as the first has left it.
-        for is_hand in ((True, False), (False, True))[number % 2]:
-            (hand if is_hand else ours).append(measure(is_hand))
-    share = statistics.median(ours) / statistics.median(hand)
-    tell(row=what, by_hand=round(statistics.median(hand), 2), ours=round(statistics.median(ours), 2), unit=unit, share=round(share, 3))
-
-
 def served(cloud, subnet, network, work):
-    """A load balancer with two listeners, its member, who asks it, and an HAProxy by hand beside it."""
+    """A load balancer with two listeners, its member, who asks it, and the configuration of an HAProxy by hand."""
     lb = cloud.load_balancer
     mtu, outside = network.mtu, next(n for n in os.listdir("/run/netns") if network.id[:8] in n and "-n-" in n)
     group = next(cloud.network.security_groups(name="default", project_id=cloud.current_project_id))
@@ -221,7 +212,7 @@ def served(cloud, subnet, network, work):
     with open(answers, "w") as file:
         file.write(ANSWERS)
     PROCESSES.append(inside("bench-member", "haproxy", "-db", "-f", answers, stderr=subprocess.DEVNULL))
-    PROCESSES.append(inside("bench-member", sys.executable, "-c", DRAIN))
+    PROCESSES.append(inside("bench-member", sys.executable, "-c", DRAIN, stderr=subprocess.DEVNULL))
     pool = lambda name, protocol, port: {
         "name": name, "protocol": protocol, "lb_algorithm": "ROUND_ROBIN", "members": [{"address": member, "protocol_port": port}],
     }
@@ -230,32 +221,59 @@ def served(cloud, subnet, network, work):
         {"name": "data", "protocol": "TCP", "protocol_port": 81, "default_pool": pool("data", "TCP", 5001)},
     ]
     balancer = ready(lb, lb.create_load_balancer(name="bench", vip_subnet_id=subnet.id, listeners=listeners))
-    own = next(n for n in os.listdir("/run/netns") if balancer.id[:8] in n and "-b-" in n)
-    hand = f"{work}/hand.cfg"
-    with open(hand, "w") as file:
+    with open(f"{work}/hand.cfg", "w") as file:
         file.write(BY_HAND.format(vip=balancer.vip_address, member=member))
-    # In a session of its own, as ours is: the kernel shares processors out among sessions.
-    PROCESSES.append(inside(own, "haproxy", "-db", "-f", hand, stderr=subprocess.DEVNULL, start_new_session=True))
     for port in (80, 81):
         until_it_takes("bench-client", f"{balancer.vip_address}:{port}")
-    return balancer, own
+    return balancer
 
 
-def through(vip, own):
+def anew(cloud, balancer, number, work):
+    """Both HAProxies as new processes: of two equal ones, one is up to a tenth faster than the other for all its life."""
+    lb, vip = cloud.load_balancer, balancer.vip_address
+    own = next(n for n in os.listdir("/run/netns") if balancer.id[:8] in n and "-b-" in n)
+    pool = next(pool for pool in lb.pools(loadbalancer_id=balancer.id) if pool.name == "http")
+    lb.update_member(next(lb.members(pool)), pool, weight=2 + number)
+    ready(lb, balancer)
+    # In a session of its own, as ours is: the kernel shares processors out among sessions.
+    words = ("haproxy", "-db", "-f", f"{work}/hand.cfg")
+    by_hand = inside(own, *words, stderr=subprocess.DEVNULL, start_new_session=True)
+    PROCESSES.append(by_hand)
     # The namespace is the cloud's, which takes a rule that it does not know away: it sleeps, and serves all the same.
-    daemon = daemon_pid()
-    os.kill(daemon, signal.SIGSTOP)
-    try:
-        run("ip", "netns", "exec", own, "nft", "insert", "rule", "inet", "cumulet", "input", "tcp", "dport", "8080-8081", "accept")
-        for port in (8080, 8081):
-            until_it_takes("bench-client", f"{vip}:{port}")
-        http = lambda hand: f"{vip}:8080" if hand else vip
-        close = ("-H", "Connection: close")
-        compared("HTTP requests, 32 connections kept open", "1/s", lambda hand: rate(http(hand)))
-        compared("HTTP requests, 32 at a time, a connection each", "1/s", lambda hand: rate(http(hand), *close))
-        compared("one TCP connection", "Gbit/s", lambda hand: flow("bench-client", vip, 8081 if hand else 81))
-    finally:
-        os.kill(daemon, signal.SIGCONT)
+    os.kill(daemon_pid(), signal.SIGSTOP)
+    rule = ("tcp", "dport", "8080-8081", "accept")
+    run("ip", "netns", "exec", own, "nft", "insert", "rule", "inet", "cumulet", "input", *rule)
+    for port in (80, 81, 8080, 8081):
+        until_it_takes("bench-client", f"{vip}:{port}")
+    return by_hand
+
+
+def through(cloud, balancer, work):
+    vip, daemon = balancer.vip_address, daemon_pid()
+    http = lambda hand: f"{vip}:8080" if hand else vip
+    close = ("-H", "Connection: close")
+    rows = {
+        ("HTTP requests, 32 connections kept open", "1/s"): lambda hand: rate(http(hand)),
+        ("HTTP requests, 32 at a time, a connection each", "1/s"): lambda hand: rate(http(hand), *close),
+        ("one TCP connection", "Gbit/s"): lambda hand: flow("bench-client", vip, 8081 if hand else 81),
+    }
+    seen = {row: {True: [], False: []} for row in rows}
+    for number in range(ROUNDS):
+        try:
+            by_hand = anew(cloud, balancer, number, work)
+            for row, measure in rows.items():
+                # Whoever comes second finds the machine as the first has left it.
+                for is_hand in ((True, False), (False, True))[number % 2]:
+                    seen[row][is_hand].append(measure(is_hand))
+        finally:
+            os.kill(daemon, signal.SIGCONT)
+        by_hand.kill()
+        by_hand.wait()
+    for (what, unit), speeds in seen.items():
+        hand, ours = (statistics.median(speeds[is_hand]) for is_hand in (True, False))
+        shares = sorted(o / h for o, h in zip(speeds[False], speeds[True]))
+        tell(row=what, by_hand=round(hand, 2), ours=round(ours, 2), unit=unit, share=round(ours / hand, 3),
+             shares_of_rounds=[round(share, 2) for share in shares])
 
 
 def changes(cloud, balancer):
@@ -324,9 +342,9 @@ def main():
     subnet = cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.9.0.0/23", gateway_ip="10.9.0.1")
     try:
         if "through" in PARTS or "changes" in PARTS:
-            balancer, own = served(cloud, subnet, network, work)
+            balancer = served(cloud, subnet, network, work)
             if "through" in PARTS:
-                through(balancer.vip_address, own)
+                through(cloud, balancer, work)
             if "changes" in PARTS:
                 changes(cloud, balancer)
             cloud.load_balancer.delete_load_balancer(balancer.id, cascade=True)
