@@ -37,6 +37,17 @@ again() {
 }
 check "up right after a kill -9 starts it, ten times" again
 
+# Who has stopped a cloud may unmount the disk below it.
+lets_go() {
+  for _ in $(seq 20); do
+    cumulet down >/dev/null 2>"$work/down" || { cat "$work/down"; return 1; }
+    mount -o remount,ro "$CUMULET_DATA_DIR" || return 1
+    mount -o remount,rw "$CUMULET_DATA_DIR"
+    cumulet up --simulate >/dev/null 2>&1
+  done
+}
+check "after down none of its files is open, twenty times" lets_go
+
 cumulet down >/dev/null 2>&1
 mount -o remount,ro "$CUMULET_DATA_DIR"
 said=$(cumulet up --simulate 2>&1) && not_ok "a read-only data directory: it started" || true

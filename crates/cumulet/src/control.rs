@@ -31,7 +31,10 @@ pub enum Answer {
 }
 
 /// A request with the way back.
-pub type Asked = (Request, oneshot::Sender<Answer>);
+pub type Asked = (Request, oneshot::Sender<Carried>);
+
+/// An answer, and what is dropped as soon as the socket has it, or never will.
+pub type Carried = (Answer, oneshot::Sender<()>);
 
 /// Answers requests until the process ends. Handlers run one at a time.
 pub fn listen(data: &DataDir) -> anyhow::Result<mpsc::Receiver<Asked>> {
@@ -60,12 +63,15 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) -> anyhow::
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read).read_line(&mut line).await?;
-    let answer = match serde_json::from_str::<Request>(&line) {
-        Err(e) => Answer::Error { error: format!("not a request: {e}") },
+    let (answer, _until_written) = match serde_json::from_str::<Request>(&line) {
+        Err(e) => (Answer::Error { error: format!("not a request: {e}") }, None),
         Ok(request) => {
             let (send, receive) = oneshot::channel();
             requests.send((request, send)).await?;
-            receive.await.unwrap_or_else(|_| Answer::Error { error: "the cloud is shutting down".into() })
+            match receive.await {
+                Ok((answer, written)) => (answer, Some(written)),
+                Err(_) => (Answer::Error { error: "the cloud is shutting down".into() }, None),
+            }
         }
     };
     write.write_all(format!("{}\n", serde_json::to_string(&answer)?).as_bytes()).await?;

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use rustix::process::Signal;
 
+use crate::process::Process;
 use crate::{Error, Result};
 
 fn file_error(operation: &'static str, path: &Utf8Path, source: std::io::Error) -> Error {
@@ -162,28 +164,37 @@ impl NameGuard {
     }
 }
 
+/// The process that holds a lock, to be waited for: the lock goes before the last of its files.
+#[derive(Debug)]
+pub struct Holder(Process);
+
+impl Holder {
+    /// None: nobody holds it, or nobody whom this process can see.
+    pub fn of(lock: &Utf8Path) -> Result<Option<Holder>> {
+        let Some(pid) = PidLock::holder(lock)? else { return Ok(None) };
+        let process = i32::try_from(pid).map_or(Ok(None), Process::open);
+        let process = process.map_err(|e| file_error("watch the holder of", lock, e))?;
+        // Looked at again: the number belongs to the holder as long as it holds the lock.
+        let still = PidLock::holder(lock)? == Some(pid);
+        Ok(process.filter(|_| still).map(Holder))
+    }
+
+    /// Nothing of it is left: no file, no socket.
+    pub async fn gone(&self) {
+        self.0.ended().await;
+    }
+}
+
 /// Ends the process that holds the lock: asked first, after `patience` made to. True: there was one.
 pub async fn end_holder(lock: &Utf8Path, patience: Duration) -> Result<bool> {
-    use rustix::process::{Pid, PidfdFlags, Signal};
-    let Some(pid) = PidLock::holder(lock)?.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) else {
-        return Ok(false);
-    };
-    let Ok(handle) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return Ok(false) };
-    // Looked at again: the number belongs to the holder as long as it holds the lock.
-    if PidLock::holder(lock)?.is_none() {
-        return Ok(true);
-    }
+    let Some(holder) = Holder::of(lock)? else { return Ok(false) };
     for signal in [Signal::TERM, Signal::KILL] {
-        let _ = rustix::process::pidfd_send_signal(&handle, signal);
-        let end = Instant::now() + patience;
-        while Instant::now() < end {
-            if PidLock::holder(lock)?.is_none() {
-                return Ok(true);
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        holder.0.signal(signal).map_err(|e| file_error("end the holder of", lock, e))?;
+        if tokio::time::timeout(patience, holder.gone()).await.is_ok() {
+            return Ok(true);
         }
     }
-    Err(Error::Refused(format!("process {} does not end", pid.as_raw_nonzero())))
+    Err(Error::Refused(format!("process {} does not end", holder.0.pid())))
 }
 
 /// True for the user that may make namespaces and links.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use host::daemon::{self, PidLock};
+use host::daemon::{self, Holder, PidLock};
 
 use crate::commands::up::ENDS_WITHIN;
 use crate::config::{CloudArgs, DataDir};
@@ -31,9 +31,15 @@ pub async fn run(args: &DownArgs) -> anyhow::Result<()> {
     step("Stopping the cloud", end(&data)).await
 }
 
-/// Asks the daemon to shut down and waits until its process is gone.
+/// Asks the daemon to shut down and waits until its process is gone, with all its files: the disk that they lie on can be
+/// unmounted then.
 pub async fn end(data: &DataDir) -> anyhow::Result<()> {
+    let holder = Holder::of(&data.lock())?;
     control::ask(data, &Request::Down).await?;
+    if let Some(holder) = holder {
+        holder.gone().await;
+    }
+    // One that is in another PID namespace cannot be watched.
     while PidLock::holder(&data.lock())?.is_some() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -1,11 +1,11 @@
 //! The daemon itself: what `cumulet up` starts in the background, and systemd in the foreground.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use host::daemon::{self, NameGuard, PidLock};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::assemble;
 use crate::commands::up::{self, State};
@@ -180,13 +180,15 @@ async fn answer(
             Request::Reset { mark } => served.reset_or_mark(mark).await,
         };
         let went_down = request == Request::Down && result.is_ok();
-        let _ = back.send(match result {
+        let answer = match result {
             Ok(value) => Answer::Ok(value),
             Err(e) => Answer::Error { error: format!("{e:#}") },
-        });
+        };
+        let (carried, written) = oneshot::channel();
+        let _ = back.send((answer, carried));
         if went_down {
-            // Leaves the socket a moment to carry the answer; the asker waits for the lock anyway.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // Nothing is ever sent: it is dropped when the socket has the answer, or the asker is gone.
+            let _ = written.await;
             end.send_replace(true);
             return;
         }

@@ -56,7 +56,12 @@ impl Process {
 
     /// Cannot be refused by the process. It may have ended already.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        match rustix::process::pidfd_send_signal(self.handle.get_ref(), Signal::KILL) {
+        self.signal(Signal::KILL)
+    }
+
+    /// It may have ended already.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        match rustix::process::pidfd_send_signal(self.handle.get_ref(), signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
