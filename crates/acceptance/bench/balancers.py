@@ -3,8 +3,7 @@ namespace, what its changes cost those who use it, and the memory of many.
 
 Namespaces with veth pairs are in the guests' place. One asks with wrk, another answers with an HAProxy that returns a
 short text; data are sent by one TCP connection. Ours and the one by hand take turns, as new processes in each of
-BENCH_ROUNDS. BENCH_PARTS chooses among
-`through`, `changes` and `many`.
+BENCH_ROUNDS. BENCH_PARTS chooses among `through`, `changes` and `many`.
 """
 
 import glob
@@ -229,7 +228,7 @@ def served(cloud, subnet, network, work):
 
 
 def anew(cloud, balancer, number, work):
-    """Both HAProxies as new processes: of two equal ones, one is up to a tenth faster than the other for all its life."""
+    """Both HAProxies as new processes, so that no round has the luck of the one before."""
     lb, vip = cloud.load_balancer, balancer.vip_address
     own = next(n for n in os.listdir("/run/netns") if balancer.id[:8] in n and "-b-" in n)
     pool = next(pool for pool in lb.pools(loadbalancer_id=balancer.id) if pool.name == "http")
