@@ -43,7 +43,7 @@ lets_go() {
     cumulet down >/dev/null 2>"$work/down" || { cat "$work/down"; return 1; }
     mount -o remount,ro "$CUMULET_DATA_DIR" || return 1
     mount -o remount,rw "$CUMULET_DATA_DIR"
-    cumulet up --simulate >/dev/null 2>&1
+    cumulet up --simulate >/dev/null 2>"$work/up" || { cat "$work/up"; return 1; }
   done
 }
 check "after down none of its files is open, twenty times" lets_go
